@@ -1,0 +1,52 @@
+# `make demo` and `make test` need nothing but Python 3.11 or later and make.
+PYTHON ?= python3
+VENV ?= .venv
+DEMO_VENV ?= .venv-demo
+BIN = $(VENV)/bin
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test nightly lint format bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(DEMO_VENV)/.done: setup.cfg
+	$(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO_VENV)/bin/pip install --quiet --editable '.[local,pydantic]'
+	touch $@
+
+$(VENV)/.done: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --editable '.[local,pydantic,plot,testing]' --group dev
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.done
+	$(BIN)/pip install --quiet --group bench
+	touch $@
+
+demo: $(DEMO_VENV)/.done  ## run handlers over local queues and streams, and count what was lost
+	$(DEMO_VENV)/bin/partialbatch demo
+
+test: $(VENV)/.done  ## run the tests, with coverage
+	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered
+
+nightly: $(VENV)/.done  ## run the property tests with many more examples
+	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n $(WORKERS)
+
+lint: $(VENV)/.done  ## check style, format, layers and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+format: $(VENV)/.done  ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.bench  ## compare speed and memory with the peers
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) $(DEMO_VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,145 @@
+"""Everything partialbatch raises, in one tree.
+
+::
+
+    Exception
+    ├── PartialBatchError
+    │   ├── ConfigurationError (also a ValueError)   an option or a record function that cannot work
+    │   ├── EventError (also a ValueError)           an event, or a response to it, that cannot be trusted
+    │   ├── PayloadError                             a record that cannot be decoded or validated
+    │   ├── RecordSkipped                            why a record was not started
+    │   ├── FullBatchFailure                         no record of the batch succeeded
+    │   └── DeliveryError                            records that a service did not accept
+    ├── RetryAfter                                   raised by a record function: try again later
+    └── Reject                                       raised by a record function: no retry cures it
+
+No message holds a record's body.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "ConfigurationError",
+    "DeliveryError",
+    "EventError",
+    "FullBatchFailure",
+    "PartialBatchError",
+    "PayloadError",
+    "RecordSkipped",
+    "Reject",
+    "RetryAfter",
+]
+
+_NAMES_SHOWN = 10
+_NAME_LENGTH = 120
+
+
+def clip(text: str, limit: int = _NAME_LENGTH) -> str:
+    """Cut a text to `limit` characters and say that it was cut."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def safe_repr(value: object, limit: int = _NAME_LENGTH) -> str:
+    """Return a short repr of a value, also of one whose ``__repr__`` raises."""
+    try:
+        return clip(repr(value), limit)
+    except Exception:
+        return f"<{type(value).__name__} whose repr raises>"
+
+
+def listing(names: Iterable[object], shown: int = _NAMES_SHOWN) -> str:
+    """Join at most ten names, and say how many more there are."""
+    every = [name if isinstance(name, str) else safe_repr(name) for name in names]
+    head = ", ".join(clip(name) for name in every[:shown])
+    return head if len(every) <= shown else f"{head} and {len(every) - shown} more"
+
+
+class PartialBatchError(Exception):
+    """The base of what partialbatch raises of its own accord."""
+
+
+class ConfigurationError(PartialBatchError, ValueError):
+    """An option, or a record function, that cannot work; raised when the module loads."""
+
+    @classmethod
+    def bad_value(cls, option: str, value: object, allowed: str) -> Self:
+        """Name the option, the value and what is allowed."""
+        return cls(f"{option}={safe_repr(value)} is not possible: it takes {allowed}")
+
+
+class EventError(PartialBatchError, ValueError):
+    """An event, or the response to it, that cannot be trusted: the whole batch comes back."""
+
+
+class PayloadError(PartialBatchError):
+    """A record that cannot be decoded or validated; never holds the body."""
+
+
+class RecordSkipped(PartialBatchError):
+    """Why a record was not started."""
+
+
+class FullBatchFailure(PartialBatchError):
+    """No record of the batch succeeded (or the source takes no partial response).
+
+    Lambda takes the raised error as a failed invocation and delivers the batch again.
+
+    Attributes:
+        result: The `BatchResult` of the call.
+        response: The partial failure response that it stands for.
+        errors: The errors of the failed records, in event order.
+    """
+
+    def __init__(self, result: Any, message: str) -> None:
+        super().__init__(message)
+        self.result = result
+        self.response = result.response
+        self.errors: tuple[BaseException, ...] = tuple(entry.error for entry in result.failed)
+
+
+class DeliveryError(PartialBatchError):
+    """Records that a service did not accept, and that no ``flush()`` has returned.
+
+    Attributes:
+        unprocessed: The `Unprocessed` entries, in the order in which they were put.
+    """
+
+    def __init__(self, unprocessed: Sequence[Any], what: str = "records") -> None:
+        self.unprocessed = list(unprocessed)
+        codes = Counter(entry.code or entry.reason for entry in self.unprocessed)
+        counted = listing(f"{code} {count}×" for code, count in codes.most_common())
+        super().__init__(
+            f"{len(self.unprocessed)} {what} were not accepted ({counted}); they are in .unprocessed, as they were given"
+        )
+
+
+class RetryAfter(Exception):
+    """Raised by a record function: deliver the record again after some seconds.
+
+    Attributes:
+        seconds: The wait, from 0 to 43,200 (12 hours, SQS's longest visibility timeout).
+    """
+
+    def __init__(self, seconds: float) -> None:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 43_200:
+            raise ConfigurationError.bad_value("RetryAfter.seconds", seconds, "a number of seconds from 0 to 43,200")
+        super().__init__(f"retry after {seconds:g} s")
+        self.seconds = seconds
+
+
+class Reject(Exception):
+    """Raised by a record function: no retry cures this record.
+
+    Attributes:
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
