@@ -67,6 +67,8 @@ class Catalogue:
         if self._wanted not in ("auto", source.name):
             raise EventError.other_source(self._wanted, source.name)
         records = source.records(event)
+        if not records:
+            return None, []
         # Kafka names its source once an event, and a source of the user's own may name it nowhere.
         if not self._custom and (isinstance(event, list) or "Records" in event):
             check_uniform(records)

@@ -52,6 +52,7 @@ def check_uniform(records: Sequence[Any]) -> None:
         for record in records:
             if not isinstance(record, dict):
                 raise EventError.unrecognized([record]) from None
-        origins = {(record.get("eventSource"), record.get("eventSourceARN")) for record in records}
+        # As text: a field of the wrong type may not be hashable.
+        origins = {(str(record.get("eventSource")), str(record.get("eventSourceARN"))) for record in records}
     if len(origins) > 1:
-        raise EventError.mixed(sorted({" ".join(filter(None, map(str, origin))) for origin in origins}))
+        raise EventError.mixed(sorted(" ".join(map(str, origin)) for origin in origins))
