@@ -166,7 +166,7 @@ def as_json(payload: Any) -> Any:
         # Raised below, not here: the decoder's error holds the whole body,
         # and an exception raised while it is handled would keep it.
         failure = PayloadError.json(error)
-    raise failure
+    raise failure from None
 
 
 def field(raw: Any, name: str, kind: type[Kind]) -> Kind:
