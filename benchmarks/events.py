@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
 MESSAGE_ATTRIBUTES = {"kind": {"stringValue": "order", "dataType": "String", "stringListValues": [], "binaryListValues": []}}
 
 
-def order(number: int, padding: int = 0) -> dict[str, Any]:
-    """An order with two items: about 150 bytes of JSON, and `padding` more."""
+def order(number: int) -> dict[str, Any]:
+    """An order with two items: about 150 bytes of JSON."""
     return {
         "order_id": f"order-{number:06d}",
         "customer": f"customer-{number % 97}",
         "amount": number + 0.25,
         "items": [{"sku": "A-1", "quantity": 1}, {"sku": "B-2", "quantity": 2}],
-        **({"note": "x" * padding} if padding else {}),
     }
 
 
@@ -57,18 +59,18 @@ def fifo(size: int, groups: int = 10) -> dict[str, Any]:
     return {"Records": records}
 
 
-def kinesis(size: int, padding: int = 0) -> dict[str, Any]:
-    return {"Records": [_kinesis_record(number, padding) for number in range(size)]}
+def kinesis(size: int, payload: Callable[[int], Any] = order) -> dict[str, Any]:
+    return {"Records": [_kinesis_record(number, json.dumps(payload(number))) for number in range(size)]}
 
 
-def _kinesis_record(number: int, padding: int) -> dict[str, Any]:
+def _kinesis_record(number: int, data: str) -> dict[str, Any]:
     sequence = f"{49590338271490256608559692538361571095921575989136588898 + number}"
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
             "partitionKey": f"customer-{number % 97}",
             "sequenceNumber": sequence,
-            "data": base64.b64encode(json.dumps(order(number, padding)).encode()).decode(),
+            "data": base64.b64encode(data.encode()).decode(),
             "approximateArrivalTimestamp": 1760000000.5,
         },
         "eventSource": "aws:kinesis",
