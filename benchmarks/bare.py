@@ -86,4 +86,5 @@ HANDLERS: dict[str, Callable[[Any, Any], Any]] = {
     "dynamodb": _loop(new_image, lambda record: record["dynamodb"]["SequenceNumber"]),
     "pydantic": _loop(validated),
     "failures": _loop(tenth_fails),
+    "logged failures": _loop(tenth_fails),
 }

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
-MESSAGE_ATTRIBUTES = {"kind": {"stringValue": "order", "dataType": "String", "stringListValues": [], "binaryListValues": []}}
+MESSAGE_ATTRIBUTES = {
+    "kind": {"stringValue": "order", "dataType": "String", "stringListValues": [], "binaryListValues": []}
+}
 
 
 def order(number: int) -> dict[str, Any]:

@@ -1,24 +1,19 @@
 """The cases in Powertools for AWS Lambda (Python), written as its documentation does."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Callable
+from typing import Any
 
 from aws_lambda_powertools.utilities.batch import (
-    AsyncBatchProcessor,
     BatchProcessor,
     EventType,
     SqsFifoPartialProcessor,
-    async_process_partial_response,
     process_partial_response,
 )
 from aws_lambda_powertools.utilities.parser.models import SqsRecordModel
 from pydantic import Json
 
 from .models import Order
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class OrderRecord(SqsRecordModel):
@@ -30,15 +25,6 @@ class OrderRecord(SqsRecordModel):
 def _handler(record_handler: Callable[..., Any], processor: Any) -> Callable[[Any, Any], Any]:
     def handler(event: Any, context: Any) -> Any:
         return process_partial_response(
-            event=event, record_handler=record_handler, processor=processor, context=context
-        )
-
-    return handler
-
-
-def _async_handler(record_handler: Callable[..., Any], processor: Any) -> Callable[[Any, Any], Any]:
-    def handler(event: Any, context: Any) -> Any:
-        return async_process_partial_response(
             event=event, record_handler=record_handler, processor=processor, context=context
         )
 
@@ -67,10 +53,6 @@ def tenth_fails(record: Any) -> Any:
     return record.body
 
 
-async def async_body(record: Any) -> Any:
-    return record.body
-
-
 HANDLERS: dict[str, Callable[[Any, Any], Any]] = {
     "view": _handler(body, BatchProcessor(event_type=EventType.SQS)),
     "raw": _handler(body, BatchProcessor(event_type=EventType.SQS)),
@@ -80,5 +62,7 @@ HANDLERS: dict[str, Callable[[Any, Any], Any]] = {
     "dynamodb": _handler(new_image, BatchProcessor(event_type=EventType.DynamoDBStreams)),
     "pydantic": _handler(body, BatchProcessor(event_type=EventType.SQS, model=OrderRecord)),
     "failures": _handler(tenth_fails, BatchProcessor(event_type=EventType.SQS)),
-    "async": _async_handler(async_body, AsyncBatchProcessor(event_type=EventType.SQS)),
+    "logged failures": _handler(
+        tenth_fails, BatchProcessor(event_type=EventType.SQS, logger=logging.getLogger(__name__))
+    ),
 }
