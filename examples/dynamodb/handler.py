@@ -1,7 +1,8 @@
 """Follow the changes of a table: both images of an item, validated."""
 
-from partialbatch import Change, batch_handler
 from pydantic import BaseModel
+
+from partialbatch import Change, batch_handler
 
 
 class Order(BaseModel):

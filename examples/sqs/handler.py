@@ -2,8 +2,9 @@
 
 from decimal import Decimal
 
-from partialbatch import batch_handler
 from pydantic import BaseModel, Field
+
+from partialbatch import batch_handler
 
 
 class Order(BaseModel):
