@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -14,12 +15,14 @@ import pyperf
 
 from .table import render
 
-MODULES = ("startup", "records", "memory", "concurrency", "producers")
+MODULES = [
+    name for name in ("startup", "records", "memory", "concurrency", "producers") if find_spec(f"benchmarks.{name}")
+]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("only", nargs="*", choices=[*MODULES, []], help="run these alone")
+    parser.add_argument("--only", action="append", choices=MODULES, help="run this part alone; may be repeated")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the rows and the machine's data there")
     options = parser.parse_args()
     rows = [entry for module in options.only or MODULES for entry in _run(module)]
