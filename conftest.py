@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from doctest import ELLIPSIS
+
 from sybil import Sybil
 from sybil.parsers.rest import DocTestParser, PythonCodeBlockParser
 
 pytest_collect_file = Sybil(
-    parsers=[DocTestParser(), PythonCodeBlockParser()],
+    parsers=[DocTestParser(optionflags=ELLIPSIS), PythonCodeBlockParser()],
     patterns=["README.rst", "docs/*.rst"],
 ).pytest()
