@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -40,19 +41,18 @@ def test_bad_records_are_reported(load, folder):
     assert [failure["itemIdentifier"] for failure in response["batchItemFailures"]] == FAILING[folder]
 
 
-@pytest.mark.parametrize("folder", ["sqs", "dynamodb", "kinesis"])
+VALUES = {
+    "sqs": [Decimal("25.00"), Decimal("9.90"), Decimal("120.50")],
+    "dynamodb": [("new", "placed"), ("placed", "shipped"), ("shipped", "removed")],
+    "kinesis": [2, 2, 2],
+}
+
+
+@pytest.mark.parametrize("folder", VALUES)
 def test_values_are_what_the_function_returns(load, folder):
     """`process` gives the value of each record, awaited where the function is async."""
     example = load(folder)
-    values = [result.value for result in example.module.handler.process(example.event()).results]
-    assert (
-        values
-        == {
-            "sqs": [example.module.Decimal(text) for text in ("25.00", "9.90", "120.50")],
-            "dynamodb": [("new", "placed"), ("placed", "shipped"), ("shipped", "removed")],
-            "kinesis": [2, 2, 2],
-        }[folder]
-    )
+    assert [result.value for result in example.module.handler.process(example.event()).results] == VALUES[folder]
 
 
 def test_the_class_keeps_its_state(load):

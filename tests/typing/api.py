@@ -64,7 +64,7 @@ async def wrapped_async() -> None:
 
 def no_decorator() -> None:
     def record_function(record: RawRecord) -> float:
-        return record["amount"] * 1.5
+        return float(record["amount"])
 
     def with_client(client: object, record: Record) -> None: ...
 
