@@ -73,8 +73,7 @@ def _ideal() -> list[dict[str, Any]]:
     return [
         row(
             f"1,000 x 20 ms, {GROUPS} groups, {name}",
-            times[name],
-            10 * WAIT,
+            (times[name], 10 * WAIT),
             "s",
             target=EFFICIENCY,
             against="ideal",

@@ -10,6 +10,11 @@ import json
 from partialbatch import ErrorPolicy, RawRecord, batch_handler
 
 
+def body(raw: RawRecord) -> bytes:
+    """Decode the body; what is no base64 raises, and so fails its message alone."""
+    return base64.b64decode(raw["data"], validate=True)
+
+
 class Message:
     """The view of one message."""
 
@@ -25,8 +30,8 @@ class Message:
 
     @property
     def payload(self) -> bytes:
-        """What is parsed for the record function."""
-        return base64.b64decode(self.raw["data"], validate=True)
+        """The body, decoded."""
+        return body(self.raw)
 
 
 class AmazonMQ:
@@ -46,6 +51,10 @@ class AmazonMQ:
     def identifier(self, raw: RawRecord):
         """Return the broker's id of the message."""
         return raw["messageID"]
+
+    def payload(self, raw: RawRecord):
+        """Return what is parsed for the record function."""
+        return body(raw)
 
     def view(self, raw: RawRecord):
         """Return what record functions see."""
