@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from textwrap import dedent
@@ -23,6 +24,8 @@ assert handler(event, None) == {{"batchItemFailures": []}}
 print(perf_counter() - start)
 """
 
+# The first round writes the byte code of all contestants, which only installed packages have from the start.
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 _EVENT = json.dumps(events.sqs(1))
 
 PLAIN = {
@@ -112,5 +115,7 @@ def _race(codes: dict[str, str], rounds: int) -> dict[str, float]:
 
 
 def _seconds(source: str) -> float:
-    done = subprocess.run([sys.executable, "-c", source, _EVENT], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", source, _EVENT], env=_ENVIRONMENT, capture_output=True, text=True, check=True
+    )
     return float(done.stdout)
