@@ -55,7 +55,7 @@ def wrapped() -> None:
     """The record function itself keeps its type: unit tests call it."""
     assert_type(plain.__wrapped__(Order()), int)
     plain.__wrapped__("order")  # type: ignore[arg-type]
-    plain.__wrapped__()  # type: ignore[call-arg]
+    plain.__wrapped__(Order(), 1)  # type: ignore[call-arg]
 
 
 async def wrapped_async() -> None:
