@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from partialbatch.consumer import Consumer
 from partialbatch.errors import ConfigurationError
@@ -38,6 +38,7 @@ else:
 __all__ = ["BatchHandler", "batch_handler"]
 
 Function = TypeVar("Function")
+Parameters = ParamSpec("Parameters")
 Value = TypeVar("Value")
 
 
@@ -174,12 +175,12 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
 
 @overload
 def batch_handler(
-    function: Callable[..., Coroutine[Any, Any, Value]], /, **options: Unpack[Options]
-) -> BatchHandler[Callable[..., Coroutine[Any, Any, Value]], Value]: ...
+    function: Callable[Parameters, Coroutine[Any, Any, Value]], /, **options: Unpack[Options]
+) -> BatchHandler[Callable[Parameters, Coroutine[Any, Any, Value]], Value]: ...
 @overload
 def batch_handler(
-    function: Callable[..., Value], /, **options: Unpack[Options]
-) -> BatchHandler[Callable[..., Value], Value]: ...
+    function: Callable[Parameters, Value], /, **options: Unpack[Options]
+) -> BatchHandler[Callable[Parameters, Value], Value]: ...
 @overload
 def batch_handler(**options: Unpack[Options]) -> _Decorator: ...
 def batch_handler(function: Any = None, /, **options: Unpack[Options]) -> Any:
@@ -233,7 +234,7 @@ if TYPE_CHECKING:
     class _Decorator(Protocol):
         @overload
         def __call__(
-            self, function: Callable[..., Coroutine[Any, Any, Value]], /
-        ) -> BatchHandler[Callable[..., Coroutine[Any, Any, Value]], Value]: ...
+            self, function: Callable[Parameters, Coroutine[Any, Any, Value]], /
+        ) -> BatchHandler[Callable[Parameters, Coroutine[Any, Any, Value]], Value]: ...
         @overload
-        def __call__(self, function: Callable[..., Value], /) -> BatchHandler[Callable[..., Value], Value]: ...
+        def __call__(self, function: Callable[Parameters, Value], /) -> BatchHandler[Callable[Parameters, Value], Value]: ...
