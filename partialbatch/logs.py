@@ -28,6 +28,11 @@ TRACEBACKS_SHOWN = 10
 TEXT_SHOWN = 1024
 
 
+def tells_of_success() -> bool:
+    """Tell whether a batch without failures is worth a line."""
+    return logger.isEnabledFor(logging.INFO)
+
+
 def record_failed(run: Any, index: int, error: BaseException) -> None:
     """Warn of a failed record, with its traceback for the first ten of a batch."""
     if len(run.errors) > TRACEBACKS_SHOWN or not logger.isEnabledFor(logging.WARNING):
@@ -174,5 +179,7 @@ def _short_form(error: BaseException, seen: set[int]) -> BaseException:
     if not isinstance(error, BaseExceptionGroup):
         return type(kind.__name__, (Exception,), names)(shown)
     members = [_stand_in(member, seen) for member in error.exceptions]
-    group: type[BaseException] = type(kind.__name__, (BaseExceptionGroup,), {**names, "__str__": lambda _: shown})
+    group: type[BaseExceptionGroup[BaseException]] = type(
+        kind.__name__, (BaseExceptionGroup,), {**names, "__str__": lambda _: shown}
+    )
     return group("", members)

@@ -31,22 +31,18 @@ class Plan:
         positional: The further arguments in order: a name to fill, or a value.
         keywords: The names to fill by keyword.
         awaits: Whether what a call gives must be awaited.
+        takes_extras: Whether the function has more than one argument.
+        takes_state: Whether it folds the records of a tumbling window into a state.
+        universal: Whether it takes the records of any source.
     """
 
     first: Reading
     positional: tuple[tuple[str, Any], ...]
     keywords: tuple[str, ...]
     awaits: bool
-
-    @property
-    def takes_state(self) -> bool:
-        """Whether the function folds the records of a tumbling window into a state."""
-        return "state" in self.keywords or any(name == "state" for name, _ in self.positional)
-
-    @property
-    def takes_extras(self) -> bool:
-        """Whether the function has more than one argument."""
-        return bool(self.positional or self.keywords)
+    takes_extras: bool
+    takes_state: bool
+    universal: bool
 
     def check_source(self, source: EventSource) -> None:
         """Refuse what the event source does not have.
@@ -74,12 +70,27 @@ def plan(function: Any, settings: Settings, namespace: Mapping[str, Any], *, bou
     if bound and parameters and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
         del parameters[0]
     first = _first(name, parameters)
+<<<<<<< HEAD
     annotation = settings.model
     if annotation is None:
         # What stands at *args says nothing of the record.
         variadic = first.kind is first.VAR_POSITIONAL
         annotation = first.empty if variadic else evaluate(name, first.annotation, function, namespace)
     reading = read(annotation, settings.envelope)
+=======
+    annotation = first.annotation if settings.model is UNSET else settings.model
+    if settings.model is UNSET:
+        annotation = _evaluate(name, annotation, function, namespace)
+    kind, decode, views = _reading(annotation, settings, variadic=first.kind is first.VAR_POSITIONAL)
+    positional, keywords = _extras(name, first, parameters[1:])
+    made = Plan(
+        *(kind, decode, views, annotation, positional, keywords),
+        awaits=is_async(function),
+        takes_extras=bool(positional or keywords),
+        takes_state="state" in keywords or any(extra == "state" for extra, _ in positional),
+        universal=not views and annotation not in (str, bytes),
+    )
+>>>>>>> main
     if settings.source_name != "auto":
         reading.check_source(settings.source_name)
     made = Plan(reading, *_extras(name, first, parameters[1:], _given(function)), is_async(function))
