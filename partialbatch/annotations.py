@@ -44,17 +44,28 @@ class Reading:
         """Make the argument from a view."""
         return self.decode(record.payload if self.kind == "payload" else record)
 
+    @property
+    def universal(self) -> bool:
+        """Whether every event source has it."""
+        return not self.views and not (self.kind == "payload" and is_text(self.annotation))
+
     def check_source(self, source: str) -> None:
         """Refuse what the event source does not have.
 
         Raises:
             ConfigurationError: The annotation is for another source.
         """
-        name = getattr(self.annotation, "__name__", None) or str(self.annotation)
-        if self.views and source not in self.views:
-            raise ConfigurationError(f"the record function takes {name}, and the event source is {source!r}")
-        if source == "dynamodb" and self.kind == "payload" and is_text(self.annotation):
-            raise ConfigurationError(f"a DynamoDB image has no form as {name}: annotate dict, a model, or Change[...]")
+        if self.views:
+            if source not in self.views:
+                raise ConfigurationError(f"the record function takes {self._name}, and the event source is {source!r}")
+        elif source == "dynamodb" and not self.universal:
+            raise ConfigurationError(
+                f"a DynamoDB image has no form as {self._name}: annotate dict, a model, or Change[...]"
+            )
+
+    @property
+    def _name(self) -> str:
+        return getattr(self.annotation, "__name__", None) or str(self.annotation)
 
 
 def inner(function: Any) -> Any:

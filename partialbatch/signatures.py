@@ -70,30 +70,22 @@ def plan(function: Any, settings: Settings, namespace: Mapping[str, Any], *, bou
     if bound and parameters and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
         del parameters[0]
     first = _first(name, parameters)
-<<<<<<< HEAD
     annotation = settings.model
     if annotation is None:
         # What stands at *args says nothing of the record.
         variadic = first.kind is first.VAR_POSITIONAL
         annotation = first.empty if variadic else evaluate(name, first.annotation, function, namespace)
     reading = read(annotation, settings.envelope)
-=======
-    annotation = first.annotation if settings.model is UNSET else settings.model
-    if settings.model is UNSET:
-        annotation = _evaluate(name, annotation, function, namespace)
-    kind, decode, views = _reading(annotation, settings, variadic=first.kind is first.VAR_POSITIONAL)
-    positional, keywords = _extras(name, first, parameters[1:])
+    if settings.source_name != "auto":
+        reading.check_source(settings.source_name)
+    positional, keywords = _extras(name, first, parameters[1:], _given(function))
     made = Plan(
-        *(kind, decode, views, annotation, positional, keywords),
+        *(reading, positional, keywords),
         awaits=is_async(function),
         takes_extras=bool(positional or keywords),
         takes_state="state" in keywords or any(extra == "state" for extra, _ in positional),
-        universal=not views and annotation not in (str, bytes),
+        universal=reading.universal,
     )
->>>>>>> main
-    if settings.source_name != "auto":
-        reading.check_source(settings.source_name)
-    made = Plan(reading, *_extras(name, first, parameters[1:], _given(function)), is_async(function))
     if settings.record_timeout is not None and not made.awaits:
         raise ConfigurationError(
             f"record_timeout={settings.record_timeout:g} needs an async record function, and {name} is none: "
