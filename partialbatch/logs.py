@@ -182,4 +182,5 @@ def _short_form(error: BaseException, seen: set[int]) -> BaseException:
     group: type[BaseExceptionGroup[BaseException]] = type(
         kind.__name__, (BaseExceptionGroup,), {**names, "__str__": lambda _: shown}
     )
-    return group("", members)
+    made: BaseException = group("", members)
+    return made
