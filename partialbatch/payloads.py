@@ -152,11 +152,13 @@ def _validator(annotation: Any) -> tuple[Callable[[Any], Any], Callable[[Any], A
         ) from None
     try:
         adapter = pydantic.TypeAdapter(annotation)
+        if not getattr(adapter, "pydantic_complete", True):  # from 2.10 on: a name in it is not defined yet
+            adapter.rebuild(raise_errors=True)
         schema = adapter.core_schema
     except Exception as error:
         raise ConfigurationError(
             f"pydantic cannot validate the annotation {annotation!r}: {type(error).__name__}: {error}. "
-            "Annotate a model, or give model="
+            "Define what it names before the function, annotate a model, or give model="
         ) from error
     from_json, from_python = adapter.validate_json, adapter.validate_python
 
