@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from partialbatch.sources import DynamoDBRecord
 
-__all__ = ["Change", "change_decoder", "decoder", "is_text", "unwrapper", "without_none"]
+__all__ = ["Change", "change_decoder", "decoder", "is_text", "name_of", "unwrapper", "without_none"]
 
 Image = TypeVar("Image")
 _ERRORS_SHOWN = 5
@@ -49,7 +49,6 @@ def decoder(annotation: Any) -> Callable[[Any], Any]:
     convert, make_of_none = _plain_decoder(wanted), None
     if convert is None:
         convert, make_of_none = _validator(annotation)
-    name = wanted.__name__ if isinstance(wanted, type) and not get_args(wanted) else str(wanted)
 
     def decode(payload: Any) -> Any:
         if payload is not None:
@@ -60,7 +59,7 @@ def decoder(annotation: Any) -> Callable[[Any], Any]:
             # A type may accept None in other ways than `| None`.
             with suppress(Exception):
                 return make_of_none(None)
-        raise PayloadError.absent(name)
+        raise PayloadError.absent(name_of(wanted))
 
     return decode
 
@@ -112,6 +111,11 @@ def without_none(annotation: Any) -> tuple[Any, bool]:
     if len(others) == len(members):
         return annotation, False
     return (others[0] if len(others) == 1 else annotation), True
+
+
+def name_of(annotation: Any) -> str:
+    """Return an annotation as one writes it; a class by its bare name."""
+    return annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
 
 
 def is_text(annotation: Any) -> bool:
