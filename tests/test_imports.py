@@ -72,6 +72,16 @@ def test_an_async_function_loads_its_loop_at_decoration():
     assert not {name for name in called - decorated if name.startswith(("asyncio", "partialbatch"))}
 
 
+def test_several_workers_load_their_pool_at_decoration():
+    """A handler with several workers needs a pool: loaded with the decoration, not before it."""
+    imported, decorated, called = _loaded(
+        PLAIN.replace("handler\n", "handler(max_concurrency=2)\n").format(annotation="object")
+    )
+    assert "concurrent.futures" not in imported
+    assert "concurrent.futures.thread" in decorated
+    assert not {name for name in called - decorated if name.startswith("concurrent")}
+
+
 def test_nothing_is_loaded_by_the_first_call_of_a_plain_function():
     """What the decoration shows to be needed is loaded with it: initialisation has burst CPU."""
     _, decorated, called = _loaded(PLAIN.format(annotation="dict"))

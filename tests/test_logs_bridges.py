@@ -28,7 +28,12 @@ def handler(record):
         raise _NoText
 
 
-RECORD = {"body": "", "eventSource": "aws:sqs", "eventSourceARN": "arn:q", "attributes": {"ApproximateReceiveCount": "2"}}
+RECORD = {
+    "body": "",
+    "eventSource": "aws:sqs",
+    "eventSourceARN": "arn:q",
+    "attributes": {"ApproximateReceiveCount": "2"},
+}
 EVENT = {"Records": [{**RECORD, "messageId": f"m-{n}"} for n in range(2)]}
 
 FAILED = {"record_source": "sqs", "record_identifier": "m-1", "record_receive_count": 2, "record_error": "_NoText"}

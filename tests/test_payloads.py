@@ -23,7 +23,7 @@ OBJECTS = [
     Mapping,
     Mapping[str, Any],
     MutableMapping[str, Any],
-    typing.Mapping[str, Any],  # noqa: UP006 - as above
+    typing.Mapping[str, Any],
 ]
 ARRAYS = [list, list[Any], typing.List[Any], Sequence, Sequence[Any], MutableSequence]  # noqa: UP006 - as above
 
@@ -124,7 +124,7 @@ def test_sns():
     assert unwrap(b'{"Message": ""}') == ""
     assert unwrap({"Message": "x"}) == "x"
     for payload in ("{}", '{"Message": null}', '{"Message": {"secret": 1}}'):
-        with pytest.raises(PayloadError, match="'Message' is .*expected str") as caught:
+        with pytest.raises(PayloadError, match=r"'Message' is .*expected str") as caught:
             unwrap(payload)
         assert "secret" not in str(caught.value)
 
@@ -135,7 +135,7 @@ def test_eventbridge():
     assert unwrap('{"detail": {"a": 1}}') == {"a": 1}
     assert unwrap(b'{"detail": {}}') == {}
     for payload in ("{}", '{"detail": null}', '{"detail": "secret"}', '{"detail": []}'):
-        with pytest.raises(PayloadError, match="'detail' is .*expected dict"):
+        with pytest.raises(PayloadError, match=r"'detail' is .*expected dict"):
             unwrap(payload)
 
 

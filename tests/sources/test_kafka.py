@@ -61,7 +61,7 @@ def test_no_headers(kafka, headers):
 )
 def test_bad_headers(kafka, headers):
     """Headers of a wrong shape are the record's fault."""
-    with pytest.raises(PayloadError, match="headers|'a'") as caught:
+    with pytest.raises(PayloadError, match=r"headers|'a'") as caught:
         _ = KafkaRecord(kafka(headers=headers)).headers
     assert caught.value.__context__ is None
 
