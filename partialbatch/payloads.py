@@ -173,8 +173,6 @@ def _validator(annotation: Any) -> tuple[Callable[[Any], Any], Callable[[Any], A
             # Raised below, not here: pydantic's error holds the body, and an
             # exception raised while it is handled would keep it.
             failure = _invalid(error, schema)
-        except UnicodeError as error:
-            failure = PayloadError.json(error)
         raise failure from None
 
     return validate, from_python
