@@ -57,6 +57,12 @@ def test_clip_never_exceeds_its_limit(text, limit):
         assert clipped == text[: limit - 1] + "…"
 
 
+def test_clip_at_its_limit():
+    """A text as long as the limit is not cut."""
+    assert errors.clip("abc", 3) == "abc"
+    assert errors.clip("abcd", 3) == "ab…"
+
+
 def test_safe_repr_of_what_has_none():
     """A value whose repr raises is named by its type."""
     assert errors.safe_repr(_Unprintable()) == "<_Unprintable whose repr raises>"
