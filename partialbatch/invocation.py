@@ -94,7 +94,7 @@ class Invocation:
         if state == SKIPPED:
             error = RecordSkipped(f"not started: {run.left_over or GROUP_FAILED}")
         elif state == FAILED:
-            error = run.errors.get(index) or RuntimeError("the worker that ran the record died")
+            error = run.errors[index]
         return RecordResult(
             self.source.view(run.records[index]) if self.source is not None else None,
             _STATUS[state],
@@ -109,9 +109,8 @@ class Invocation:
             logs.empty_batch()
             return
         counts = {status: run.states.count(state) for state, status in _STATUS.items()}
-        if run.left_over == DEADLINE:
-            cancelled = sum(type(error).__name__ == "CancelledError" for error in run.errors.values())
-            logs.records_left_over(run.source, counts["skipped"] + cancelled, run.left_over)
+        if run.left_over == DEADLINE or run.cancelled:
+            logs.records_left_over(run.source, counts["skipped"] + run.cancelled, DEADLINE)
         logs.batch_ended(run.source, list(run.errors.values()), counts, perf_counter() - self._started)
 
 

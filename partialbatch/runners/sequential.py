@@ -55,12 +55,12 @@ def drain(run: Run, schedule: Schedule, deadline: Deadline | None) -> None:
     while (index := schedule.take()) >= 0:
         left = deadline.left if deadline is not None else 0
         passes = drive(step(run, index))
-        if deadline is not None:
+        if deadline is not None and schedule.gives_more:
             deadline.record_ended(left)
         if run.interrupt is not None:
             schedule.close(ENDING)
         schedule.ended(index, passes=passes)
-    run.left_over = schedule.closed
+    run.left_over = schedule.closed or run.left_over
 
 
 def drive(coroutine: Coroutine[Any, Any, bool]) -> bool:
