@@ -33,7 +33,7 @@ async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, 
     if deadline is not None:
         # In an empty context: the loop keeps the context of a timer, cancelled or not, until it is due.
         alarm = asyncio.get_running_loop().call_later(
-            max(0.0, deadline.seconds_to_margin), tasks.cancel_at_margin, context=Context()
+            max(0.0, deadline.seconds_left), tasks.cancel_at_margin, context=Context()
         )
     cancelled: asyncio.CancelledError | None = None
     tasks.refill()
@@ -85,23 +85,23 @@ class _Tasks:
     def refill(self) -> None:
         """Start tasks as long as there are records that may start, and workers."""
         while len(self.running) < self._workers and (index := self._schedule.take()) >= 0:
-            left = self._deadline.left if self._deadline is not None else 0
+            started = self._deadline.now if self._deadline is not None else 0
             task = self._loop.create_task(step(self._run, index))
             self.running.add(task)
-            task.add_done_callback(partial(self._ended, index, left))
+            task.add_done_callback(partial(self._ended, index, started))
         if not self.running:
             self.idle.set()
 
-    def _ended(self, index: int, left: float, task: asyncio.Task[bool]) -> None:
+    def _ended(self, index: int, started: float, task: asyncio.Task[bool]) -> None:
         self.running.discard(task)
         try:
             if self._deadline is not None and self._schedule.gives_more:
-                self._deadline.record_ended(left)
+                self._deadline.record_ended(started)
             if self._run.interrupt is not None:
                 self._schedule.close(ENDING)
             # A task that was cancelled before its first step has run nothing: its record stays skipped.
             self._schedule.ended(index, passes=not task.cancelled() and task.result())
-        except BaseException as error:  # noqa: B036, RUF100 - raised once nothing runs; the loop would drop it, and wait for ever
+        except BaseException as error:  # noqa: BLE001, RUF100 - raised once nothing runs; the loop would drop it, and wait for ever
             self.error = error
             self._schedule.close(ENDING)
         self.refill()

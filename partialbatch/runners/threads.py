@@ -71,7 +71,7 @@ class _Team:
             self._helpers += 1
         try:
             self.work()
-        except BaseException as error:  # noqa: B036, RUF100 - raised in the caller's thread
+        except BaseException as error:  # noqa: BLE001, RUF100 - raised in the caller's thread
             self._error = error
             self._schedule.close(ENDING)
         finally:
@@ -81,19 +81,19 @@ class _Team:
 
     def work(self) -> None:
         """Run one record after another until none is ready."""
-        index, left = self._take()
+        index, started = self._take()
         while index >= 0:
             try:
                 passes = self._context.copy().run(drive, step(self._run, index))
-            except BaseException as error:  # noqa: B036, RUF100 - struck the step, not the record function
+            except BaseException as error:  # noqa: BLE001, RUF100 - struck the step, not the record function
                 passes = not self._run.fail(index, error)
             with self._lock:
                 if self._deadline is not None and self._schedule.gives_more:
-                    self._deadline.record_ended(left)
+                    self._deadline.record_ended(started)
                 if self._run.interrupt is not None:
                     self._schedule.close(ENDING)
                 self._schedule.ended(index, passes=passes)
-            index, left = self._take()
+            index, started = self._take()
 
     def dismiss(self) -> None:
         """Wait until no helper is at work, then let go of the batch.
@@ -107,18 +107,17 @@ class _Team:
                     self._over = True
                     self._helper_left.wait_for(lambda: self._helpers == 0)
                 break
-            except BaseException as error:  # noqa: B036, RUF100 - not even a second Ctrl-C leaves a record running
+            except BaseException as error:  # noqa: BLE001, RUF100 - not even a second Ctrl-C leaves a record running
                 self._error = error
                 self._schedule.close(ENDING)
-        error, self._error = self._error, None
         # A helper that could not be started may stay in the pool's queue: it must hold nothing of the batch.
         del self._run, self._schedule, self._deadline, self._context
-        if error is not None:
-            raise error
+        if self._error is not None:
+            raise self._error
 
     def _take(self) -> tuple[int, float]:
         with self._lock:
-            return self._schedule.take(), self._deadline.left if self._deadline is not None else 0
+            return self._schedule.take(), self._deadline.now if self._deadline is not None else 0
 
 
 def _start(team: _Team, count: int, workers: int) -> None:
