@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import sys
@@ -177,7 +178,7 @@ def _evaluate(name: str, annotation: Any, function: Any, namespace: Mapping[str,
     target = inspect.unwrap(inner(function))
     variables = dict(namespace)
     if inspect.isfunction(target):
-        variables |= inspect.getclosurevars(target).nonlocals
+        variables |= _closure(target)
     holder = type("Holder", (), {"__annotations__": {"first": annotation}})
     try:
         hints = typing.get_type_hints(holder, getattr(target, "__globals__", {}), variables, include_extras=True)
@@ -188,6 +189,16 @@ def _evaluate(name: str, annotation: Any, function: Any, namespace: Mapping[str,
         ) from error
     # get_type_hints reads a None annotation as NoneType; `empty` stays what it is.
     return hints["first"]
+
+
+def _closure(function: Any) -> dict[str, Any]:
+    """Return what a function sees of the functions around it, as far as it has a value by now."""
+    variables: dict[str, Any] = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        # A function that calls itself, or one that comes after it, is not there yet.
+        with contextlib.suppress(ValueError):
+            variables[name] = cell.cell_contents
+    return variables
 
 
 def _reading(annotation: Any, settings: Settings, *, variadic: bool) -> tuple[str, Any, frozenset[str]]:
