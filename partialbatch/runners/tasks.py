@@ -95,12 +95,12 @@ class _Tasks:
     def _ended(self, index: int, started: float, task: asyncio.Task[bool]) -> None:
         self.running.discard(task)
         try:
-            if self._deadline is not None and self._schedule.gives_more:
-                self._deadline.record_ended(started)
             if self._run.interrupt is not None:
                 self._schedule.close(ENDING)
             # A task that was cancelled before its first step has run nothing: its record stays skipped.
             self._schedule.ended(index, passes=not task.cancelled() and task.result())
+            if self._deadline is not None and self._schedule.gives_more:
+                self._deadline.record_ended(started)
         except BaseException as error:  # noqa: BLE001, RUF100 - raised once nothing runs; the loop would drop it, and wait for ever
             self.error = error
             self._schedule.close(ENDING)
