@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.runners import run_plain
-from partialbatch.runners.run import FAILED, is_awaitable, step
+from partialbatch.runners.run import FAILED, SUCCEEDED, is_awaitable, step
 from partialbatch.runners.schedule import DEADLINE, ENDING
 
 if TYPE_CHECKING:
@@ -97,8 +97,10 @@ class _Tasks:
         try:
             if self._run.interrupt is not None:
                 self._schedule.close(ENDING)
-            # A task that was cancelled before its first step has run nothing: its record stays skipped.
-            self._schedule.ended(index, passes=not task.cancelled() and task.result())
+            # A task that was cancelled before its first step has run nothing: its record stays skipped. One
+            # that cancelled itself at its end has succeeded.
+            passes = self._run.states[index] == SUCCEEDED if task.cancelled() else task.result()
+            self._schedule.ended(index, passes=passes)
             if self._deadline is not None and self._schedule.gives_more:
                 self._deadline.record_ended(started)
         except BaseException as error:  # noqa: BLE001, RUF100 - raised once nothing runs; the loop would drop it, and wait for ever
