@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.calls import Window, bind
@@ -215,7 +216,11 @@ def _awaited(value: Any) -> None:
         async def wait() -> None:
             await value
 
-        loops.run_in_loop(wait)
+        try:
+            loops.run_in_loop(wait)
+        finally:
+            if isinstance(value, CoroutineType):
+                value.close()  # where a loop runs it was not begun, and Python would warn of that too
 
 
 def _identify(source: EventSource, records: Sequence[RawRecord]) -> list[Identifier | None]:
