@@ -109,8 +109,9 @@ class _Callable(Generic[Function, Value]):
         consumer, function, asked = self._target()
         return await consumer.aprocess(function, asked, event, context)
 
-    def _target(self) -> tuple[Consumer, Any, Plan]:
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def _target(self) -> tuple[Consumer, Any, Plan]: ...
 
 
 class BoundBatchHandler(_Callable[Function, Value], BoundFunctionWrapper):

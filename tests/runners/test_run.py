@@ -84,13 +84,13 @@ def test_interrupts_propagate_once_running_records_have_ended(workers, interrupt
         ended.append(number(record))
 
     handler = batch_handler(waiting if asynchronous else plain, max_concurrency=workers)
+    calls = {
+        "handle": handler,
+        "process": handler.process,
+        "aprocess": lambda event: asyncio.run(handler.aprocess(event)),
+    }
     with pytest.raises(interrupt, match="now"):
-        if call == "handle":
-            handler(sqs(50))
-        elif call == "process":
-            handler.process(sqs(50))
-        else:
-            asyncio.run(handler.aprocess(sqs(50)))
+        calls[call](sqs(50))
     assert sorted(begun) == sorted([*ended, 1])
     if workers == 1:
         assert begun == [0, 1]

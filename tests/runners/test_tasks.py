@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import gc
 import logging
 import sys
@@ -55,7 +56,6 @@ def test_whatever_is_async_is_awaited(function, workers):
 
 def test_a_sync_wrapper_of_an_async_function_may_answer_itself():
     """Where a wrapper decides not to call the async function, what it returns is the value."""
-    import functools
 
     async def inner(record):
         return "inner"
