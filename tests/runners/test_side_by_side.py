@@ -290,7 +290,7 @@ def test_stop_lets_what_runs_finish_and_starts_nothing_more(asynchronous):
         both.wait(10)
         if index == 0:
             raise ValueError
-        time.sleep(0.02)
+        time.sleep(0.3)
 
     async def waiting(record):
         index = number(record)
@@ -298,7 +298,7 @@ def test_stop_lets_what_runs_finish_and_starts_nothing_more(asynchronous):
         await asyncio.sleep(0)
         if index == 0:
             raise ValueError
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
 
     result = batch_handler(waiting if asynchronous else plain, max_concurrency=2).process(event)
     assert sorted(ran) == [0, 1]

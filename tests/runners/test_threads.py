@@ -237,11 +237,11 @@ def test_threads_are_awaited_beyond_the_margin():
     ended = []
 
     def body(record):
-        time.sleep(0.1)
+        time.sleep(0.4)
         ended.append(number(record))
 
     begun = time.monotonic()
-    clock = Clock(0.55, lambda: time.monotonic() - begun)
+    clock = Clock(0.8, lambda: time.monotonic() - begun)
     result = batch_handler(body, max_concurrency=2, deadline_margin=0.5).process(sqs(4), clock)
     assert sorted(ended) == [0, 1]
     assert [entry.status for entry in result.results] == ["succeeded"] * 2 + ["skipped"] * 2
