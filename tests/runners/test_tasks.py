@@ -281,19 +281,20 @@ def test_a_cancelled_caller_gets_its_cancellation_after_the_tasks(presses, insid
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_cancelled_caller_waits_for_threads(presses, workers):
     """A plain function's thread cannot be cancelled: the caller gets its cancellation once no record runs."""
-    running, started, go = [], [], threading.Event()
+    running, started, begun, go = [], [], threading.Event(), threading.Event()
 
     @batch_handler(max_concurrency=workers)
     def handler(record):
         running.append(1)
         started.append(number(record))
+        if len(started) == workers:
+            begun.set()
         assert go.wait(20)
         running.pop()
 
     async def main():
         task = asyncio.ensure_future(handler.aprocess(sqs(60)))
-        while len(started) < workers:
-            await asyncio.sleep(0.001)
+        assert await asyncio.to_thread(begun.wait, 20)
         for _ in range(presses):
             task.cancel()
             await asyncio.sleep(0.001)
@@ -334,18 +335,18 @@ def test_a_loop_that_ends_waits_for_the_threads_of_its_batches():
 
 def test_a_plain_function_does_not_block_the_callers_loop():
     """``aprocess`` runs plain functions beside the loop, with the caller's context."""
-    seen, go = [], threading.Event()
+    seen, begun, go = [], threading.Event(), threading.Event()
 
     @batch_handler
     def handler(record):
         seen.append((variable.get(), threading.current_thread() is threading.main_thread()))
+        begun.set()
         assert go.wait(20)
 
     async def main():
         variable.set("here")
         batch = asyncio.ensure_future(handler.aprocess(sqs(2)))
-        while not seen:
-            await asyncio.sleep(0.001)
+        assert await asyncio.to_thread(begun.wait, 20)
         go.set()
         assert (await batch).response == {"batchItemFailures": []}
 
