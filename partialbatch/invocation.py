@@ -109,7 +109,7 @@ class Invocation:
         if self.source is None:
             logs.empty_batch()
             return
-        counts: dict[str, int] = {status: run.states.count(state) for state, status in _STATUS.items()}
+        counts = {status: run.states.count(state) for state, status in _STATUS.items()}
         if run.left_over == DEADLINE or run.cancelled:
             logs.records_left_over(run.source, counts["skipped"] + run.cancelled, DEADLINE)
         logs.batch_ended(run.source, list(run.errors.values()), counts, perf_counter() - self._started)

@@ -49,7 +49,7 @@ class Run:
         *("states", "errors", "values", "durations", "interrupt", "cancelled", "left_over", "on_success"),
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a run is made of
         self,
         source: str,
         records: Sequence[RawRecord],
