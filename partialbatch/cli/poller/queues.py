@@ -80,11 +80,9 @@ class QueuePoller:
 
     def drained(self) -> bool:
         """Tell whether the queue holds no message, visible, in flight or delayed."""
-        names = ("", "NotVisible", "Delayed")
-        answer = self._client.get_queue_attributes(
-            QueueUrl=self._url, AttributeNames=[f"ApproximateNumberOfMessages{name}" for name in names]
-        )
-        return not any(int(count) for count in answer["Attributes"].values())
+        answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"])
+        counts = [int(value) for name, value in answer["Attributes"].items() if name.startswith("ApproximateNumber")]
+        return not any(counts)
 
     def _settle(self, invocation: Invocation) -> None:
         back = set(invocation.verdict.returned)
@@ -108,9 +106,7 @@ class QueuePoller:
         # One by one and in order: a FIFO group must come back from its first message on,
         # and emulators free a group message by message.
         try:
-            self._client.change_message_visibility(
-                QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds
-            )
+            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
         except ClientError as error:
             # Visible again or deleted by the handler: either way nothing is left to do.
             _log.info("a message was not given back (%s): its visibility timeout will do it", error.response["Error"])

@@ -12,16 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_kinesis import KinesisClient
 
-    from partialbatch.types import RawRecord
-
-__all__ = ["ShardReader", "dynamodb_shards", "kinesis_shards", "sequence_number"]
-
-
-def sequence_number(record: RawRecord) -> str:
-    """Return the sequence number of a stream record."""
-    if "kinesis" in record:
-        return str(record["kinesis"]["sequenceNumber"])
-    return str(record["dynamodb"]["SequenceNumber"])
+__all__ = ["ShardReader", "dynamodb_shards", "kinesis_shards"]
 
 
 class ShardReader:
@@ -76,8 +67,7 @@ def kinesis_shards(client: KinesisClient, arn: str) -> Iterator[ShardReader]:
 
 def dynamodb_shards(client: DynamoDBStreamsClient, arn: str) -> Iterator[ShardReader]:
     """Yield a reader for each shard of a DynamoDB stream."""
-    description = client.describe_stream(StreamArn=arn)["StreamDescription"]
-    for shard_id in [shard["ShardId"] for shard in description["Shards"]]:
+    for shard_id in _dynamodb_shard_ids(client, arn):
         yield ShardReader(
             arn,
             shard_id,
@@ -85,6 +75,17 @@ def dynamodb_shards(client: DynamoDBStreamsClient, arn: str) -> Iterator[ShardRe
             fetch=lambda iterator, limit: client.get_records(ShardIterator=iterator, Limit=limit),
             convert=dynamodb_record,
         )
+
+
+def _dynamodb_shard_ids(client: DynamoDBStreamsClient, arn: str) -> list[str]:
+    page = client.describe_stream(StreamArn=arn)["StreamDescription"]
+    ids = [shard["ShardId"] for shard in page["Shards"]]
+    while "LastEvaluatedShardId" in page:  # boto3 has no paginator for it
+        page = client.describe_stream(StreamArn=arn, ExclusiveStartShardId=page["LastEvaluatedShardId"])[
+            "StreamDescription"
+        ]
+        ids += [shard["ShardId"] for shard in page["Shards"]]
+    return ids
 
 
 def _iterator(call: Callable[..., Any], parameter: str, **which: str) -> Callable[[str | None], str]:

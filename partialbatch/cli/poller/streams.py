@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.cli.poller.invoking import Silent, invoke
-from partialbatch.cli.poller.shards import sequence_number
+from partialbatch.testing.shapes import sequence_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping, Sequence
@@ -30,6 +30,7 @@ class StreamMapping:
         report: Whether ``ReportBatchItemFailures`` is set.
         bisect: Whether ``BisectBatchOnFunctionError`` is set.
         maximum_retry_attempts: Retries before records are given up; -1: no limit.
+        on_failure: Told of records that are given up, before the checkpoint passes them.
     """
 
     batch_size: int = 100
@@ -37,6 +38,7 @@ class StreamMapping:
     report: bool = True
     bisect: bool = False
     maximum_retry_attempts: int = -1
+    on_failure: Callable[[GivenUp], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class GivenUp:
             "timestamp": datetime.now(UTC).isoformat(),
             kind: {
                 "shardId": self.shard_id,
-                "startSequenceNumber": sequence_number(first),
-                "endSequenceNumber": sequence_number(last),
+                "startSequenceNumber": _number(first),
+                "endSequenceNumber": _number(last),
                 "approximateArrivalOfFirstRecord": _arrival(first),
                 "approximateArrivalOfLastRecord": _arrival(last),
                 "batchSize": len(self.records),
@@ -102,15 +104,12 @@ class ShardPoller:
         handler: Handler,
         mapping: StreamMapping,
         checkpoints: MutableMapping[str, str],
-        *,
-        destination: Callable[[GivenUp], None] | None = None,
         observer: Observer | None = None,
     ) -> None:
         self._reader = reader
         self._handler = handler
         self._mapping = mapping
         self._checkpoints = checkpoints
-        self._destination = destination
         self._observer = observer or Silent()
         self._parts: deque[_Part] = deque()
         reader.seek(checkpoints.get(reader.shard_id))
@@ -123,9 +122,7 @@ class ShardPoller:
                 return False
             self._parts.append(_Part(records))
         part = self._parts[0]
-        invocation = invoke(
-            self._handler, part.records, timeout=self._mapping.timeout, report=self._mapping.report
-        )
+        invocation = invoke(self._handler, part.records, timeout=self._mapping.timeout, report=self._mapping.report)
         self._observer.invoked(invocation)
         self._settle(part, invocation)
         return True
@@ -154,13 +151,17 @@ class ShardPoller:
         return [_Part(rest, part.retries + 1, invocations)]
 
     def _give_up(self, given_up: GivenUp) -> None:
-        if self._destination is not None:
-            self._destination(given_up)
+        if self._mapping.on_failure is not None:
+            self._mapping.on_failure(given_up)
         self._done_up_to(given_up.records[-1])
         self._observer.gave_up(given_up)
 
     def _done_up_to(self, record: RawRecord) -> None:
-        self._checkpoints[self._reader.shard_id] = sequence_number(record)
+        self._checkpoints[self._reader.shard_id] = _number(record)
+
+
+def _number(record: RawRecord) -> str:
+    return str(sequence_number(record["eventSource"].removeprefix("aws:"), record))
 
 
 def _arrival(record: RawRecord) -> str:
