@@ -31,6 +31,8 @@ class _Command:
         try:
             command: click.Command = getattr(import_module(module), attribute)
         except ModuleNotFoundError as missing:
+            if str(missing.name).startswith("partialbatch"):
+                raise
             raise click.ClickException(
                 f"`partialbatch {name}` needs {missing.name}: pip install 'partialbatch[{self.extra}]'"
             ) from None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
-_PACE = 0.02
+_PACE = 0.04
 _REFRESH = 0.1
 
 
@@ -55,7 +55,7 @@ def demo(*, machine: bool, without_report: bool) -> None:
     if machine:
         print(as_json(tallies, ledgers, monotonic() - started))
     else:
-        closing(console, tallies, ledgers)
+        closing(console, tallies, ledgers, report=not without_report)
     sys.exit(1 if any(tally.lost for tally in tallies) else 0)
 
 

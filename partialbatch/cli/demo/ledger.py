@@ -104,8 +104,8 @@ class Ledger:
         """Tell of stream records that are given up."""
         self._tell(
             self.source,
-            f"{_records(len(given_up.records))} given up after {given_up.invocations} tries: "
-            "the on-failure destination is told",
+            f"{_records(len(given_up.records))} given up after {given_up.invocations} tries, "
+            "on-failure destination told",
         )
 
     def tally(self, dead: Iterable[str]) -> Tally:
@@ -128,13 +128,13 @@ class Ledger:
 
 
 def _line(invocation: Invocation) -> str:
-    count, back = len(invocation.records), len(invocation.returned)
-    if invocation.verdict.kind == "failure":
+    count, verdict = _records(len(invocation.records)), invocation.verdict
+    if verdict.kind == "failure":
         error = (invocation.outcome.error or "malformed response").partition(":")[0]
-        return f"{_records(count)}: the invocation failed ({error}), all come back"
-    if back:
-        return f"{_records(count)}: {count - back} done, {back} come back"
-    return f"{_records(count)}: all done"
+        return f"{count}: the invocation failed ({error}), all delivered again"
+    if verdict.kind == "partial":
+        return f"{count}: {len(verdict.reported)} reported as failed, {len(verdict.returned)} delivered again"
+    return f"{count}: done"
 
 
 def _records(count: int) -> str:

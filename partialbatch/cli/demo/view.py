@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Live", "Plain", "Quiet", "as_json", "closing"]
 
-_PLAIN_WIDTH = 80
+_WORDS = """\
+  retried          records delivered more than once
+  dead-lettered    failed until the service gave up, and found again in the
+                   dead-letter queue or through the on-failure destination
+  duplicated work  runs of records that were handled before: a stream repeats
+                   all that follows its first failed record
+"""
 
 
 class Quiet:
@@ -73,19 +79,23 @@ class Live(Quiet):
             self._progress.update(task, completed=len(ledger.handled), invocations=ledger.invocations)
 
 
-def closing(console: Console, tallies: Sequence[Tally], ledgers: Sequence[Ledger]) -> None:
+_IGNORED = """\
+The event source mappings were without ReportBatchItemFailures: the responses
+were ignored, and what they reported as failed was deleted or passed over.
+"""
+
+
+def closing(console: Console, tallies: Sequence[Tally], ledgers: Sequence[Ledger], *, report: bool) -> None:
     """Print the table, what its words mean, and one response."""
     console.print(_table(tallies))
     _verdict(console, tallies)
-    console.print(
-        "retried: delivered more than once. dead-lettered: failed until the service\n"
-        "gave up, and found in the dead-letter queue or through the on-failure\n"
-        "destination. duplicated work: runs of records that were handled already.\n"
-    )
+    if not report:
+        console.print(_IGNORED, highlight=False)
+    console.print(_WORDS, highlight=False)
     for ledger in ledgers:
         if ledger.sample is not None:
-            records, failed = len(ledger.sample.records), len(ledger.sample.verdict.reported)
-            console.print(f"One response ({ledger.source}, {failed} of {records} records failed):")
+            records, reported = len(ledger.sample.records), len(ledger.sample.verdict.reported)
+            console.print(f"One of the responses ({ledger.source}: {reported} of {records} records failed):")
             console.print_json(json.dumps(ledger.sample_response()))
             return
 
@@ -103,10 +113,10 @@ def as_json(tallies: Sequence[Tally], ledgers: Sequence[Ledger], seconds: float)
 
 
 def _table(tallies: Sequence[Tally]) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_footer=True, pad_edge=False)
-    names = ["records", "invocations", "handled", "retried", "dead-\nlettered", "lost", "duplicated\nwork"]
+    table = Table(box=SIMPLE_HEAD, show_footer=True, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    names = ["records", "invo-\ncations", "handled", "retried", "dead-\nlettered", "lost", "duplicated\nwork"]
     rows = [_numbers(tally) for tally in tallies]
-    table.add_column("source", "total")
+    table.add_column("source", "total", no_wrap=True)
     for name, column in zip(names, zip(*rows, strict=True), strict=True):
         table.add_column(name, str(sum(column)), justify="right")
     for tally, row in zip(tallies, rows, strict=True):
@@ -129,6 +139,6 @@ def _numbers(tally: Tally) -> list[int]:
 def _verdict(console: Console, tallies: Sequence[Tally]) -> None:
     lost = [name for tally in tallies for name in tally.lost]
     if lost:
-        console.print(f"{len(lost)} records were lost: {', '.join(lost)}.\n", style="bold red", highlight=False)
+        console.print(f"\n{len(lost)} records were lost: {', '.join(lost)}.\n", style="bold red", highlight=False)
     else:
-        console.print("Nothing was lost: each record was handled or is dead-lettered.\n", style="bold green")
+        console.print("\nNothing was lost: each record was handled or is dead-lettered.\n", style="bold green")
