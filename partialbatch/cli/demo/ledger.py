@@ -131,9 +131,9 @@ def _line(invocation: Invocation) -> str:
     count, verdict = _records(len(invocation.records)), invocation.verdict
     if verdict.kind == "failure":
         error = (invocation.outcome.error or "malformed response").partition(":")[0]
-        return f"{count}: the invocation failed ({error}), all delivered again"
+        return f"{count}: the invocation failed ({error}), all returned"
     if verdict.kind == "partial":
-        return f"{count}: {len(verdict.reported)} reported as failed, {len(verdict.returned)} delivered again"
+        return f"{count}: {len(verdict.reported)} reported as failed, {len(verdict.returned)} returned"
     return f"{count}: done"
 
 

@@ -87,6 +87,7 @@ were ignored, and what they reported as failed was deleted or passed over.
 
 def closing(console: Console, tallies: Sequence[Tally], ledgers: Sequence[Ledger], *, report: bool) -> None:
     """Print the table, what its words mean, and one response."""
+    console.print()
     console.print(_table(tallies))
     _verdict(console, tallies)
     if not report:

@@ -108,8 +108,8 @@ def test_plain_lines():
     assert "\x1b" not in done.stdout
     assert done.stdout.isascii()
     assert max(map(len, done.stdout.splitlines())) <= 80
-    assert "SQS queue       10 records: 2 reported as failed, 2 delivered again\n" in done.stdout
-    assert "SQS FIFO queue  1 record: the invocation failed (FullBatchFailure), all delivered again\n" in done.stdout
+    assert "SQS queue       10 records: 2 reported as failed, 2 returned\n" in done.stdout
+    assert "SQS FIFO queue  1 record: the invocation failed (FullBatchFailure), all returned\n" in done.stdout
     assert "Kinesis stream  1 record given up after" in done.stdout
     assert "Nothing was lost" in done.stdout
     assert '"batchItemFailures": [' in done.stdout
