@@ -58,9 +58,9 @@ class _LazyGroup(click.Group):
         found = _COMMANDS.get(cmd_name)
         return found.load(cmd_name) if found else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, _COMMANDS[name].summary) for name in sorted(_COMMANDS)])
+            formatter.write_dl([(name, _COMMANDS[name].summary) for name in self.list_commands(ctx)])
 
 
 @click.group(cls=_LazyGroup)
