@@ -206,6 +206,29 @@ def test_fifo_groups_stay_in_order(services, scripted):
     assert services.bodies(dead_letters) == []
 
 
+def test_messages_are_given_back_in_order(services):
+    """Messages are given back one by one and in order: a FIFO queue may hand them out at once."""
+    url, _ = services.queue(fifo=True)
+    services.send(url, ["a1", "a2", "a3"], group="a")
+    real, received, given_back = services.sqs, [], []
+
+    class Watched:
+        def change_message_visibility(self, **arguments):
+            given_back.append((arguments["ReceiptHandle"], arguments["VisibilityTimeout"]))
+            return real.change_message_visibility(**arguments)
+
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+    def handler(event, context):
+        received.extend(record["receiptHandle"] for record in event["Records"])
+        raise ValueError
+
+    QueuePoller(Watched(), url, handler, AT_ONCE).step()
+    assert len(received) == 3
+    assert given_back == [(receipt, 0) for receipt in received]
+
+
 def test_event_is_what_lambda_sends(services, scripted):
     """Every field that Lambda delivers is there, and of its type."""
     url, _ = services.queue(fifo=True)

@@ -118,6 +118,24 @@ def test_bisect_splits_at_the_reported_number(services, scripted, notes):
     assert given_up(notes) == ["c"]
 
 
+def test_bisect_leaves_all_retries(services, scripted, notes):
+    """A record that stands alone after splits has all its retries still before it."""
+    arn = filled(services, "abc")
+    handler = scripted({"c": 9}, stop=True)
+    run(services, arn, handler, StreamMapping(bisect=True, maximum_retry_attempts=1), notes)
+    assert handler.batches == [list("abc"), ["c"], ["c"]]
+    assert given_up(notes) == ["c"]
+
+
+def test_new_poller_goes_on_at_the_checkpoint(services, scripted):
+    """A poller that starts with a checkpoint repeats nothing of what is before it."""
+    arn = filled(services, "abcd")
+    handler = scripted()
+    (reader,) = kinesis_shards(services.kinesis, arn)
+    ShardPoller(reader, handler, StreamMapping(), {reader.shard_id: "2"}).step()
+    assert handler.batches == [["c", "d"]]
+
+
 def test_destination_that_fails_holds_the_shard(services, scripted):
     """When the destination cannot be told, the checkpoint stays, and nothing is passed over."""
     arn = filled(services, "ab")
