@@ -45,6 +45,10 @@ _COMMANDS = {
         "Handle records of local queues and streams, and count what was lost.",
         "local,pydantic",
     ),
+    "simulate": _Command(
+        "partialbatch.cli.simulate:simulate",
+        "Compare what error policies cost, on simulated queues and streams.",
+    ),
 }
 
 
