@@ -42,7 +42,7 @@ class _Command:
 _COMMANDS = {
     "demo": _Command(
         "partialbatch.cli.demo.command:demo",
-        "Handle records of local queues and streams, and count what was lost.",
+        "Run handlers over local queues and streams; count what is lost.",
         "local,pydantic",
     ),
     "simulate": _Command(
