@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.calls import Window, bind
@@ -51,8 +52,25 @@ class Consumer:
             EventError: The event, or the response to it, cannot be trusted.
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
+        return self.answer(self.run(function, plan, event, context))
+
+    def run(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> Invocation:
+        """Run a batch without answering; between the two, the testing kit looks at what became of each record.
+
+        Raises:
+            EventError: The event cannot be trusted.
+        """
         invocation = self._prepare(function, plan, event, context, keep=False)
         self._execute(invocation, plan, context)
+        return invocation
+
+    def answer(self, invocation: Invocation) -> BatchResponse:
+        """Return the Lambda result of a batch that was run.
+
+        Raises:
+            EventError: The response to it cannot be trusted.
+            FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
+        """
         response = invocation.conclude()
         invocation.refuse(response, full_failure=self._settings.raise_on_full_failure)
         if invocation.window is not None:
@@ -154,7 +172,7 @@ class Consumer:
             try:
                 group = group_of(raw)
                 hash(group)
-            except BaseException as error:  # noqa: B036, RUF100 - fails its record alone, as in `step`
+            except BaseException as error:  # noqa: BLE001, RUF100 - fails its record alone, as in `step`
                 held_back = run.fail(index, error)
                 if isinstance(error, INTERRUPTS):
                     raise
@@ -222,7 +240,11 @@ def _awaited(value: Any) -> None:
         async def wait() -> None:
             await value
 
-        loops.run_in_loop(wait)
+        try:
+            loops.run_in_loop(wait)
+        finally:
+            if isinstance(value, CoroutineType):
+                value.close()  # where a loop runs it was not begun, and Python would warn of that too
 
 
 def _identify(source: EventSource, records: Sequence[RawRecord]) -> list[Identifier | None]:
