@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
@@ -25,18 +26,36 @@ FAILS = 2  # the third record, on its first attempt
 WIDTH, ROW = 480, 46
 SOURCE, LAMBDA, HANDLER = 70, 215, 385
 STYLE = """
-svg { font: 13px ui-sans-serif, system-ui, sans-serif; --ink: #1f2328; --soft: #59636e; --paper: #ffffff; --line: #9aa4af;
-  --good: #1a7f37; --bad: #cf222e; --again: #9a6700 }
+svg { font: 13px ui-sans-serif, system-ui, sans-serif; --ink: #1f2328; --soft: #59636e; --paper: #ffffff;
+  --line: #9aa4af; --good: #1a7f37; --bad: #cf222e; --again: #9a6700 }
 @media (prefers-color-scheme: dark) {
-  svg { --ink: #e6edf3; --soft: #9198a1; --paper: #131416; --line: #5b6570; --good: #56d364; --bad: #ff7b72; --again: #e3b341 }
+  svg { --ink: #e6edf3; --soft: #9198a1; --paper: #131416; --line: #5b6570;
+    --good: #56d364; --bad: #ff7b72; --again: #e3b341 }
 }
-.paper { fill: var(--paper) } text { fill: var(--ink); text-anchor: middle } .head { font-weight: 600 } .soft { fill: var(--soft) }
-.life { stroke: var(--line); stroke-dasharray: 3 4 } .arrow { stroke: var(--ink); fill: none; marker-end: url(#tip) }
-.tip { fill: var(--ink) } .box { stroke: var(--line); fill: var(--paper) } .chip { stroke-width: 1.5; fill: var(--paper) }
-.good { stroke: var(--good) } .bad { stroke: var(--bad) } .again { stroke: var(--again) }
-.unrun { stroke: var(--line); stroke-dasharray: 3 2 } text.good { fill: var(--good); stroke: none }
-text.bad { fill: var(--bad); stroke: none } text.again { fill: var(--again); stroke: none } text.unrun { fill: var(--soft); stroke: none }
+text { fill: var(--ink); text-anchor: middle }
+.left { text-anchor: start }
+.head { font-weight: 600 }
+.soft { fill: var(--soft) }
+.paper { fill: var(--paper) }
+.life { stroke: var(--line); stroke-dasharray: 3 4 }
+.arrow { stroke: var(--ink); fill: none; marker-end: url(#tip) }
+.tip { fill: var(--ink) }
+.box { stroke: var(--line); fill: var(--paper) }
+.chip { stroke-width: 1.5; fill: var(--paper) }
+.chip.good { stroke: var(--good) } text.good { fill: var(--good) }
+.chip.bad { stroke: var(--bad) } text.bad { fill: var(--bad) }
+.chip.again { stroke: var(--again) } text.again { fill: var(--again) }
+.chip.unrun { stroke: var(--line); stroke-dasharray: 3 2 } text.unrun { fill: var(--soft) }
 """
+FLOW = (
+    ("event", ("what Lambda sends",)),
+    ("source", ("who sent it, identifiers,", "groups, policy")),
+    ("records", ("one lazy view a record",)),
+    ("groups", ("what must stay in order",)),
+    ("runner", ("calls the record function:", "in order, in threads, as tasks")),
+    ("results", ("one a record, in event order",)),
+    ("response", ("what did not succeed",)),
+)
 MARKS = {"good": "✓", "bad": "✗", "again": "✓✓", "unrun": "–"}  # noqa: RUF001 - a dash for what did not run
 
 
@@ -64,17 +83,41 @@ def drawing(source: str, policy: str) -> str:
             parts.append(make(64 + (rows + offset) * ROW))
         rows += len(told)
     height = 64 + rows * ROW
-    lives = "".join(f'<line class="life" x1="{x}" x2="{x}" y1="42" y2="{height - 8}"/>' for x in (SOURCE, LAMBDA, HANDLER))
-    heads = "".join(
-        f'<rect class="box" x="{x - 55}" y="10" width="110" height="32" rx="6"/><text class="head" x="{x}" y="31">{name}</text>'
-        for x, name in ((SOURCE, NAMES[source]), (LAMBDA, "Lambda"), (HANDLER, "handler"))
+    lives = "".join(
+        f'<line class="life" x1="{x}" x2="{x}" y1="42" y2="{height - 8}"/>' for x in (SOURCE, LAMBDA, HANDLER)
     )
+    heads = _box(SOURCE, 10, NAMES[source]) + _box(LAMBDA, 10, "Lambda") + _box(HANDLER, 10, "handler")
+    return _svg(f"{NAMES[source]} under {policy}", height, [*lives, heads, *parts])
+
+
+def flow() -> str:
+    """Return the picture of what an event goes through, as SVG."""
+    parts = []
+    for place, (name, lines) in enumerate(FLOW):
+        y = 12 + place * 56
+        parts.append(_box(150, y, name))
+        first = y + 21 - 8 * (len(lines) - 1)
+        parts += [f'<text class="soft left" x="220" y="{first + 16 * n}">{line}</text>' for n, line in enumerate(lines)]
+        if place:
+            parts.append(f'<path class="arrow" d="M150 {y - 23}V{y - 3}"/>')
+    return _svg("What an event goes through", 12 + 56 * len(FLOW), parts)
+
+
+def _svg(title: str, height: int, parts: list[str]) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img">\n'
-        f"<title>{NAMES[source]} under {policy}</title>\n<style>{STYLE}</style>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+        f'width="{WIDTH}" height="{height}" role="img">\n'
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n"
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
         '<path class="tip" d="M0 0 8 4 0 8z"/></marker></defs>\n'
-        f'<rect class="paper" width="{WIDTH}" height="{height}" rx="8"/>\n{lives}\n{heads}\n' + "\n".join(parts) + "\n</svg>\n"
+        f'<rect class="paper" width="{WIDTH}" height="{height}" rx="8"/>\n' + "\n".join(parts) + "\n</svg>\n"
+    )
+
+
+def _box(x: int, y: int, name: str) -> str:
+    return (
+        f'<rect class="box" x="{x - 55}" y="{y}" width="110" height="32" rx="6"/>'
+        f'<text class="head" x="{x}" y="{y + 21}">{name}</text>'
     )
 
 
@@ -140,7 +183,9 @@ def table() -> str:
     """Return, as CSV, what the same load costs under each policy."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["Source", "Policy", "Invocations", "Records delivered", "Duplicated work", "Groups in order", "Lost"])
+    writer.writerow(
+        ["Source", "Policy", "Invocations", "Records delivered", "Duplicated work", "Groups in order", "Lost"]
+    )
     for source in SOURCES:
         load = Load(source, batch_size=10 if source in ("sqs", "fifo") else 100, maximum_retry_attempts=None)
         for entry in compare(load):
@@ -153,12 +198,14 @@ def table() -> str:
 def figures() -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each file."""
     yield "duplicated_work.csv", table()
+    yield "flow.svg", flow()
     for source in ("fifo", "kinesis"):
         for policy in POLICIES:
             yield f"{source}_{policy}.svg", drawing(source, policy)
 
 
 if __name__ == "__main__":
+    logging.getLogger("partialbatch").setLevel(logging.CRITICAL)  # the failures are planned
     for name, text in figures():
         (FOLDER / name).write_text(text)
         print(FOLDER / name)
