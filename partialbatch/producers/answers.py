@@ -40,9 +40,7 @@ def _failed(row: dict[str, Any]) -> Fault:
     return Fault(kind, code, row.get("Message"))
 
 
-def aligned(
-    rows: Sequence[dict[str, Any]] | None, entries: Sequence[Entry], kind_of: Callable[[str], Kind]
-) -> Faults:
+def aligned(rows: Sequence[dict[str, Any]] | None, entries: Sequence[Entry], kind_of: Callable[[str], Kind]) -> Faults:
     """Read the answer of Kinesis, Firehose and EventBridge: one row a record, failed where it has a code."""
     codes = [row.get("ErrorCode") for row in rows or ()]
     if len(codes) == len(entries) and not any(codes):

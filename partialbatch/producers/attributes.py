@@ -82,7 +82,9 @@ def _typed(value: Any, field: str) -> dict[str, Any]:
         return {"DataType": "Number", "StringValue": str(value)}
     if isinstance(value, list | tuple):
         return {"DataType": "String.Array", "StringValue": json.dumps(value)}
-    raise RecordError(field, f"is a {type(value).__name__} or not finite: str, int, float, Decimal and bytes are possible")
+    raise RecordError(
+        field, f"is a {type(value).__name__} or not finite: str, int, float, Decimal and bytes are possible"
+    )
 
 
 def _size(row: Mapping[str, Any], field: str) -> int:

@@ -114,8 +114,12 @@ class Producer:
     def _make_engine(self, *, ordered: bool, seconds_left: Callable[[], float] | None) -> Engine:
         stats = Stats()
         return Engine(
-            self, self._settings, self._buffer(stats, ordered=ordered), stats,
-            serial=self._serial(ordered=ordered), seconds_left=seconds_left,
+            self,
+            self._settings,
+            self._buffer(stats, ordered=ordered),
+            stats,
+            serial=self._serial(ordered=ordered),
+            seconds_left=seconds_left,
         )
 
     def _buffer(self, stats: Stats, *, ordered: bool) -> Buffer:

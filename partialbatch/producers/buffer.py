@@ -124,9 +124,7 @@ class Lanes(Buffer):
         hold: Whether a rejection holds the rest of its lane back.
     """
 
-    def __init__(
-        self, max_entries: int, max_bytes: int, stats: Stats, duplicates: str, *, hold: bool = False
-    ) -> None:
+    def __init__(self, max_entries: int, max_bytes: int, stats: Stats, duplicates: str, *, hold: bool = False) -> None:
         super().__init__(max_entries, max_bytes)
         self._hold = hold
         self._stats = stats

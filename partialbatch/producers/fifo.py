@@ -29,14 +29,23 @@ class FifoProducer(Producer):
     target: ClassVar[str]  # what it is called in errors
 
     def __init__(
-        self, name: str, limits: Limits, options: CommonOptions, *, ordering: str, on_rejected_group: str, deduplicated: bool
+        self,
+        name: str,
+        limits: Limits,
+        options: CommonOptions,
+        *,
+        ordering: str,
+        on_rejected_group: str,
+        deduplicated: bool,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise ConfigurationError.bad_value(self.target, name, "a non-empty str")
         if ordering not in _ORDERINGS:
             raise ConfigurationError.bad_value("ordering", ordering, " or ".join(map(repr, _ORDERINGS)))
         if on_rejected_group not in _REJECTED:
-            raise ConfigurationError.bad_value("on_rejected_group", on_rejected_group, " or ".join(map(repr, _REJECTED)))
+            raise ConfigurationError.bad_value(
+                "on_rejected_group", on_rejected_group, " or ".join(map(repr, _REJECTED))
+            )
         self._fifo = name.endswith(".fifo")
         self._strict = self._fifo and ordering == "strict"
         self._hold = on_rejected_group == "hold"

@@ -69,9 +69,7 @@ class FirehoseProducer(Producer):
         return Entry(self._next(), record, options, {"Data": data}, len(data))
 
     def call(self, entries: Sequence[Entry]) -> Any:
-        return self._client.put_record_batch(
-            DeliveryStreamName=self._stream, Records=[entry.wire for entry in entries]
-        )
+        return self._client.put_record_batch(DeliveryStreamName=self._stream, Records=[entry.wire for entry in entries])
 
     def read(self, answer: Any, entries: Sequence[Entry], stats: Stats) -> Faults:
         return aligned(answer.get("RequestResponses"), entries, _kind)

@@ -113,9 +113,7 @@ def _callable(name: str, value: object) -> None:
         raise ConfigurationError.bad_value(name, value, "a callable")
 
 
-def deadline(
-    seconds: float | Callable[[], float] | None, clock: Callable[[], float]
-) -> Callable[[], float]:
+def deadline(seconds: float | Callable[[], float] | None, clock: Callable[[], float]) -> Callable[[], float]:
     """Turn a time limit into a callable that gives the seconds left."""
     if seconds is None:
         return _no_limit
