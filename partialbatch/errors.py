@@ -80,9 +80,86 @@ class ConfigurationError(PartialBatchError, ValueError):
 class EventError(PartialBatchError, ValueError):
     """An event, or the response to it, that cannot be trusted: the whole batch comes back."""
 
+    @classmethod
+    def unrecognized(cls, event: object) -> Self:
+        """Name the keys of what came, never the values."""
+        return cls(
+            f"this is no batch of a known event source: {shape(event)}. A batch has 'Records' (SQS, Kinesis, DynamoDB), "
+            "'records' by topic-partition (Kafka), or is a list (EventBridge Pipes); "
+            "for another source give source= an EventSource"
+        )
+
+    @classmethod
+    def mixed(cls, origins: Iterable[object]) -> Self:
+        """Name the sources that met in one event."""
+        return cls(f"one event holds records of several sources ({listing(origins)}); a batch has one")
+
+    @classmethod
+    def other_source(cls, wanted: str, found: str) -> Self:
+        """Say which source was asked for and which one sent the event."""
+        return cls(f"source={wanted!r} was asked for, but the event is from {found}; remove source= or correct it")
+
+    @classmethod
+    def no_identifier(cls, source: str, index: int) -> Self:
+        """Say which record cannot be reported."""
+        return cls(
+            f"record {index} of the {source} batch did not succeed and has no identifier to report it by; "
+            "the whole batch is given back, since a response without it would delete the record. "
+            "Does an input transformer or a hand-made event leave the identifier out?"
+        )
+
+    @classmethod
+    def no_window(cls) -> Self:
+        """Say why a `state` parameter cannot be filled."""
+        return cls(
+            "the record function has a 'state' parameter, but the event is of no tumbling window; "
+            "set TumblingWindowInSeconds on the event source mapping, or remove the parameter"
+        )
+
+    @classmethod
+    def window_state(cls, size: int, limit: int) -> Self:
+        """Name the size of a window's state and its limit, in bytes."""
+        return cls(
+            f"the tumbling window's state is {size} bytes as JSON; Lambda takes at most {limit}: keep less in it"
+        )
+
+
+def shape(event: object) -> str:
+    """Describe an event by its type and keys."""
+    if isinstance(event, dict):
+        return f"a dict with the keys {listing(map(str, event)) or '(none)'}"
+    if isinstance(event, list) and event:
+        return f"a list whose first entry is {shape(event[0])}"
+    return f"a value of type {type(event).__name__}"
+
 
 class PayloadError(PartialBatchError):
     """A record that cannot be decoded or validated; never holds the body."""
+
+    @classmethod
+    def field(cls, name: str, wanted: str, value: object) -> Self:
+        """Say which field of the raw record is not what it should be."""
+        found = "missing" if value is None else f"of type {type(value).__name__}"
+        return cls(f"the record's field {name!r} is {found}; expected {wanted}")
+
+    @classmethod
+    def absent(cls, wanted: str) -> Self:
+        """Say what to write where records may come without a payload."""
+        return cls(
+            "the record has no payload (DynamoDB: a REMOVE or a stream without new images; Kafka: a tombstone): "
+            f"annotate the parameter `{wanted} | None`, or keep such records out by filter criteria"
+        )
+
+    @classmethod
+    def json(cls, error: Exception) -> Self:
+        """Say where JSON is broken, without the text around it."""
+        where = f" at character {error.pos}" if hasattr(error, "pos") else ""
+        return cls(f"the payload is no valid JSON ({type(error).__name__}{where})")
+
+    @classmethod
+    def kind(cls, wanted: str, value: object) -> Self:
+        """Say which JSON type was wanted and which one came."""
+        return cls(f"the payload is JSON of type {type(value).__name__}; expected {wanted}")
 
 
 class RecordSkipped(PartialBatchError):
@@ -100,11 +177,19 @@ class FullBatchFailure(PartialBatchError):
         errors: The errors of the failed records, in event order.
     """
 
-    def __init__(self, result: Any, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, result: Any, source: str) -> None:
+        failed, skipped = result.failed, result.skipped
+        kinds = Counter(type(entry.error).__name__ for entry in failed)
+        why = listing(f"{kind} {count}×" for kind, count in kinds.most_common()) or "none"
+        # From the response: a record function may have changed the raw record since.
+        which = listing(item["itemIdentifier"] for item in result.response["batchItemFailures"])
+        super().__init__(
+            f"{len(failed)} of {len(result.results)} {source} records failed and {len(skipped)} were not started; "
+            f"errors: {why}; records: {which}"
+        )
         self.result = result
         self.response = result.response
-        self.errors: tuple[BaseException, ...] = tuple(entry.error for entry in result.failed)
+        self.errors: tuple[BaseException, ...] = tuple(entry.error for entry in failed)
 
 
 class RecordError(PartialBatchError, ValueError):

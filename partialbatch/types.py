@@ -102,6 +102,10 @@ class EventSource(Protocol):
         """Return what names the record in the response."""
         ...
 
+    def payload(self, raw: RawRecord) -> Any:
+        """Return the payload: text, bytes, or a plain Python object; None where there is none."""
+        ...
+
     def view(self, raw: RawRecord) -> RecordView:
         """Return the lazy view that record functions get."""
         ...

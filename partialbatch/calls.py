@@ -1,0 +1,97 @@
+"""Calling the record function: its arguments, made from a raw record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from partialbatch.errors import EventError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from partialbatch.signatures import Plan
+    from partialbatch.types import EventSource, RawRecord
+
+__all__ = ["Window", "bind"]
+
+
+class Window:
+    """The state of a tumbling window: what the last record function that succeeded returned.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
+
+    Attributes:
+        state: What goes into the response.
+        final: Whether this is the window's last invocation.
+    """
+
+    __slots__ = ("final", "state")
+
+    def __init__(self, event: dict[str, Any]) -> None:
+        self.state: Any = event.get("state")
+        self.final = bool(event.get("isFinalInvokeForWindow"))
+
+    @classmethod
+    def of(cls, event: Any) -> Window | None:
+        """Return the window that an event belongs to, None if to none."""
+        return cls(event) if isinstance(event, dict) and "window" in event else None
+
+    def advance(self, state: Any) -> None:
+        """Take the state that a record function returned."""
+        self.state = state
+
+
+def bind(
+    function: Callable[..., Any], plan: Plan, source: EventSource, context: Any, window: Window | None
+) -> Callable[[RawRecord], Any]:
+    """Return what calls a record function for a raw record.
+
+    Raises:
+        EventError: The function wants a window's state, and there is no window.
+    """
+    if plan.takes_state and window is None:
+        raise EventError.no_window()
+    view, decode = source.view, plan.decode
+    if not plan.takes_extras:
+        if plan.kind == "raw":
+            return function
+        if plan.kind == "view":
+            return lambda raw: function(view(raw))
+        if plan.kind == "payload" and decode is not None:
+            payload = source.payload
+            return lambda raw: function(decode(payload(raw)))
+    first = _first(plan)
+    fill = {
+        "record": lambda record: record,
+        "context": lambda _: context,
+        "lambda_context": lambda _: context,
+        "state": lambda _: window.state if window is not None else None,
+    }
+    positional = [fill[name] if name else _constant(default) for name, default in plan.positional]
+    keywords = {name: fill[name] for name in plan.keywords}
+
+    def invoke(raw: RawRecord) -> Any:
+        record = view(raw)
+        return function(
+            first(record),
+            *[argument(record) for argument in positional],
+            **{name: argument(record) for name, argument in keywords.items()},
+        )
+
+    return invoke
+
+
+def _constant(value: Any) -> Callable[[Any], Any]:
+    return lambda _: value
+
+
+def _first(plan: Plan) -> Callable[[Any], Any]:
+    """Return what makes the first argument from a view."""
+    decode = plan.decode
+    if plan.kind == "raw":
+        return lambda record: record.raw
+    if decode is None:
+        return lambda record: record
+    if plan.kind == "change":
+        return decode
+    return lambda record: decode(record.payload)

@@ -1,0 +1,128 @@
+"""One invocation of a handler: its run, and what is told of it."""
+
+from __future__ import annotations
+
+import json
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from partialbatch import logs
+from partialbatch.errors import EventError, FullBatchFailure, RecordSkipped
+from partialbatch.results import BatchResult, RecordResult, build_response
+from partialbatch.runners.run import DEAD_LETTERED, FAILED, SKIPPED, SUCCEEDED
+from partialbatch.runners.schedule import DEADLINE
+
+if TYPE_CHECKING:
+    from partialbatch.calls import Window
+    from partialbatch.results import Status
+    from partialbatch.runners.run import Run
+    from partialbatch.types import BatchResponse, EventSource
+
+__all__ = ["Invocation"]
+
+MAX_WINDOW_STATE = 1_048_576
+"""Bytes of a window's state: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html"""
+
+GROUP_FAILED = "a record of its group failed before it (error_policy 'skip_group')"
+_STATUS: dict[int, Status] = {
+    SKIPPED: "skipped",
+    SUCCEEDED: "succeeded",
+    FAILED: "failed",
+    DEAD_LETTERED: "dead_lettered",
+}
+
+
+class Invocation:
+    """One event on its way to a response.
+
+    Attributes:
+        source: Where the event came from; None for a batch without records.
+        run: The records and what became of them.
+        window: The tumbling window that the event belongs to, if any.
+    """
+
+    __slots__ = ("_started", "run", "source", "window")
+
+    def __init__(self, source: EventSource | None, run: Run, window: Window | None) -> None:
+        self.source = source
+        self.run = run
+        self.window = window
+        self._started = perf_counter()
+
+    def conclude(self) -> BatchResponse:
+        """Log how the batch ended and build its response.
+
+        Raises:
+            BaseException: The interrupt that a record function raised.
+            EventError: A record that must be reported has no identifier.
+        """
+        run = self.run
+        self._log()
+        if run.interrupt is not None:
+            raise run.interrupt
+        if run.states.count(SUCCEEDED) == len(run.states):
+            response: BatchResponse = {"batchItemFailures": []}
+        else:
+            reported = [index for index, state in enumerate(run.states) if state != SUCCEEDED]
+            response = build_response(run.source, run.identifiers, reported)
+        if self.window is not None:
+            response["state"] = _checked_state(self.window.state)
+        return response
+
+    def result(self, response: BatchResponse) -> BatchResult[Any]:
+        """Return a result for each record, in event order."""
+        return BatchResult(tuple(self._result(index) for index in range(len(self.run.states))), response)
+
+    def refuse(self, response: BatchResponse, *, full_failure: bool) -> None:
+        """Raise where Lambda must take the invocation as failed.
+
+        Raises:
+            FullBatchFailure: No record succeeded and one failed (if `full_failure` asks for that), or
+                the source ignores the response and a record did not succeed.
+        """
+        states = self.run.states
+        if not response["batchItemFailures"] or self.source is None:
+            return
+        failed_fully = full_failure and FAILED in states and SUCCEEDED not in states
+        if failed_fully or not self.source.partial_response:
+            raise FullBatchFailure(self.result(response), self.run.source)
+
+    def _result(self, index: int) -> RecordResult[Any]:
+        run = self.run
+        state = run.states[index]
+        error: BaseException | None = None
+        if state == SKIPPED:
+            error = RecordSkipped(f"not started: {run.left_over or GROUP_FAILED}")
+        elif state == FAILED:
+            error = run.errors.get(index) or RuntimeError("the worker that ran the record died")
+        return RecordResult(
+            self.source.view(run.records[index]) if self.source is not None else None,
+            _STATUS[state],
+            run.values[index] if run.values is not None else None,
+            error,
+            run.durations[index] if run.durations is not None else None,
+        )
+
+    def _log(self) -> None:
+        run = self.run
+        if self.source is None:
+            logs.empty_batch()
+            return
+        counts = {status: run.states.count(state) for state, status in _STATUS.items()}
+        if run.left_over == DEADLINE:
+            cancelled = sum(type(error).__name__ == "CancelledError" for error in run.errors.values())
+            logs.records_left_over(run.source, counts["skipped"] + cancelled, run.left_over)
+        logs.batch_ended(run.source, list(run.errors.values()), counts, perf_counter() - self._started)
+
+
+def _checked_state(state: Any) -> Any:
+    """Refuse a state that Lambda would refuse, with a better message.
+
+    Raises:
+        EventError: It is too large.
+        TypeError: It is no JSON.
+    """
+    size = len(json.dumps(state).encode())
+    if size > MAX_WINDOW_STATE:
+        raise EventError.window_state(size, MAX_WINDOW_STATE)
+    return state

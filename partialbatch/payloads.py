@@ -1,0 +1,183 @@
+"""From a record's payload to what the record function asks for: text, JSON, or a validated model."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, get_args, get_origin
+
+from partialbatch.errors import ConfigurationError, PayloadError, listing
+from partialbatch.sources import DynamoDBRecord
+from partialbatch.sources.record import as_bytes, as_json, as_text, field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Change", "decoder", "unwrapper"]
+
+Image = TypeVar("Image")
+_ERRORS_SHOWN = 5
+_TEXT = {str: as_text, bytes: as_bytes}
+_CONTAINERS = {dict: dict, list: list, Mapping: dict, MutableMapping: dict, Sequence: list, MutableSequence: list}
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[Image]):
+    """What a DynamoDB stream record says: annotate ``Change[Order]`` to get both images validated.
+
+    Attributes:
+        old: The item before the change; None on INSERT, or where the stream leaves it out.
+        new: The item after the change; None on REMOVE, or where the stream leaves it out.
+        kind: ``INSERT``, ``MODIFY`` or ``REMOVE``.
+    """
+
+    old: Image | None
+    new: Image | None
+    kind: str
+
+
+def decoder(annotation: Any) -> Callable[[Any], Any]:
+    """Return what turns a payload into the annotated type.
+
+    Raises:
+        ConfigurationError: Nothing can be made of the annotation, or pydantic is needed and missing.
+    """
+    wanted, optional = _without_none(annotation)
+    convert = _plain_decoder(wanted) or _validator(annotation)
+    name = getattr(wanted, "__name__", None) or str(wanted)
+
+    def decode(payload: Any) -> Any:
+        if payload is not None:
+            return convert(payload)
+        if optional:
+            return None
+        raise PayloadError.absent(name)
+
+    return decode
+
+
+def change_decoder(annotation: Any) -> Callable[[DynamoDBRecord], Change[Any]]:
+    """Return what turns a DynamoDB view into a `Change` of the annotated images."""
+    (image,) = get_args(annotation) or (dict,)
+    convert = decoder(Union[image, None])  # noqa: UP007 - `image` may be a string, which takes no `|`
+
+    def decode(record: DynamoDBRecord) -> Change[Any]:
+        return Change(convert(record.old_image), convert(record.new_image), record.event_name)
+
+    return decode
+
+
+def unwrapper(envelope: Any) -> Callable[[Any], Any]:
+    """Return what takes the payload out of its envelope."""
+    if envelope == "sns":
+        return lambda payload: field(_json_object(payload), "Message", str)
+    if envelope == "eventbridge":
+        return lambda payload: field(_json_object(payload), "detail", object)
+    return envelope  # type: ignore[no-any-return]  # a callable, as checked in the settings
+
+
+def _json_object(payload: Any) -> dict[str, Any]:
+    """Parse the envelope itself."""
+    content = as_json(payload)
+    if isinstance(content, dict):
+        return content
+    raise PayloadError.kind("an object (the envelope)", content)
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    """Split ``X | None`` into ``X`` and whether None is accepted."""
+    if annotation is None or annotation is type(None):
+        return annotation, True
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return annotation, False
+    members = get_args(annotation)
+    others = [member for member in members if member is not type(None)]
+    if len(others) == len(members):
+        return annotation, False
+    return (others[0] if len(others) == 1 else annotation), True
+
+
+def _plain_decoder(annotation: Any) -> Callable[[Any], Any] | None:
+    """Return a decoder that needs no pydantic, None where the annotation does."""
+    if annotation in (str, bytes):
+        return _TEXT[annotation]
+    origin = get_origin(annotation) or annotation
+    if not isinstance(origin, type) or origin not in _CONTAINERS:
+        return None
+    if get_args(annotation) not in ((), (str, Any), (Any,)):
+        return None
+    kind = _CONTAINERS[origin]
+
+    def parse(payload: Any) -> Any:
+        content = as_json(payload)
+        if isinstance(content, kind):
+            return content
+        raise PayloadError.kind("an object" if kind is dict else "an array", content)
+
+    return parse
+
+
+def _validator(annotation: Any) -> Callable[[Any], Any]:
+    """Return a decoder that validates with pydantic's `TypeAdapter`."""
+    try:
+        import pydantic  # noqa: PLC0415 - 60 ms that only handlers with such an annotation pay
+    except ImportError:
+        raise ConfigurationError(
+            f"the annotation {annotation!r} needs pydantic, which is not installed: "
+            "pip install 'partialbatch[pydantic]', or annotate dict, str or bytes"
+        ) from None
+    try:
+        adapter = pydantic.TypeAdapter(annotation)
+        schema = adapter.core_schema
+    except Exception as error:
+        raise ConfigurationError(
+            f"pydantic cannot validate the annotation {annotation!r}: {type(error).__name__}: {error}. "
+            "Annotate a model, or give model="
+        ) from error
+    from_json, from_python = adapter.validate_json, adapter.validate_python
+
+    def validate(payload: Any) -> Any:
+        try:
+            return from_json(payload) if isinstance(payload, str | bytes) else from_python(payload)
+        except pydantic.ValidationError as error:
+            # Raised below, not here: pydantic's error holds the body, and an
+            # exception raised while it is handled would keep it.
+            failure = _invalid(error, schema)
+        except UnicodeError as error:
+            failure = PayloadError.json(error)
+        raise failure
+
+    return validate
+
+
+def _invalid(error: Any, schema: Any) -> PayloadError:
+    """Say where a payload is invalid and how, without a word of its content."""
+    names = _names(schema)
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    # Types, not messages: those quote the input at times (a union's tag, a bad UUID's letter).
+    where = (
+        f"{'.'.join(_part(part, names) for part in entry['loc']) or 'payload'} ({entry['type']})" for entry in found
+    )
+    return PayloadError(f"the payload is no valid {error.title}: {listing(where, _ERRORS_SHOWN)}")
+
+
+def _part(part: Any, names: set[str]) -> str:
+    """Show a part of a location if it is the model's own word; a key of the input is not."""
+    return str(part) if isinstance(part, int) or part in names else "…"
+
+
+def _names(schema: Any) -> set[str]:
+    """Collect the words that a validation schema itself holds."""
+    names: set[str] = set()
+    pending = [schema]
+    while pending:
+        entry = pending.pop()
+        if isinstance(entry, str):
+            names.add(entry)
+        elif isinstance(entry, dict):
+            pending.extend(entry)
+            pending.extend(entry.values())
+        elif isinstance(entry, list | tuple):
+            pending.extend(entry)
+    return names

@@ -1,0 +1,107 @@
+"""What became of the records, and the response that says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from partialbatch.errors import EventError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from partialbatch.types import BatchResponse, Identifier, RecordView
+
+__all__ = ["BatchResult", "RecordResult", "Status", "build_response"]
+
+Value = TypeVar("Value")
+Status = Literal["succeeded", "failed", "skipped", "dead_lettered"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordResult(Generic[Value]):
+    """What became of one record.
+
+    Attributes:
+        record: The record view.
+        status: ``succeeded``, ``failed``, ``skipped`` (not started) or ``dead_lettered``.
+        value: What the record function returned, awaited if need be; None unless it succeeded.
+        error: Why it failed; a `RecordSkipped` where it was not started.
+        duration: Seconds in the record function, None where it was not measured.
+        resumed: True when it had succeeded in an earlier invocation and did not run again.
+    """
+
+    record: Any
+    status: Status
+    value: Value | None = None
+    error: BaseException | None = None
+    duration: float | None = None
+    resumed: bool = False
+
+    def __repr__(self) -> str:
+        error = "" if self.error is None else f", error={type(self.error).__name__}"
+        return f"RecordResult({self.record!r}, {self.status!r}{error})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class BatchResult(Generic[Value]):
+    """What became of a batch.
+
+    Attributes:
+        results: One `RecordResult` a record, in the event's order.
+        response: The partial failure response: it names each record that did not succeed, once.
+    """
+
+    results: tuple[RecordResult[Value], ...]
+    response: BatchResponse
+
+    @property
+    def succeeded(self) -> list[RecordResult[Value]]:
+        """The records that need no further delivery."""
+        return self._with("succeeded")
+
+    @property
+    def failed(self) -> list[RecordResult[Value]]:
+        """The records whose function, or whose decoding, raised."""
+        return self._with("failed")
+
+    @property
+    def skipped(self) -> list[RecordResult[Value]]:
+        """The records that were not started."""
+        return self._with("skipped")
+
+    @property
+    def dead_lettered(self) -> list[RecordResult[Value]]:
+        """The records that the dead letter took."""
+        return self._with("dead_lettered")
+
+    @property
+    def full_failure(self) -> bool:
+        """True when at least one record failed and none succeeded or was dead-lettered."""
+        return bool(self.failed) and not self.succeeded and not self.dead_lettered
+
+    def _with(self, status: Status) -> list[RecordResult[Value]]:
+        return [result for result in self.results if result.status == status]
+
+    def __repr__(self) -> str:
+        counts = ", ".join(
+            f"{name}={len(self._with(name))}" for name in ("succeeded", "failed", "skipped", "dead_lettered")
+        )
+        return f"BatchResult({counts})"
+
+
+def build_response(source: str, identifiers: Sequence[Identifier | None], reported: Iterable[int]) -> BatchResponse:
+    """Build the response that names the reported records in event order, each identifier once.
+
+    Raises:
+        EventError: A reported record has no identifier. Lambda would take a response that leaves it
+            out as its success, so the whole batch must come back instead.
+    """
+    failures: dict[Any, Identifier] = {}
+    for index in reported:
+        identifier = identifiers[index]
+        if not identifier or not isinstance(identifier, str | dict):
+            raise EventError.no_identifier(source, index)
+        key = identifier if isinstance(identifier, str) else tuple(identifier.items())
+        failures.setdefault(key, identifier)
+    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failures.values()]}

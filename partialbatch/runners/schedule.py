@@ -1,0 +1,107 @@
+"""Which record may start next. Pure: no clock, no thread, no loop of its own."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from partialbatch.types import ErrorPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+    from partialbatch.runners.deadline import Deadline
+
+__all__ = ["DEADLINE", "ENDING", "STOPPED", "Schedule", "successors"]
+
+# Why a schedule was closed.
+DEADLINE = "too little time was left before the function's timeout (deadline_margin)"
+ENDING = "the invocation is ending"
+STOPPED = "a record before it failed (error_policy 'stop')"
+
+
+def successors(groups: Iterable[Hashable]) -> list[int]:
+    """Return, for each record, the index of the next one of its group, -1 where there is none.
+
+    Args:
+        groups: The group of each record; None for a record that stands alone.
+    """
+    following: list[int] = []
+    last: dict[Hashable, int] = {}
+    for index, group in enumerate(groups):
+        following.append(-1)
+        if group is not None:
+            if group in last:
+                following[last[group]] = index
+            last[group] = index
+    return following
+
+
+class Schedule:
+    """The records that may start now, the earliest first.
+
+    At most one record of each group is ready or running. What follows it becomes ready when it
+    ends, or never: that is all there is to an error policy.
+
+    Attributes:
+        closed: Why nothing starts any more; empty while records do.
+    """
+
+    __slots__ = ("_deadline", "_following", "_policy", "_ready", "closed")
+
+    def __init__(
+        self,
+        records: Sequence[int],
+        following: Sequence[int],
+        policy: ErrorPolicy,
+        deadline: Deadline | None = None,
+    ) -> None:
+        """Start with the first record of each group.
+
+        Args:
+            records: The indexes of the records to run, ascending.
+            following: The next index of the group, by index; see `successors`.
+            policy: What a failure means for what follows.
+            deadline: When to stop starting records; None: never.
+        """
+        runnable = set(records)
+        self._following = following
+        behind = {following[index] for index in runnable}
+        self._ready = [index for index in records if index not in behind]  # sorted, so it is a heap
+        self._policy = policy
+        self._deadline = deadline
+        self.closed = ""
+
+    @property
+    def width(self) -> int:
+        """How many records may start now; there will never be more at once."""
+        return len(self._ready)
+
+    def take(self) -> int:
+        """Return the next record to start, -1 if none may start now."""
+        if self.closed or not self._ready:
+            return -1
+        if self._deadline is not None and not self._deadline.allows():
+            self.close(DEADLINE)
+            return -1
+        return heappop(self._ready)
+
+    def ended(self, index: int, *, passes: bool) -> None:
+        """Take note that a record has ended.
+
+        Args:
+            index: The record.
+            passes: Whether it holds nothing back.
+        """
+        if not passes and self._policy is ErrorPolicy.STOP:
+            self.close(STOPPED)
+        if self.closed or (not passes and self._policy is not ErrorPolicy.CONTINUE):
+            return
+        following = self._following[index]
+        if following >= 0:
+            heappush(self._ready, following)
+
+    def close(self, why: str) -> None:
+        """Start nothing any more; the first reason stands."""
+        self._ready.clear()
+        self.closed = self.closed or why

@@ -1,0 +1,114 @@
+"""Groups side by side as asyncio tasks, for async record functions."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from partialbatch.runners import run_plain
+from partialbatch.runners.run import step
+from partialbatch.runners.schedule import DEADLINE, ENDING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from partialbatch.runners.deadline import Deadline
+    from partialbatch.runners.run import Run
+    from partialbatch.runners.schedule import Schedule
+    from partialbatch.types import RawRecord
+
+__all__ = ["in_thread", "side_by_side", "with_timeout"]
+
+
+async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
+    """Run what the schedule gives as up to `workers` tasks at once.
+
+    Returns only when no task runs any more. At the deadline's margin those that still run are
+    cancelled and awaited, and so they are when the caller is cancelled.
+    """
+    tasks = _Tasks(run, schedule, deadline, workers)
+    alarm = None
+    if deadline is not None:
+        alarm = asyncio.get_running_loop().call_later(max(0.0, deadline.seconds_to_margin), tasks.cancel, DEADLINE)
+    cancelled: asyncio.CancelledError | None = None
+    tasks.refill()
+    while tasks.running:
+        try:
+            await tasks.idle.wait()
+        except asyncio.CancelledError as error:
+            cancelled = error
+            tasks.cancel(ENDING)
+    if alarm is not None:
+        alarm.cancel()
+    run.left_over = schedule.closed
+    if cancelled is not None:
+        raise cancelled
+
+
+async def in_thread(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
+    """Run a plain record function beside the loop; a cancelled caller waits until no record runs."""
+    work = asyncio.ensure_future(asyncio.to_thread(run_plain, run, schedule, deadline, workers))
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            schedule.close(ENDING)
+    if cancelled is not None:
+        raise cancelled
+
+
+class _Tasks:
+    """The running tasks of one batch, each with the record's own context."""
+
+    def __init__(self, run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
+        self._run = run
+        self._schedule = schedule
+        self._deadline = deadline
+        self._workers = workers
+        self._loop = asyncio.get_running_loop()
+        self.running: set[asyncio.Task[bool]] = set()
+        self.idle = asyncio.Event()
+
+    def refill(self) -> None:
+        """Start tasks as long as there are records that may start, and workers."""
+        while len(self.running) < self._workers and (index := self._schedule.take()) >= 0:
+            left = self._deadline.left if self._deadline is not None else 0
+            task = self._loop.create_task(step(self._run, index))
+            self.running.add(task)
+            task.add_done_callback(partial(self._ended, index, left))
+        if not self.running:
+            self.idle.set()
+
+    def _ended(self, index: int, left: float, task: asyncio.Task[bool]) -> None:
+        self.running.discard(task)
+        if self._deadline is not None:
+            self._deadline.record_ended(left)
+        if self._run.interrupt is not None:
+            self._schedule.close(ENDING)
+        # A task that was cancelled before its first step has run nothing: its record stays skipped.
+        self._schedule.ended(index, passes=not task.cancelled() and task.result())
+        self.refill()
+
+    def cancel(self, why: str) -> None:
+        """Start nothing any more, and cancel what runs."""
+        self._schedule.close(why)
+        for task in self.running:
+            task.cancel()
+
+
+def with_timeout(invoke: Callable[[RawRecord], Any], seconds: float) -> Callable[[RawRecord], Any]:
+    """Wrap a call so that it is cancelled, and fails with a `TimeoutError`, after some seconds."""
+
+    async def limited(raw: RawRecord) -> Any:
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await invoke(raw)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        raise TimeoutError(f"the record ran longer than record_timeout={seconds:g} s and was cancelled")
+
+    return limited

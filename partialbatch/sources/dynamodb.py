@@ -1,0 +1,142 @@
+"""Amazon DynamoDB Streams.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+"""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from partialbatch.errors import PayloadError
+from partialbatch.sources.attributes import to_python
+from partialbatch.sources.events import event_source_of, records_of
+from partialbatch.sources.record import Record, field, moment
+from partialbatch.types import ErrorPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+    from datetime import datetime
+
+    from partialbatch.types import Identifier, RawRecord
+
+__all__ = ["DynamoDBPipeSource", "DynamoDBRecord", "DynamoDBSource"]
+
+
+class DynamoDBRecord(Record):
+    """A change of an item. Numbers are `Decimal`, sets `set`, binaries `bytes`."""
+
+    __slots__ = ("_keys", "_old_image")
+
+    @property
+    def event_name(self) -> str:
+        """``INSERT``, ``MODIFY`` or ``REMOVE``."""
+        return field(self.raw, "eventName", str)
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """The item's primary key."""
+        try:
+            return self._keys
+        except AttributeError:
+            pass
+        self._keys: dict[str, Any] = to_python(field(self._change, "Keys", dict))
+        return self._keys
+
+    @property
+    def new_image(self) -> dict[str, Any] | None:
+        """The item after the change; None on REMOVE, or where the stream's view type leaves it out."""
+        return self.payload  # type: ignore[no-any-return]  # the payload is the new image
+
+    @property
+    def old_image(self) -> dict[str, Any] | None:
+        """The item before the change; None on INSERT, or where the stream's view type leaves it out."""
+        try:
+            return self._old_image
+        except AttributeError:
+            pass
+        self._old_image: dict[str, Any] | None = image(self.raw, "OldImage")
+        return self._old_image
+
+    @property
+    def sequence_number(self) -> str:
+        """The number within the shard, to be compared as an integer."""
+        return field(self._change, "SequenceNumber", str)
+
+    @property
+    def stream_view_type(self) -> str:
+        """Which images the stream carries."""
+        return field(self._change, "StreamViewType", str)
+
+    @property
+    def created_at(self) -> datetime:
+        """When the change was made, to the second."""
+        return moment(self._change.get("ApproximateCreationDateTime"), "dynamodb.ApproximateCreationDateTime")
+
+    @property
+    def is_ttl_delete(self) -> bool:
+        """Whether DynamoDB itself removed the item because its time to live was over.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
+        """
+        identity = self.raw.get("userIdentity") or {}
+        return identity.get("type") == "Service" and identity.get("principalId") == "dynamodb.amazonaws.com"
+
+    @property
+    def _change(self) -> dict[str, Any]:
+        return field(self.raw, "dynamodb", dict)
+
+
+class DynamoDBSource:
+    """Records of a table's stream, each reported by its sequence number."""
+
+    name = "dynamodb"
+    partial_response = True
+    records = staticmethod(records_of)
+
+    def matches(self, event: Any) -> bool:
+        """See `EventSource.matches`."""
+        return event_source_of(event, pipe=False) == "aws:dynamodb"
+
+    def identifier(self, raw: RawRecord) -> Identifier:
+        """Return the sequence number."""
+        return raw["dynamodb"]["SequenceNumber"]  # type: ignore[no-any-return]  # checked in the response
+
+    def payload(self, raw: RawRecord) -> dict[str, Any] | None:
+        """Return the new image as plain Python."""
+        return image(raw, "NewImage")
+
+    def view(self, raw: RawRecord) -> DynamoDBRecord:
+        """See `EventSource.view`."""
+        return DynamoDBRecord(raw, self)
+
+    def group(self, raw: RawRecord) -> Hashable:
+        """Return the item's primary key; DynamoDB writes key values in one canonical form."""
+        keys = field(raw["dynamodb"], "Keys", dict)
+        return tuple((name, *value.items()) for name, value in sorted(keys.items()))
+
+    def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:  # noqa: ARG002 - the same for all records
+        """Continue: Lambda starts again from the lowest sequence number that is reported."""
+        return ErrorPolicy.CONTINUE
+
+
+class DynamoDBPipeSource(DynamoDBSource):
+    """The records of a Pipe, each reported by its event id."""
+
+    identifier = staticmethod(itemgetter("eventID"))  # type: ignore[assignment]  # a plain function, as above
+
+    def matches(self, event: Any) -> bool:
+        """See `EventSource.matches`."""
+        return event_source_of(event, pipe=True) == "aws:dynamodb"
+
+
+DynamoDBRecord._default_source = DynamoDBSource()  # noqa: SLF001 - the view and its source are one unit
+
+
+def image(raw: RawRecord | dict[str, Any], name: str) -> dict[str, Any] | None:
+    """Return an image as plain Python; None where the record has none."""
+    change = raw.get("dynamodb")
+    if not isinstance(change, dict):
+        raise PayloadError.field("dynamodb", "dict", change)
+    value = change.get(name)
+    return None if value is None else to_python(value)

@@ -1,0 +1,130 @@
+"""Apache Kafka: Amazon MSK, self-managed clusters, and both through EventBridge Pipes.
+
+https://docs.aws.amazon.com/lambda/latest/dg/with-msk.html
+https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from partialbatch.errors import EventError, PayloadError
+from partialbatch.sources.events import event_source_of, records_of
+from partialbatch.sources.record import Record, decode_base64, field, moment
+from partialbatch.types import ErrorPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+    from datetime import datetime
+
+    from partialbatch.types import Identifier, RawRecord
+
+__all__ = ["KafkaPipeSource", "KafkaRecord", "KafkaSource"]
+
+EVENT_SOURCES = ("aws:kafka", "SelfManagedKafka")
+
+
+class KafkaRecord(Record):
+    """A message of a topic."""
+
+    __slots__ = ()
+
+    @property
+    def topic(self) -> str:
+        """The topic's name."""
+        return field(self.raw, "topic", str)
+
+    @property
+    def partition(self) -> int:
+        """The partition's number within the topic."""
+        return field(self.raw, "partition", int)
+
+    @property
+    def offset(self) -> int:
+        """The offset within the partition."""
+        return field(self.raw, "offset", int)
+
+    @property
+    def key(self) -> bytes | None:
+        """The message's key, decoded; None where it has none."""
+        key = self.raw.get("key")
+        return None if key is None else decode_base64(key, "key")
+
+    @property
+    def value(self) -> bytes | None:
+        """The message's value, decoded; None for a tombstone."""
+        return self.payload  # type: ignore[no-any-return]  # the payload is the value
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        """The headers in order; Kafka allows a name more than once."""
+        headers = self.raw.get("headers") or []
+        try:
+            # Lambda writes Java's bytes, which are signed.
+            return [(name, bytes(byte & 0xFF for byte in value)) for entry in headers for name, value in entry.items()]
+        except (TypeError, AttributeError):
+            pass
+        raise PayloadError.field("headers", "a list of byte arrays by name", headers)
+
+    @property
+    def timestamp(self) -> datetime:
+        """The message's time, as ``timestampType`` says: of its creation or of its append."""
+        return moment(self.raw.get("timestamp"), "timestamp", per_second=1000)
+
+
+class KafkaSource:
+    """Messages by topic-partition, each reported by partition and offset."""
+
+    name = "kafka"
+    partial_response = True
+
+    def matches(self, event: Any) -> bool:
+        """See `EventSource.matches`."""
+        return isinstance(event, dict) and event.get("eventSource") in EVENT_SOURCES and "records" in event
+
+    def records(self, event: Any) -> list[RawRecord]:
+        """Return the messages of all topic-partitions, one after another."""
+        partitions = event["records"]
+        if not isinstance(partitions, dict) or not all(isinstance(batch, list) for batch in partitions.values()):
+            raise EventError.unrecognized(event)
+        records = list(chain.from_iterable(partitions.values()))
+        for record in records:
+            if not isinstance(record, dict):
+                raise EventError.unrecognized([record])
+        return records
+
+    def identifier(self, raw: RawRecord) -> Identifier:
+        """Return topic-partition and offset."""
+        return {"partition": f"{raw['topic']}-{raw['partition']}", "offset": raw["offset"]}
+
+    def payload(self, raw: RawRecord) -> bytes | None:
+        """Return the value, decoded."""
+        value = raw.get("value")
+        return None if value is None else decode_base64(value, "value")
+
+    def view(self, raw: RawRecord) -> KafkaRecord:
+        """See `EventSource.view`."""
+        return KafkaRecord(raw, self)
+
+    def group(self, raw: RawRecord) -> Hashable:
+        """Return the topic-partition."""
+        return (field(raw, "topic", str), field(raw, "partition", int))
+
+    def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:  # noqa: ARG002 - the same for all records
+        """Continue: every offset that did not succeed is reported."""
+        return ErrorPolicy.CONTINUE
+
+
+class KafkaPipeSource(KafkaSource):
+    """The flat list of a Pipe, which takes no partial response for Kafka."""
+
+    partial_response = False
+    records = staticmethod(records_of)  # type: ignore[assignment]  # a plain function, as above
+
+    def matches(self, event: Any) -> bool:
+        """See `EventSource.matches`."""
+        return event_source_of(event, pipe=True) in EVENT_SOURCES
+
+
+KafkaRecord._default_source = KafkaSource()  # noqa: SLF001 - the view and its source are one unit

@@ -1,0 +1,98 @@
+"""Amazon Kinesis Data Streams, and its flat records from EventBridge Pipes.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-kinesis.html
+"""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from partialbatch.sources.events import event_source_of, records_of
+from partialbatch.sources.record import Record, decode_base64, field, moment
+from partialbatch.types import ErrorPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+    from datetime import datetime
+
+    from partialbatch.types import Identifier, RawRecord
+
+__all__ = ["KinesisPipeSource", "KinesisRecord", "KinesisSource"]
+
+
+class KinesisRecord(Record):
+    """A record of a data stream."""
+
+    __slots__ = ()
+
+    @property
+    def partition_key(self) -> str:
+        """The key that chose the shard; records of one key are in order."""
+        return field(stream_part(self.raw), "partitionKey", str)
+
+    @property
+    def sequence_number(self) -> str:
+        """The number within the shard: up to 56 digits, to be compared as an integer."""
+        return field(stream_part(self.raw), "sequenceNumber", str)
+
+    @property
+    def arrived_at(self) -> datetime:
+        """When the stream took the record, approximately."""
+        return moment(stream_part(self.raw).get("approximateArrivalTimestamp"), "approximateArrivalTimestamp")
+
+    @property
+    def shard_id(self) -> str:
+        """The shard, out of ``eventID``."""
+        return field(self.raw, "eventID", str).partition(":")[0]
+
+
+class KinesisSource:
+    """Records of a stream, each reported by its sequence number."""
+
+    name = "kinesis"
+    partial_response = True
+    records = staticmethod(records_of)
+
+    def matches(self, event: Any) -> bool:
+        """See `EventSource.matches`."""
+        return event_source_of(event, pipe=False) == "aws:kinesis"
+
+    def identifier(self, raw: RawRecord) -> Identifier:
+        """Return the sequence number."""
+        return raw["kinesis"]["sequenceNumber"]  # type: ignore[no-any-return]  # checked in the response
+
+    def payload(self, raw: RawRecord) -> bytes:
+        """Return the data, decoded."""
+        return decode_base64(stream_part(raw).get("data"), "data")
+
+    def view(self, raw: RawRecord) -> KinesisRecord:
+        """See `EventSource.view`."""
+        return KinesisRecord(raw, self)
+
+    def group(self, raw: RawRecord) -> Hashable:
+        """Return the partition key."""
+        return field(stream_part(raw), "partitionKey", str)
+
+    def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:  # noqa: ARG002 - the same for all records
+        """Continue: Lambda starts again from the lowest sequence number that is reported."""
+        return ErrorPolicy.CONTINUE
+
+
+class KinesisPipeSource(KinesisSource):
+    """The flat records of a Pipe, each reported by its event id."""
+
+    identifier = staticmethod(itemgetter("eventID"))  # type: ignore[assignment]  # a plain function, as above
+
+    def matches(self, event: Any) -> bool:
+        """See `EventSource.matches`."""
+        return event_source_of(event, pipe=True) == "aws:kinesis"
+
+
+KinesisRecord._default_source = KinesisSource()  # noqa: SLF001 - the view and its source are one unit
+
+
+def stream_part(raw: Any) -> dict[str, Any]:
+    """Return the part that holds the stream's fields: ``kinesis``, or the record itself in a Pipe."""
+    return field(raw, "kinesis", dict) if "kinesis" in raw else raw

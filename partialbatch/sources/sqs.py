@@ -1,0 +1,147 @@
+"""Amazon SQS, standard and FIFO.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+"""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal
+
+from partialbatch.errors import PayloadError
+from partialbatch.sources.events import event_source_of, records_of
+from partialbatch.sources.record import Record, decode_base64, field, moment
+from partialbatch.types import ErrorPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+    from datetime import datetime
+    from decimal import Decimal
+
+    from partialbatch.types import RawRecord
+
+__all__ = ["SQSRecord", "SQSSource"]
+
+
+class SQSRecord(Record):
+    """A message of a queue."""
+
+    __slots__ = ()
+
+    @property
+    def message_id(self) -> str:
+        """The message's identifier."""
+        return field(self.raw, "messageId", str)
+
+    @property
+    def body(self) -> str:
+        """The message's text."""
+        return field(self.raw, "body", str)
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The system attributes, as delivered."""
+        return field(self.raw, "attributes", dict)
+
+    @property
+    def message_attributes(self) -> dict[str, str | bytes | Decimal]:
+        """The message attributes by name, typed by their data type."""
+        attributes = self.raw.get("messageAttributes") or {}
+        return {name: _typed(name, attribute) for name, attribute in attributes.items()}
+
+    @property
+    def receive_count(self) -> int:
+        """How often the message has been received, this time included."""
+        return receive_count(self.raw)
+
+    @property
+    def group_id(self) -> str | None:
+        """``MessageGroupId``; standard queues may carry one too, where it says nothing about order."""
+        return self.attributes.get("MessageGroupId")
+
+    @property
+    def sent_at(self) -> datetime:
+        """When the message was sent."""
+        return moment(self.attributes.get("SentTimestamp"), "attributes.SentTimestamp", per_second=1000)
+
+    @property
+    def last_attempt(self) -> bool | None:
+        """Whether SQS will dead-letter the message if it fails now; None without ``max_receive_count``."""
+        source = self._origin
+        if not isinstance(source, SQSSource) or source.max_receive_count is None:
+            return None
+        return source.last_attempt(self.raw)
+
+
+class SQSSource:
+    """Messages of a queue; FIFO by its ARN, never by the presence of a group id."""
+
+    name = "sqs"
+    partial_response = True
+    identifier = staticmethod(itemgetter("messageId"))
+
+    def __init__(self, fifo: Literal["auto"] | bool = "auto", max_receive_count: int | None = None) -> None:
+        self.fifo = fifo
+        self.max_receive_count = max_receive_count
+
+    def matches(self, event: Any) -> bool:
+        """See `EventSource.matches`."""
+        return "aws:sqs" in (event_source_of(event, pipe=False), event_source_of(event, pipe=True))
+
+    records = staticmethod(records_of)
+
+    def payload(self, raw: RawRecord) -> Any:
+        """Return the body."""
+        return field(raw, "body", str)
+
+    def view(self, raw: RawRecord) -> SQSRecord:
+        """See `EventSource.view`."""
+        return SQSRecord(raw, self)
+
+    def group(self, raw: RawRecord) -> Hashable:
+        """Return the message group on FIFO; a standard message stands alone."""
+        return field(raw["attributes"], "MessageGroupId", str) if self._is_fifo(raw) else None
+
+    def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:
+        """Stop on FIFO, continue on standard."""
+        return ErrorPolicy.STOP if self._is_fifo(records[0]) else ErrorPolicy.CONTINUE
+
+    def last_attempt(self, raw: RawRecord) -> bool:
+        """Tell whether SQS takes the message into the dead-letter queue if it fails now."""
+        return self.max_receive_count is not None and receive_count(raw) >= self.max_receive_count
+
+    def _is_fifo(self, raw: RawRecord) -> bool:
+        if self.fifo == "auto":
+            return str(raw.get("eventSourceARN")).endswith(".fifo")
+        return self.fifo
+
+
+SQSRecord._default_source = SQSSource()  # noqa: SLF001 - the view and its source are one unit
+
+
+def receive_count(raw: RawRecord | dict[str, Any]) -> int:
+    """Return ``ApproximateReceiveCount`` as a number."""
+    text = (raw.get("attributes") or {}).get("ApproximateReceiveCount")
+    try:
+        return int(text)
+    except (TypeError, ValueError):
+        pass
+    raise PayloadError.field("attributes.ApproximateReceiveCount", "a whole number", text)
+
+
+def _typed(name: str, attribute: Any) -> str | bytes | Decimal:
+    """Return a message attribute's value by the part of its data type before the dot."""
+    where = f"messageAttributes.{name}"
+    kind = field(attribute, "dataType", str).partition(".")[0]
+    if kind == "Binary":
+        return decode_base64(attribute.get("binaryValue"), where)
+    text = field(attribute, "stringValue", str)
+    if kind != "Number":
+        return text
+    from decimal import Decimal, InvalidOperation  # noqa: PLC0415 - only for number attributes
+
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        pass
+    raise PayloadError(f"the record's field {where!r} is of type Number and holds none")
