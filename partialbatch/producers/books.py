@@ -110,7 +110,10 @@ class Books:
             self._stalls = 0
 
     def _mixed(self, batch: list[Entry], faults: Faults) -> None:
-        accepted, rejected, again, waits = [], [], [], False
+        accepted: list[Entry] = []
+        rejected: list[Entry] = []
+        again: list[Entry] = []
+        waits = False
         for entry, fault in zip(batch, faults, strict=True):
             if fault is None:
                 accepted.append(entry)

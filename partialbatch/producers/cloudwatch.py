@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from partialbatch.errors import ConfigurationError, RecordError
 from partialbatch.producers.base import Producer
 from partialbatch.producers.entry import Entry, Stats
-from partialbatch.producers.settings import CommonOptions, Limits
+from partialbatch.producers.settings import CommonOptions, Limits, text
 from partialbatch.producers.text import plain, utf8_size
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _LIMITS = Limits(entries=1_000, bytes=1_000_000)
 _VALUES = 150
 _DIMENSIONS = 30
 _LONGEST_NAME = 255
+_NAMESPACE = "1 to 255 characters, not starting with 'AWS/'"
 _FARTHEST = 2.0**360
 _STATISTICS = ("SampleCount", "Sum", "Minimum", "Maximum")
 
@@ -41,9 +42,9 @@ class CloudWatchProducer(Producer):
     service = "cloudwatch"
 
     def __init__(self, namespace: str, **options: Unpack[CommonOptions]) -> None:
-        if not isinstance(namespace, str) or not 0 < len(namespace) <= _LONGEST_NAME or namespace.startswith("AWS/"):
-            raise ConfigurationError.bad_value("namespace", namespace, "1 to 255 characters, not starting with 'AWS/'")
-        self._namespace = namespace
+        self._namespace = text("namespace", namespace, _NAMESPACE)
+        if len(namespace) > _LONGEST_NAME or namespace.startswith("AWS/"):
+            raise ConfigurationError.bad_value("namespace", namespace, _NAMESPACE)
         super().__init__(_LIMITS, options)
 
     def put(self, datum: Any) -> None:

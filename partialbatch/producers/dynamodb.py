@@ -10,12 +10,12 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from partialbatch.errors import ConfigurationError, RecordError
+from partialbatch.errors import RecordError
 from partialbatch.producers.base import Producer
 from partialbatch.producers.buffer import Buffer, Lanes
 from partialbatch.producers.entry import Entry, Fault, Kind, Stats
 from partialbatch.producers.items import Writer
-from partialbatch.producers.settings import CommonOptions, Limits
+from partialbatch.producers.settings import CommonOptions, Limits, one_of
 from partialbatch.producers.tables import Tables, bare_name, check_key, identity
 from partialbatch.producers.text import plain
 
@@ -33,9 +33,6 @@ _UNIT = 1_024
 # name of one letter, is `"a": {"BOOL": true}, ` for 2 bytes, a control character `\\u0000` for 1.
 _WIRE_FACTOR = 16
 _UNPROCESSED = Fault(Kind.THROTTLED, message="DynamoDB returned it as unprocessed")
-_DUPLICATES = ("last", "serialize", "error")
-_FLOATS = ("refuse", "convert")
-_CAPACITY = ("NONE", "TOTAL", "INDEXES")
 
 
 class DynamoDBOptions(TypedDict, total=False):
@@ -71,13 +68,10 @@ class DynamoDBProducer(Producer):
         return_consumed_capacity: str = "NONE",
         **options: Unpack[CommonOptions],
     ) -> None:
-        for name, value, allowed in (("on_duplicate", on_duplicate, _DUPLICATES), ("floats", floats, _FLOATS)):
-            if value not in allowed:
-                raise ConfigurationError.bad_value(name, value, " or ".join(map(repr, allowed)))
+        self._on_duplicate = one_of("on_duplicate", on_duplicate, ("last", "serialize", "error"))
+        self._writer = Writer(convert_floats=one_of("floats", floats, ("refuse", "convert")) == "convert")
         self._extra = check_capacity(return_consumed_capacity)
         self._tables = Tables(table, keys)
-        self._on_duplicate = on_duplicate
-        self._writer = Writer(convert_floats=floats == "convert")
         super().__init__(_LIMITS, options)
         # Below this the exact bytes on the wire cannot matter, and are not counted.
         self._small = self._settings.max_bytes // self._settings.max_entries // _WIRE_FACTOR
@@ -151,7 +145,8 @@ class DynamoDBProducer(Producer):
 
     def weigh(self, entries: Sequence[Entry]) -> float:
         """Return the write capacity units, one a KiB begun."""
-        return sum([entry.wire[2] for entry in entries])
+        units: list[int] = [entry.wire[2] for entry in entries]
+        return sum(units)
 
 
 def _mapping(item: Any) -> Mapping[str, Any]:
@@ -184,8 +179,7 @@ def _wire_size(request: dict[str, Any], most: int) -> int:
 
 def check_capacity(value: str) -> dict[str, str]:
     """Return the parameter that asks for the consumed capacity."""
-    if value not in _CAPACITY:
-        raise ConfigurationError.bad_value("return_consumed_capacity", value, " or ".join(map(repr, _CAPACITY)))
+    one_of("return_consumed_capacity", value, ("NONE", "TOTAL", "INDEXES"))
     return {} if value == "NONE" else {"ReturnConsumedCapacity": value}
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from partialbatch.errors import ConfigurationError, RecordError
+from partialbatch.errors import RecordError
 from partialbatch.producers.answers import Faults, aligned
 from partialbatch.producers.base import Producer
 from partialbatch.producers.entry import Entry, Kind, Stats
 from partialbatch.producers.faults import by_code
-from partialbatch.producers.settings import CommonOptions, Limits
+from partialbatch.producers.settings import CommonOptions, Limits, text
 from partialbatch.producers.text import to_text, utf8_size
 
 if TYPE_CHECKING:
@@ -57,9 +57,7 @@ class EventBridgeProducer(Producer):
         detail_type: str | None = None,
         **options: Unpack[CommonOptions],
     ) -> None:
-        if not isinstance(bus, str) or not bus:
-            raise ConfigurationError.bad_value("bus", bus, "the name or ARN of an event bus")
-        self._bus = bus
+        self._bus = text("bus", bus, "the name or ARN of an event bus")
         self._defaults = {"source": source, "detail_type": detail_type}
         super().__init__(_LIMITS, options)
 
@@ -127,4 +125,4 @@ def _optional(wire: dict[str, Any], options: Mapping[str, Any]) -> int:
 def _kind(code: str) -> Kind:
     """Retry what throttles and what broke inside; the rest is about the event."""
     kind = by_code(code)
-    return kind if kind in {Kind.THROTTLED, Kind.TRANSIENT} else Kind.REJECTED  # type: ignore[return-value] # `in` narrows nothing
+    return kind if kind in {Kind.THROTTLED, Kind.TRANSIENT} else Kind.REJECTED

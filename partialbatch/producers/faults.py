@@ -16,20 +16,98 @@ __all__ = ["by_code", "classify"]
 # Lower case, without "Exception" at the end and without a namespace in front:
 # SQS says KmsDisabled, SNS KMSDisabled and Kinesis KMSDisabledException.
 _THROTTLED = frozenset(
-    ["throttling", "throttled", "requestthrottled", "toomanyrequests", "provisionedthroughputexceeded", "requestlimitexceeded", "bandwidthlimitexceeded", "limitexceeded", "slowdown", "priorrequestnotcomplete", "transactioninprogress", "kmsthrottling", "kmsthrottled", "overlimit"]
+    {
+        "throttling",
+        "throttled",
+        "requestthrottled",
+        "toomanyrequests",
+        "provisionedthroughputexceeded",
+        "requestlimitexceeded",
+        "bandwidthlimitexceeded",
+        "limitexceeded",
+        "slowdown",
+        "priorrequestnotcomplete",
+        "transactioninprogress",
+        "kmsthrottling",
+        "kmsthrottled",
+        "overlimit",
+    }
 )
 _TRANSIENT = frozenset(
-    ["internal", "internalfailure", "internalerror", "internalserver", "internalservererror", "internalservice", "internalservicefault", "serviceunavailable", "requesttimeout", "requesttimedout", "replicatedwriteconflict"]
+    {
+        "internal",
+        "internalfailure",
+        "internalerror",
+        "internalserver",
+        "internalservererror",
+        "internalservice",
+        "internalservicefault",
+        "serviceunavailable",
+        "requesttimeout",
+        "requesttimedout",
+        "replicatedwriteconflict",
+    }
 )
 _FATAL = frozenset(
-    ["resourcenotfound", "queuedoesnotexist", "nonexistentqueue", "queuedeletedrecently", "notfound", "accessdenied", "authorizationerror", "notauthorized", "unauthorizedoperation", "unrecognizedclient", "invalidclienttokenid", "invalidaccesskeyid", "missingauthenticationtoken", "incompletesignature", "invalidsignature", "signaturedoesnotmatch", "requestexpired", "expiredtoken", "requesttimetooskewed", "authfailure", "optinrequired", "subscriptionrequired", "kmsdisabled", "kmsinvalidstate", "kmsnotfound", "kmsoptinrequired", "kmsaccessdenied", "kmsinvalidkeyusage", "invalidkmsresource", "invalidsecurity", "invalidaddress", "endpointdisabled", "platformapplicationdisabled"]
+    {
+        "resourcenotfound",
+        "queuedoesnotexist",
+        "nonexistentqueue",
+        "queuedeletedrecently",
+        "notfound",
+        "accessdenied",
+        "authorizationerror",
+        "notauthorized",
+        "unauthorizedoperation",
+        "unrecognizedclient",
+        "invalidclienttokenid",
+        "invalidaccesskeyid",
+        "missingauthenticationtoken",
+        "incompletesignature",
+        "invalidsignature",
+        "signaturedoesnotmatch",
+        "requestexpired",
+        "expiredtoken",
+        "requesttimetooskewed",
+        "authfailure",
+        "optinrequired",
+        "subscriptionrequired",
+        "kmsdisabled",
+        "kmsinvalidstate",
+        "kmsnotfound",
+        "kmsoptinrequired",
+        "kmsaccessdenied",
+        "kmsinvalidkeyusage",
+        "invalidkmsresource",
+        "invalidsecurity",
+        "invalidaddress",
+        "endpointdisabled",
+        "platformapplicationdisabled",
+    }
 )
 # botocore's own exceptions, by name: botocore itself need not be loaded here.
 _NO_WAY_IN = frozenset(
-    ["NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "NoAuthTokenError", "TokenRetrievalError", "UnauthorizedSSOTokenError", "SSOTokenLoadError", "NoRegionError", "EndpointProviderError", "ProfileNotFound", "LoginError"]
+    {
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "CredentialRetrievalError",
+        "NoAuthTokenError",
+        "TokenRetrievalError",
+        "UnauthorizedSSOTokenError",
+        "SSOTokenLoadError",
+        "NoRegionError",
+        "EndpointProviderError",
+        "ProfileNotFound",
+        "LoginError",
+    }
 )
 _NEVER_ARRIVED = frozenset(
-    ["EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError", "ConnectionRefusedError"]
+    {
+        "EndpointConnectionError",
+        "ConnectTimeoutError",
+        "ProxyConnectionError",
+        "ConnectionRefusedError",
+    }
 )
 
 

@@ -9,6 +9,7 @@ from partialbatch.producers.attributes import check_token
 from partialbatch.producers.base import Producer
 from partialbatch.producers.buffer import Buffer, Lanes
 from partialbatch.producers.session import group_name
+from partialbatch.producers.settings import one_of, text
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["FifoProducer"]
 
 _LONGEST_GROUP = 128
-_ORDERINGS = ("strict", "batch")
-_REJECTED = ("send", "hold")
 
 
 class FifoProducer(Producer):
@@ -38,20 +37,15 @@ class FifoProducer(Producer):
         on_rejected_group: str,
         deduplicated: bool,
     ) -> None:
-        if not isinstance(name, str) or not name:
-            raise ConfigurationError.bad_value(self.target, name, "a non-empty str")
-        if ordering not in _ORDERINGS:
-            raise ConfigurationError.bad_value("ordering", ordering, " or ".join(map(repr, _ORDERINGS)))
-        if on_rejected_group not in _REJECTED:
-            raise ConfigurationError.bad_value(
-                "on_rejected_group", on_rejected_group, " or ".join(map(repr, _REJECTED))
-            )
+        text(self.target, name, "a non-empty str")
+        one_of("ordering", ordering, ("strict", "batch"))
+        one_of("on_rejected_group", on_rejected_group, ("send", "hold"))
         self._fifo = name.endswith(".fifo")
         self._strict = self._fifo and ordering == "strict"
         self._hold = on_rejected_group == "hold"
         self._deduplicated = deduplicated
         if self._hold and not self._strict:
-            raise ConfigurationError("on_rejected_group='hold' needs a FIFO " + "with ordering='strict'")
+            raise ConfigurationError(f"on_rejected_group='hold' needs a FIFO {self.target} and ordering='strict'")
         super().__init__(limits, options)
 
     def _order(self, wire: dict[str, Any], options: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from partialbatch.producers.answers import Faults, aligned
 from partialbatch.producers.base import Producer
 from partialbatch.producers.entry import Entry, Kind, Stats
 from partialbatch.producers.faults import by_code
-from partialbatch.producers.settings import CommonOptions, Limits
+from partialbatch.producers.settings import CommonOptions, Limits, text
 from partialbatch.producers.text import to_bytes
 
 if TYPE_CHECKING:
@@ -31,18 +31,16 @@ class FirehoseProducer(Producer):
     Args:
         stream: The stream's name.
         delimiter: What is added to each record; Firehose itself puts nothing between them,
-            and most readers want ``b"\\n"``.
+            and most readers want a newline.
         **options: See `CommonOptions`.
     """
 
     service = "firehose"
 
     def __init__(self, stream: str, *, delimiter: bytes = b"", **options: Unpack[CommonOptions]) -> None:
-        if not isinstance(stream, str) or not stream:
-            raise ConfigurationError.bad_value("stream", stream, "the name of a Firehose stream")
+        self._stream = text("stream", stream, "the name of a Firehose stream")
         if not isinstance(delimiter, bytes):
             raise ConfigurationError.bad_value("delimiter", delimiter, "bytes")
-        self._stream = stream
         self._delimiter = delimiter
         super().__init__(_LIMITS, options)
         self._largest = min(_LARGEST, self._settings.max_bytes)

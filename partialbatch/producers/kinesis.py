@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from partialbatch.errors import ConfigurationError, RecordError
+from partialbatch.errors import RecordError
 from partialbatch.producers.answers import Faults, aligned
 from partialbatch.producers.base import Producer
 from partialbatch.producers.entry import Entry, Kind, Stats
 from partialbatch.producers.faults import by_code
 from partialbatch.producers.session import group_name
-from partialbatch.producers.settings import CommonOptions, Limits
+from partialbatch.producers.settings import CommonOptions, Limits, text, whole
 from partialbatch.producers.text import to_bytes, utf8_size
 
 if TYPE_CHECKING:
@@ -49,12 +49,8 @@ class KinesisProducer(Producer):
     put_options = frozenset(KinesisOptions.__annotations__)
 
     def __init__(self, stream: str, *, max_record_bytes: int = _MIB, **options: Unpack[CommonOptions]) -> None:
-        if not isinstance(stream, str) or not stream:
-            raise ConfigurationError.bad_value("stream", stream, "the name or ARN of a stream")
-        if isinstance(max_record_bytes, bool) or max_record_bytes not in range(1, _LIMITS.bytes + 1):
-            raise ConfigurationError.bad_value(
-                "max_record_bytes", max_record_bytes, f"a whole number from 1 to {_LIMITS.bytes}"
-            )
+        text("stream", stream, "the name or ARN of a stream")
+        whole("max_record_bytes", max_record_bytes, 1, _LIMITS.bytes)
         self._target = {"StreamARN" if stream.startswith("arn:") else "StreamName": stream}
         super().__init__(_LIMITS, options)
         self._largest = min(max_record_bytes, self._settings.max_bytes)

@@ -16,7 +16,7 @@ from partialbatch.producers.dynamodb import capacity, check_capacity
 from partialbatch.producers.engine import Engine
 from partialbatch.producers.entry import Entry, Fault, Kind, Stats
 from partialbatch.producers.items import Writer, from_wire
-from partialbatch.producers.settings import CommonOptions, Limits, Settings
+from partialbatch.producers.settings import CommonOptions, Limits, Settings, text
 from partialbatch.producers.tables import check_key, identity
 
 if TYPE_CHECKING:
@@ -58,12 +58,10 @@ class DynamoDBReader:
         unknown = options.keys() - (CommonOptions.__annotations__.keys() - {"workers", "serializer"})
         if unknown:
             raise TypeError(f"DynamoDBReader() got unexpected keyword arguments: {listing(sorted(unknown))}")
-        if not isinstance(table, str) or not table:
-            raise ConfigurationError.bad_value("table", table, "the name or ARN of a table")
         self.stats = Stats()
         if expression_attribute_names and projection_expression is None:
             raise ConfigurationError("expression_attribute_names= needs projection_expression=, which uses the names")
-        self._table = table
+        self._table = text("table", table, "the name or ARN of a table")
         self._consistent = consistent_read
         self._projection = projection_expression
         self._names = dict(expression_attribute_names or {})
@@ -118,9 +116,10 @@ class DynamoDBReader:
         return {self._table: request}
 
 
-def _entries(keys: Iterable[Mapping[str, Any]]) -> Iterator[Entry]:
+def _entries(keys: Iterable[Any]) -> Iterator[Entry]:
     """Check and serialise keys."""
-    writer, names = Writer(convert_floats=True), ()
+    writer = Writer(convert_floats=True)
+    names: tuple[str, ...] = ()
     for seq, key in enumerate(keys):
         if not isinstance(key, Mapping) or not 1 <= len(key) <= _KEY_ATTRIBUTES:
             raise RecordError("key", "is no dict of 1 or 2 key attributes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -89,9 +90,8 @@ class Session:
 
 def group_name(group: Hashable, longest: int) -> str:
     """Return a group as printable ASCII without spaces: itself where it is that, else a digest."""
-    if isinstance(group, str) and 0 < len(group) <= longest and group.isascii() and group.isprintable():
-        if " " not in group:
-            return group
+    if isinstance(group, str) and re.fullmatch(r"[!-~]+", group) and len(group) <= longest:
+        return group
     return sha256(_steady(group).encode("utf-8", "surrogatepass")).hexdigest()
 
 

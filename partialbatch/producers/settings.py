@@ -12,14 +12,14 @@ from partialbatch.backoff import Backoff
 from partialbatch.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from partialbatch.producers.entry import Stats
 
-__all__ = ["CommonOptions", "Limits", "Settings", "deadline"]
+__all__ = ["CommonOptions", "Limits", "Settings", "deadline", "one_of", "text", "whole"]
 
-TimeLimit = float | None
 _PENDING_CALLS = 10
+_MOST_WORKERS = 1_000
 
 
 class CommonOptions(TypedDict, total=False):
@@ -77,8 +77,8 @@ class Settings:
     @classmethod
     def checked(cls, limits: Limits, options: CommonOptions) -> Settings:
         """Check the options against a service's limits."""
-        entries = _whole("max_entries", options.get("max_entries"), limits.entries, 1, limits.entries)
-        workers = _whole("workers", options.get("workers", 0), 0, 0, 1_000)
+        entries = _given("max_entries", options, limits.entries, 1, limits.entries)
+        workers = _given("workers", options, 0, 0, _MOST_WORKERS)
         room = entries * max(_PENDING_CALLS, 2 * workers)
         backoff = options.get("backoff", Backoff())
         if not isinstance(backoff, Backoff):
@@ -87,8 +87,8 @@ class Settings:
             _callable(name, options.get(name))
         return cls(
             max_entries=entries,
-            max_bytes=_whole("max_bytes", options.get("max_bytes"), limits.bytes, 1, limits.bytes),
-            max_pending=_whole("max_pending", options.get("max_pending"), room, entries, None),
+            max_bytes=_given("max_bytes", options, limits.bytes, 1, limits.bytes),
+            max_pending=_given("max_pending", options, room, entries, None),
             backoff=backoff,
             workers=workers,
             progress=options.get("progress"),
@@ -99,12 +99,30 @@ class Settings:
         )
 
 
-def _whole(name: str, value: int | None, default: int, least: int, most: int | None) -> int:
-    if value is None:
-        return default
+def whole(name: str, value: object, least: int, most: int | None) -> int:
+    """Return a whole number within bounds, both included."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
         upper = "" if most is None else f" to {most}"
         raise ConfigurationError.bad_value(name, value, f"a whole number from {least}{upper}")
+    return value
+
+
+def _given(name: str, options: CommonOptions, default: int, least: int, most: int | None) -> int:
+    value = options.get(name)
+    return default if value is None else whole(name, value, least, most)
+
+
+def text(name: str, value: object, what: str) -> str:
+    """Return a str that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError.bad_value(name, value, what)
+    return value
+
+
+def one_of(name: str, value: object, allowed: Sequence[str]) -> str:
+    """Return a str that is one of a few."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ConfigurationError.bad_value(name, value, " or ".join(map(repr, allowed)))
     return value
 
 
@@ -119,7 +137,7 @@ def deadline(seconds: float | Callable[[], float] | None, clock: Callable[[], fl
         return _no_limit
     if callable(seconds):
         return seconds
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or math.isnan(seconds):
+    if isinstance(seconds, bool) or math.isnan(seconds):
         raise ConfigurationError.bad_value("seconds", seconds, "a number of seconds, a callable or None")
     end = clock() + seconds
     return lambda: end - clock()

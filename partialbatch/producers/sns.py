@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from partialbatch.errors import ConfigurationError, RecordError
+from partialbatch.errors import RecordError
 from partialbatch.producers.answers import Faults, by_id
 from partialbatch.producers.attributes import check_text, message_attributes
 from partialbatch.producers.entry import Entry, Stats
 from partialbatch.producers.fifo import FifoProducer
-from partialbatch.producers.settings import CommonOptions, Limits
+from partialbatch.producers.settings import CommonOptions, Limits, whole
 from partialbatch.producers.text import to_text, utf8_size
 
 if TYPE_CHECKING:
@@ -66,10 +66,7 @@ class SNSProducer(FifoProducer):
         content_based_deduplication: bool = False,
         **options: Unpack[CommonOptions],
     ) -> None:
-        if isinstance(max_record_bytes, bool) or max_record_bytes not in range(1, _MOST_BYTES + 1):
-            raise ConfigurationError.bad_value(
-                "max_record_bytes", max_record_bytes, f"a whole number from 1 to {_MOST_BYTES}"
-            )
+        whole("max_record_bytes", max_record_bytes, 1, _MOST_BYTES)
         self._arn = topic_arn
         self._largest = max_record_bytes
         super().__init__(
