@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from partialbatch.producers.entry import Entry, Fault, Kind, Stats
 from partialbatch.producers.pace import Pacer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from partialbatch.producers.answers import Faults
     from partialbatch.producers.buffer import Buffer
     from partialbatch.producers.settings import Settings
 
-__all__ = ["Books", "Gate"]
+__all__ = ["Books", "Service"]
 
 Gate = tuple[float, float]
 """A wait that is due: the time at which it ends, and its length, in seconds."""
+
+
+class Service(Protocol):
+    """What the engine needs of a service."""
+
+    def call(self, entries: Sequence[Entry]) -> Any:
+        """Make one call."""
+        ...
+
+    def read(self, answer: Any, entries: Sequence[Entry], stats: Stats) -> Faults:
+        """Tell from the answer what was not accepted; the engine's lock is held."""
+        ...
+
+    def measure(self, entries: Sequence[Entry]) -> int:
+        """Return the bytes of some entries."""
+        ...
+
+    def weigh(self, entries: Sequence[Entry]) -> float:
+        """Return the load of some entries: records, or capacity units."""
+        ...
 
 
 class Books:
@@ -28,17 +48,16 @@ class Books:
         failed: Records to hand back.
     """
 
-    def __init__(
-        self, settings: Settings, buffer: Buffer, stats: Stats, weigh: Callable[[Sequence[Entry]], float]
-    ) -> None:
+    def __init__(self, settings: Settings, buffer: Buffer, stats: Stats, service: Service) -> None:
         self.fault: Fault | None = None
         self.failed: list[Entry] = []
         self._settings = settings
         self._buffer = buffer
         self._stats = stats
-        self._weigh = weigh
+        self._service = service
         self._level = 0
         self._stalls = 0
+        self._requeued = 0  # about so many are to be sent again: saves looking for them
         self._gate: Gate | None = None
         self._pacer: Pacer | None = None
 
@@ -71,6 +90,15 @@ class Books:
         if self._gate is gate:
             self._gate = None
 
+    def begin(self, batch: list[Entry]) -> None:
+        """Count a call that is about to be made."""
+        self._stats.calls += 1
+        self._stats.bytes += self._service.measure(batch)
+        if self._requeued:
+            again = len([entry for entry in batch if entry.attempts])
+            self._requeued -= again
+            self._stats.retries += again
+
     def settle(self, batch: list[Entry], outcome: Faults | Fault, *, suspect: bool) -> None:
         """Book one call: `outcome` has a fault for the whole call, or one a record."""
         if isinstance(outcome, Fault):
@@ -89,6 +117,7 @@ class Books:
     def give_up(self, fault: Fault) -> None:
         """Hand back all that is queued."""
         queued = self._buffer.clear()
+        self._requeued = 0
         for entry in queued:
             entry.give_up(fault)
         self.failed += queued
@@ -146,6 +175,7 @@ class Books:
         elif fault.kind is Kind.REJECTED:
             self._reject(batch)
         elif poisoned:
+            self._requeued += len(batch)
             self._buffer.split(batch)
         else:
             self._stalls += 1
@@ -153,6 +183,7 @@ class Books:
         self._round(batch, [], throttled=fault.kind in {Kind.THROTTLED, Kind.TRANSIENT})
 
     def _again(self, entries: list[Entry], *, suspect: bool) -> None:
+        self._requeued += len(entries)
         if suspect:
             # Among fresh records the poison would have to be found once more.
             self._buffer.splits.append(entries)
@@ -177,5 +208,7 @@ class Books:
         elif self._level:
             self._level -= 1
         if self._pacer is not None:
-            self._pacer.note(settings.clock(), self._weigh(sent), self._weigh(accepted), throttled=throttled)
+            self._pacer.note(
+                settings.clock(), self._service.weigh(sent), self._service.weigh(accepted), throttled=throttled
+            )
             self._stats.rate = self._pacer.rate

@@ -115,7 +115,7 @@ class DynamoDBProducer(Producer):
         request = _request(options.get("operation", "put"), wire, names)
         key = (bare_name(table), identity(wire, names))
         bytes_ = size * _WIRE_FACTOR if size <= self._small else _wire_size(request, self._settings.max_bytes)
-        return Entry(self._next(), record, options, (table, request, -(-size // _UNIT) or 1), bytes_, key)
+        return Entry(self._next(), record, options, (table, request, size), bytes_, key)
 
     def _buffer(self, stats: Stats, *, ordered: bool) -> Buffer:
         return Lanes(self._settings.max_entries, self._settings.max_bytes, stats, self._on_duplicate)
@@ -145,8 +145,13 @@ class DynamoDBProducer(Producer):
 
     def weigh(self, entries: Sequence[Entry]) -> float:
         """Return the write capacity units, one a KiB begun."""
-        units: list[int] = [entry.wire[2] for entry in entries]
+        units: list[int] = [-(-entry.wire[2] // _UNIT) for entry in entries]
         return sum(units)
+
+    def measure(self, entries: Sequence[Entry]) -> int:
+        """Return the bytes by DynamoDB's item-size rules."""
+        sizes: list[int] = [entry.wire[2] for entry in entries]
+        return sum(sizes)
 
 
 def _mapping(item: Any) -> Mapping[str, Any]:

@@ -1,53 +1,36 @@
 """The one engine: rounds of calls over a buffer, run by the caller or by workers.
 
-It knows no service: `Service` says what a call can carry, makes it and reads the
-answer. A round is one call.
+It knows no service: `Service` makes a call and reads the answer. A round is one call.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ClosedError
-from partialbatch.producers.books import Books
+from partialbatch.producers.books import Books, Service
 from partialbatch.producers.crew import Crew
 from partialbatch.producers.entry import Entry, Fault, Kind, Stats
 from partialbatch.producers.faults import classify
 from partialbatch.producers.settings import deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from partialbatch.producers.answers import Faults
     from partialbatch.producers.buffer import Buffer
     from partialbatch.producers.settings import Settings
     from partialbatch.types import Unprocessed
 
-__all__ = ["Engine", "Service"]
+__all__ = ["Engine"]
 
 _DEADLINE = Fault(Kind.DEADLINE)
 _UNSENT = Fault(Kind.UNSENT)
 _INTERRUPTED = Fault(Kind.UNSENT, message="the call was interrupted", ambiguous=True)
 # Seconds between two looks at a caller's clock while only workers send.
 _LOOK = 0.5
-
-
-class Service(Protocol):
-    """What the engine needs of a service."""
-
-    def call(self, entries: Sequence[Entry]) -> Any:
-        """Make one call."""
-        ...
-
-    def read(self, answer: Any, entries: Sequence[Entry], stats: Stats) -> Faults:
-        """Tell from the answer what was not accepted; the engine's lock is held."""
-        ...
-
-    def weigh(self, entries: Sequence[Entry]) -> float:
-        """Return the load of some entries: records, or capacity units."""
-        ...
 
 
 class Engine:
@@ -76,7 +59,7 @@ class Engine:
         self._service = service
         self._settings = settings
         self._buffer = buffer
-        self._books = Books(settings, buffer, stats, service.weigh)
+        self._books = Books(settings, buffer, stats, service)
         self._serial = serial
         self._limit = self._left = deadline(seconds_left, settings.clock)
         self._lock = threading.Lock()
@@ -227,6 +210,7 @@ class Engine:
                     return True
                 if not pause or slept:
                     batch, suspect = self._buffer.take()
+                    self._books.begin(batch)
                     self._calls += 1
                     break
                 gate = self._books.waits(pause)

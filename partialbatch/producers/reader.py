@@ -165,5 +165,8 @@ class _Reading:
                 self._results[entry.seq] = item and {name: from_wire(value) for name, value in item.items()}
         return faults
 
+    def measure(self, entries: Sequence[Entry]) -> int:
+        return 0  # what counts is the answer, and DynamoDB says its capacity
+
     def weigh(self, entries: Sequence[Entry]) -> float:
         return len(entries)
