@@ -78,10 +78,7 @@ class Scripted:
         self.calls.append(copy.deepcopy(entries))
         decision = self.script.pop(0) if self.script else "ok"
         numbers = [number(entry) for entry in entries]
-        self.throttled_rounds.append(
-            decision in {"throttle", "timeout", "broken"}
-            or bool({"t", "i", "u"} & set(decision) and decision not in WHOLE and decision != "ok")
-        )
+        self.throttled_rounds.append(decision in WHOLE)
         if decision in WHOLE:
             raise WHOLE[decision]()
         if self.poison & set(numbers):
@@ -138,7 +135,7 @@ class Scripted:
     def batch_write_item(self, RequestItems, **_):  # noqa: N803
         rows = [(table, request) for table, requests in RequestItems.items() for request in requests]
         letters = self._decide(
-            rows, lambda row: int(next(iter(row[1].values())).popitem()[1]["n"]["N"]) if False else _number(row[1])
+            rows, lambda row: _number(row[1])
         )
         left: dict[str, list[Any]] = {}
         for (table, request), letter in zip(rows, letters, strict=True):
