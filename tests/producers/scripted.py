@@ -134,9 +134,7 @@ class Scripted:
 
     def batch_write_item(self, RequestItems, **_):  # noqa: N803
         rows = [(table, request) for table, requests in RequestItems.items() for request in requests]
-        letters = self._decide(
-            rows, lambda row: _number(row[1])
-        )
+        letters = self._decide(rows, lambda row: _number(row[1]))
         left: dict[str, list[Any]] = {}
         for (table, request), letter in zip(rows, letters, strict=True):
             if letter != ".":
