@@ -107,7 +107,7 @@ class Books:
             self._mixed(batch, outcome)
         else:
             self._accept(batch)
-            self._round(batch, batch, throttled=False)
+            self._round(batch, throttled=False)
         if self.fault is not None:
             self.give_up(self.fault)
         elif self._stalls >= self._settings.backoff.max_stalls:
@@ -155,7 +155,7 @@ class Books:
         self._again(again, suspect=False)
         self._reject(rejected)
         self._accept(accepted)
-        self._round(batch, accepted, throttled=waits)
+        self._round(accepted, throttled=waits)
 
     def _refused(self, batch: list[Entry], fault: Fault, *, suspect: bool) -> None:
         """Book a call that failed as a whole."""
@@ -180,7 +180,7 @@ class Books:
         else:
             self._stalls += 1
             self._again(batch, suspect=suspect)
-        self._round(batch, [], throttled=fault.kind in {Kind.THROTTLED, Kind.TRANSIENT})
+        self._round([], throttled=fault.kind in {Kind.THROTTLED, Kind.TRANSIENT})
 
     def _again(self, entries: list[Entry], *, suspect: bool) -> None:
         self._requeued += len(entries)
@@ -195,7 +195,7 @@ class Books:
         self._buffer.release(entries)
         self.failed += entries
 
-    def _round(self, sent: list[Entry], accepted: list[Entry], *, throttled: bool) -> None:
+    def _round(self, accepted: list[Entry], *, throttled: bool) -> None:
         """Set the wait before the next call, and learn the rate."""
         settings = self._settings
         if throttled:
@@ -208,7 +208,5 @@ class Books:
         elif self._level:
             self._level -= 1
         if self._pacer is not None:
-            self._pacer.note(
-                settings.clock(), self._service.weigh(sent), self._service.weigh(accepted), throttled=throttled
-            )
+            self._pacer.note(settings.clock(), self._service.weigh(accepted), throttled=throttled)
             self._stats.rate = self._pacer.rate
