@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -24,7 +25,7 @@ __all__ = ["Producer"]
 _NOTHING: dict[str, Any] = {}
 
 
-class Producer:
+class Producer(ABC):
     """Sends records in batches; a subclass says what a service's call looks like.
 
     Not for use by itself. A subclass sets `service`, gives its `Limits`, and has
@@ -142,17 +143,17 @@ class Producer:
         """Return the put options that a session's group stands for, where a service has such."""
         return _NOTHING
 
+    @abstractmethod
     def entry(self, record: Any, options: Mapping[str, Any]) -> Entry:
         """Check and serialise a record."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self, entries: Sequence[Entry]) -> Any:
         """Make one call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, answer: Any, entries: Sequence[Entry], stats: Stats) -> Faults:
         """Tell from the answer what was not accepted."""
-        raise NotImplementedError
 
     def measure(self, entries: Sequence[Entry]) -> int:
         """Return the bytes of some entries."""

@@ -59,8 +59,9 @@ class Buffer:
         return batch, False
 
     def _pack(self) -> list[Entry]:
-        ready, batch, size = self.ready, [ready_first := self.ready.popleft()], 0
-        size = ready_first.size
+        ready = self.ready
+        batch = [ready.popleft()]
+        size = batch[0].size
         while ready and len(batch) < self.max_entries and size + ready[0].size <= self.max_bytes:
             entry = ready.popleft()
             size += entry.size
@@ -208,13 +209,12 @@ class Lanes(Buffer):
             return
         for key in {entry.key for entry in entries} - {None}:
             self._shut.add(key)
-            lane = self._lanes.get(key)
-            if lane is not None:
-                for entry in lane.waiting:
-                    entry.blame(_HELD_BACK)
-                self.held -= len(lane.waiting)
-                self.returned += lane.waiting
-                lane.waiting.clear()
+            waiting = self._lanes[key].waiting
+            for entry in waiting:
+                entry.blame(_HELD_BACK)
+            self.held -= len(waiting)
+            self.returned += waiting
+            waiting.clear()
 
     def forget(self) -> None:
         self._shut.clear()

@@ -80,7 +80,7 @@ class Scripted:
         numbers = [number(entry) for entry in entries]
         self.throttled_rounds.append(decision in WHOLE)
         if decision in WHOLE:
-            raise WHOLE[decision]()
+            raise WHOLE[decision]()  # noqa: RSE102 - a function that makes the error
         if self.poison & set(numbers):
             self.throttled_rounds[-1] = False
             raise client_error("ValidationException")

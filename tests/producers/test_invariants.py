@@ -8,6 +8,7 @@ from collections import Counter
 from random import Random
 
 import pytest
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, NoCredentialsError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -248,7 +249,7 @@ def test_an_interrupted_body_keeps_what_was_not_accepted(data, workers):
     client = Scripted(data.draw(scripts(".tiru")), clock=Clock())
     given_records = records(data.draw(st.integers(0, 35)))
     producer = SQSProducer("q", **options(client, workers))
-    with pytest.raises(ZeroDivisionError), producer:
+    with pytest.raises(ZeroDivisionError), producer:  # noqa: PT012 - the block is what is tested
         for record in given_records:
             producer.put(record)
         raise ZeroDivisionError
@@ -278,14 +279,15 @@ def test_an_exception_out_of_a_call_loses_nothing(at, during, workers):
     client.send_message_batch = send
     producer = SQSProducer("q", **options(client, workers))
     put = []
-    with pytest.raises(KeyboardInterrupt), producer:
+    with pytest.raises(KeyboardInterrupt), producer:  # noqa: PT012 - the block is what is tested
         for record in records(45):
             put.append(record["n"])
             producer.put(record)
     unsent = producer.unsent
     assert sorted(client.accepted + [entry.record["n"] for entry in unsent]) == put
     interrupted = [entry for entry in unsent if entry.attempts]
-    assert 0 < len(interrupted) <= 10
+    if not workers:  # another worker may have sent them meanwhile
+        assert 0 < len(interrupted) <= 10
     assert all(entry.ambiguous for entry in interrupted)
 
 
@@ -298,7 +300,7 @@ def test_an_error_of_ones_own_in_progress_loses_nothing(workers):
         raise ZeroDivisionError
 
     producer = SQSProducer("q", **options(client, workers, progress=progress))
-    with pytest.raises(ZeroDivisionError), producer:
+    with pytest.raises(ZeroDivisionError), producer:  # noqa: PT012 - the block is what is tested
         for record in records(25):
             producer.put(record)
     assert sorted(client.accepted + [entry.record["n"] for entry in producer.unsent]) == sorted(
@@ -332,7 +334,7 @@ def test_leaving_the_block_raises_for_what_no_flush_returned():
     client = Scripted(["r.", "..r"])
     producer = SQSProducer("q", **options(client, max_entries=3))
     given_records = records(6)
-    with pytest.raises(DeliveryError) as caught, producer:
+    with pytest.raises(DeliveryError) as caught, producer:  # noqa: PT012 - the block is what is tested
         for record in given_records[:3]:
             producer.put(record)
         first = producer.flush()
@@ -426,3 +428,35 @@ def test_a_code_means_the_same_with_any_prefix(code, status, reason, ambiguous):
     producer.put({"n": 0})
     (entry,) = producer.flush()
     assert (entry.reason, entry.code, entry.ambiguous) == (reason, code, ambiguous)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "ambiguous"),
+    [
+        (NoCredentialsError(), "fatal", False),
+        (EndpointConnectionError(endpoint_url="x"), "transient", False),
+        (ConnectionClosedError(endpoint_url="x"), "transient", True),
+        (OSError("gone"), "transient", True),
+    ],
+)
+def test_errors_without_an_answer_are_known_by_name(error, reason, ambiguous):
+    """No credentials: stop at once. What never arrived cannot have been written."""
+    client = Scripted()
+
+    def fail(**_):
+        raise error
+
+    client.send_message_batch = fail
+    producer = SQSProducer("q", **options(client, sleep=lambda _: None))
+    producer.put({"n": 0})
+    (entry,) = producer.flush()
+    assert (entry.reason, entry.code, entry.ambiguous) == (reason, type(error).__name__, ambiguous)
+
+
+def test_what_may_have_been_written_stays_ambiguous():
+    """A timeout is not forgotten when a later attempt is throttled or rejected."""
+    client = Scripted(["timeout", "t", "r"])
+    producer = SQSProducer("q", **options(client, sleep=lambda _: None))
+    producer.put({"n": 0})
+    (entry,) = producer.flush()
+    assert (entry.reason, entry.ambiguous, entry.attempts) == ("rejected", True, 3)

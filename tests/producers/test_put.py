@@ -148,6 +148,12 @@ BAD = [
     ("events", {}, {"time": "today"}, "time: is a str, not a datetime"),
     ("events", {}, {"bus": "x"}, "bus: is unknown"),
     ("cloudwatch", 5, {}, "datum: is a int"),
+    (
+        "cloudwatch",
+        {"MetricName": "m", "Value": 1, "Unit": "a" * 1_000_000},
+        {},
+        "datum: has 10000.. bytes, and at most 1000000",
+    ),
     ("cloudwatch", {}, {}, "MetricName: is missing"),
     ("cloudwatch", DATUM, {}, "Value: exactly one of"),
     ("cloudwatch", {**DATUM, "Value": 1, "Values": [1]}, {}, "exactly one of .* 2 are given"),
@@ -354,6 +360,17 @@ def test_events_count_time_and_resources():
         }
     ]
     assert producer.stats.bytes == 14 + 2 + 2 + 7 + 5
+
+
+def test_an_event_may_have_one_option_alone():
+    """Each option stands by itself."""
+    client = Recorder()
+    producer = EventBridgeProducer(source="s", detail_type="d", client=client)
+    for options in ({"resources": ["r"]}, {"trace_header": "Root=1"}, {"time": datetime(2026, 1, 1, tzinfo=UTC)}):
+        producer.put({}, **options)
+    producer.flush()
+    keys = [set(entry) - {"Source", "DetailType", "Detail", "EventBusName"} for entry in client.calls[0]["Entries"]]
+    assert keys == [{"Resources"}, {"TraceHeader"}, {"Time"}]
 
 
 def test_a_datum_is_copied():
