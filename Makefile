@@ -4,6 +4,7 @@ VENV ?= .venv
 DEMO_VENV ?= .venv-demo
 BIN = $(VENV)/bin
 WORKERS ?= 2
+COVERAGE ?= --cov --cov-report=term-missing:skip-covered
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test nightly lint format bench clean
@@ -30,7 +31,7 @@ demo: $(DEMO_VENV)/.done  ## run handlers over local queues and streams, and cou
 	$(DEMO_VENV)/bin/partialbatch demo
 
 test: $(VENV)/.done  ## run the tests, with coverage
-	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n $(WORKERS) $(COVERAGE)
 
 nightly: $(VENV)/.done  ## run the property tests with many more examples
 	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n $(WORKERS)

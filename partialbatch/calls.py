@@ -56,7 +56,7 @@ def bind(
         if plan.kind == "raw":
             return function
         if plan.kind == "view":
-            return lambda raw: function(view(raw))
+            return _with_view(function, source)
         if plan.kind == "payload" and decode is not None:
             payload = source.payload
             return lambda raw: function(decode(payload(raw)))
@@ -77,6 +77,23 @@ def bind(
             *[argument(record) for argument in positional],
             **{name: argument(record) for name, argument in keywords.items()},
         )
+
+    return invoke
+
+
+def _with_view(function: Callable[..., Any], source: EventSource) -> Callable[[RawRecord], Any]:
+    """Return what calls a function with the view of a raw record."""
+    record_type, view = getattr(source, "record_type", None), source.view
+    if record_type is None:
+        return lambda raw: function(view(raw))
+    new = object.__new__
+
+    def invoke(raw: RawRecord) -> Any:
+        # `view(raw)` by hand: two calls less, 70 ns of 180 a record.
+        record = new(record_type)
+        record.raw = raw
+        record._source = source  # noqa: SLF001 - as above
+        return function(record)
 
     return invoke
 

@@ -35,6 +35,7 @@ class Consumer:
         self._settings = settings
         self._catalogue = Catalogue(settings)
         self._concurrency = settings.max_concurrency if settings.max_concurrency > 0 else os.cpu_count() or 1
+        self._one_by_one = self._concurrency == 1 and settings.group_by is None
 
     def handle(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResponse:
         """Run a batch and return the Lambda result.
@@ -47,7 +48,8 @@ class Consumer:
         self._execute(invocation, plan, context)
         response = invocation.conclude()
         invocation.refuse(response, full_failure=self._settings.raise_on_full_failure)
-        _awaited(self._window_end(invocation, response))
+        if invocation.window is not None:
+            _awaited(self._window_end(invocation, response))
         return response
 
     def process(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResult[Any]:
@@ -81,8 +83,9 @@ class Consumer:
         source, records = self._catalogue.open(event)
         window = Window.of(event)
         if source is None:
-            return Invocation(None, Run("empty", (), (), function), window)
-        plan.check_source(source)
+            return Invocation(None, Run("empty", (), (), function, False, False), window)
+        if not plan.universal:
+            plan.check_source(source)
         # Before any code of the user's runs: it may change the raw records.
         identifiers = _identify(source, records)
         invoke = bind(function, plan, source, context, window)
@@ -90,18 +93,11 @@ class Consumer:
             from partialbatch.runners.tasks import with_timeout  # noqa: PLC0415 - loads asyncio
 
             invoke = with_timeout(invoke, self._settings.record_timeout)
-        advance = window.advance if window is not None and plan.takes_state else None
-        holds_back = self._holds_back(source)
-        run = Run(
-            source.name,
-            records,
-            identifiers,
-            invoke,
-            awaits=plan.awaits,
-            keep=keep,
-            holds_back=holds_back,
-            on_success=advance,
-        )
+        run = Run(source.name, records, identifiers, invoke, plan.awaits, keep)
+        if self._settings.max_receive_count is not None:
+            run.holds_back = _holds_back(source)
+        if window is not None and plan.takes_state:
+            run.on_success = window.advance
         return Invocation(source, run, window)
 
     def _execute(self, invocation: Invocation, plan: Plan, context: Any) -> None:
@@ -123,9 +119,8 @@ class Consumer:
         """Tell whether the batch can run in event order, with nothing but successes and failures to note."""
         run = invocation.run
         return (
-            self._concurrency == 1
+            self._one_by_one
             and policy is not ErrorPolicy.SKIP_GROUP
-            and self._settings.group_by is None
             and not (run.awaits or run.on_success or run.values is not None)
         )
 
@@ -185,20 +180,6 @@ class Consumer:
     def _deadline(self, context: Any) -> Deadline | None:
         return Deadline.of(context, self._settings.deadline_margin)
 
-    def _holds_back(self, source: EventSource) -> Callable[[RawRecord], bool] | None:
-        """Return what tells whether a failed record holds others back; None: each does."""
-        last_attempt = getattr(source, "last_attempt", None)
-        if self._settings.max_receive_count is None or last_attempt is None:
-            return None
-
-        def holds_back(raw: RawRecord) -> bool:
-            try:
-                return not last_attempt(raw)
-            except Exception:
-                return True
-
-        return holds_back
-
     def _window_end(self, invocation: Invocation, response: BatchResponse) -> Any:
         """Hand the final state to ``window_end``, once no record of the window is left.
 
@@ -209,6 +190,21 @@ class Consumer:
         if window is None or window_end is None or not window.final or response["batchItemFailures"]:
             return None
         return window_end(window.state)
+
+
+def _holds_back(source: Any) -> Callable[[RawRecord], bool] | None:
+    """Return what tells whether a failed record holds others back: not at its last attempt."""
+    last_attempt = getattr(source, "last_attempt", None)
+    if last_attempt is None:
+        return None
+
+    def holds_back(raw: RawRecord) -> bool:
+        try:
+            return not last_attempt(raw)
+        except Exception:  # a receive count that cannot be read is no last one
+            return True
+
+    return holds_back
 
 
 def _awaited(value: Any) -> None:

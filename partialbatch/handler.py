@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from partialbatch.consumer import Consumer
 from partialbatch.errors import ConfigurationError
@@ -38,6 +38,7 @@ else:
 __all__ = ["BatchHandler", "batch_handler"]
 
 Function = TypeVar("Function")
+Parameters = ParamSpec("Parameters")
 Value = TypeVar("Value")
 
 
@@ -83,10 +84,10 @@ class _Callable(Generic[Function, Value]):
             EventError: It is no batch, or not one that can be answered; Lambda delivers all of it again.
             RuntimeError: The record function is async, and an event loop runs here: await `aprocess`.
         """
-        consumer, asked = self._target()
+        consumer, function, asked = self._target()
         if surplus:
             raise TypeError(f"a handler takes an event and a context, and got {2 + len(surplus)} arguments")
-        return consumer.handle(self.__wrapped__, asked, event, context)
+        return consumer.handle(function, asked, event, context)
 
     def process(self, event: Any, context: Any = None) -> BatchResult[Value]:
         """Handle a batch and return what became of each record; never raises for a record's failure.
@@ -94,15 +95,15 @@ class _Callable(Generic[Function, Value]):
         Raises:
             EventError: It is no batch, or not one that can be answered.
         """
-        consumer, asked = self._target()
-        return consumer.process(self.__wrapped__, asked, event, context)
+        consumer, function, asked = self._target()
+        return consumer.process(function, asked, event, context)
 
     async def aprocess(self, event: Any, context: Any = None) -> BatchResult[Value]:
         """Handle a batch from inside an event loop; otherwise as `process`."""
-        consumer, asked = self._target()
-        return await consumer.aprocess(self.__wrapped__, asked, event, context)
+        consumer, function, asked = self._target()
+        return await consumer.aprocess(function, asked, event, context)
 
-    def _target(self) -> tuple[Consumer, Plan]:
+    def _target(self) -> tuple[Consumer, Any, Plan]:
         raise NotImplementedError
 
 
@@ -116,9 +117,10 @@ class BoundBatchHandler(_Callable[Function, Value], BoundFunctionWrapper):
             return handle(context, *surplus)  # type: ignore[no-any-return]  # wrapt's descriptor
         return super().__call__(event, context, *surplus)
 
-    def _target(self) -> tuple[Consumer, Plan]:
+    def _target(self) -> tuple[Consumer, Any, Plan]:
         handler = self._self_parent
-        return handler._self_consumer, handler._self_plan(bound=self._self_binding != "staticmethod")  # noqa: SLF001 - one unit
+        asked = handler._self_plan(bound=self._self_binding != "staticmethod")  # noqa: SLF001 - one unit
+        return handler._self_consumer, self.__wrapped__, asked  # noqa: SLF001 - as above
 
 
 class BatchHandler(_Callable[Function, Value], FunctionWrapper):
@@ -136,6 +138,7 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
         self._self_settings = resolve(**options)
         self._self_consumer = Consumer(self._self_settings)
         self._self_plans: dict[bool, Plan] = {}
+        self._self_unbound: tuple[Consumer, Any, Plan] | None = None
         # For annotations that are strings; let go of as soon as the function was read.
         self._self_namespace: dict[str, Any] = _namespace(sys._getframe(1))  # noqa: SLF001 - as `typing` does
         if isinstance(function, classmethod) or not _is_in_class_body(function):
@@ -163,18 +166,21 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
             self._self_namespace = {}
         return self._self_plans[bound]
 
-    def _target(self) -> tuple[Consumer, Plan]:
-        return self._self_consumer, self._self_plan(bound=False)
+    def _target(self) -> tuple[Consumer, Any, Plan]:
+        # Kept whole: each look at an attribute goes through the proxy, a microsecond in all.
+        if self._self_unbound is None:
+            self._self_unbound = (self._self_consumer, self.__wrapped__, self._self_plan(bound=False))
+        return self._self_unbound
 
 
 @overload
 def batch_handler(
-    function: Callable[..., Coroutine[Any, Any, Value]], /, **options: Unpack[Options]
-) -> BatchHandler[Callable[..., Coroutine[Any, Any, Value]], Value]: ...
+    function: Callable[Parameters, Coroutine[Any, Any, Value]], /, **options: Unpack[Options]
+) -> BatchHandler[Callable[Parameters, Coroutine[Any, Any, Value]], Value]: ...
 @overload
 def batch_handler(
-    function: Callable[..., Value], /, **options: Unpack[Options]
-) -> BatchHandler[Callable[..., Value], Value]: ...
+    function: Callable[Parameters, Value], /, **options: Unpack[Options]
+) -> BatchHandler[Callable[Parameters, Value], Value]: ...
 @overload
 def batch_handler(**options: Unpack[Options]) -> _Decorator: ...
 def batch_handler(function: Any = None, /, **options: Unpack[Options]) -> Any:
@@ -228,7 +234,7 @@ if TYPE_CHECKING:
     class _Decorator(Protocol):
         @overload
         def __call__(
-            self, function: Callable[..., Coroutine[Any, Any, Value]], /
-        ) -> BatchHandler[Callable[..., Coroutine[Any, Any, Value]], Value]: ...
+            self, function: Callable[Parameters, Coroutine[Any, Any, Value]], /
+        ) -> BatchHandler[Callable[Parameters, Coroutine[Any, Any, Value]], Value]: ...
         @overload
-        def __call__(self, function: Callable[..., Value], /) -> BatchHandler[Callable[..., Value], Value]: ...
+        def __call__(self, function: Callable[Parameters, Value], /) -> BatchHandler[Callable[Parameters, Value], Value]: ...

@@ -57,12 +57,13 @@ class Invocation:
             EventError: A record that must be reported has no identifier.
         """
         run = self.run
-        self._log()
+        clean = run.states.count(SUCCEEDED) == len(run.states)
+        if not clean or logs.tells_of_success() or self.source is None:
+            self._log()
         if run.interrupt is not None:
             raise run.interrupt
-        if run.states.count(SUCCEEDED) == len(run.states):
-            response: BatchResponse = {"batchItemFailures": []}
-        else:
+        response: BatchResponse = {"batchItemFailures": []}
+        if not clean:
             reported = [index for index, state in enumerate(run.states) if state != SUCCEEDED]
             response = build_response(run.source, run.identifiers, reported)
         if self.window is not None:

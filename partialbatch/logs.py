@@ -22,6 +22,11 @@ TRACEBACKS_SHOWN = 10
 TEXT_SHOWN = 1024
 
 
+def tells_of_success() -> bool:
+    """Tell whether a batch without failures is worth a line."""
+    return logger.isEnabledFor(logging.INFO)
+
+
 def record_failed(run: Any, index: int, error: BaseException) -> None:
     """Warn of a failed record, with its traceback for the first ten of a batch."""
     if len(run.errors) > TRACEBACKS_SHOWN or not logger.isEnabledFor(logging.WARNING):

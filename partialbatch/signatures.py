@@ -38,6 +38,9 @@ class Plan:
         positional: The further arguments in order: a name to fill, or a value.
         keywords: The names to fill by keyword.
         awaits: Whether what a call gives must be awaited.
+        takes_extras: Whether the function has more than one argument.
+        takes_state: Whether it folds the records of a tumbling window into a state.
+        universal: Whether it takes the records of any source.
     """
 
     kind: str
@@ -47,16 +50,9 @@ class Plan:
     positional: tuple[tuple[str, Any], ...]
     keywords: tuple[str, ...]
     awaits: bool
-
-    @property
-    def takes_state(self) -> bool:
-        """Whether the function folds the records of a tumbling window into a state."""
-        return "state" in self.keywords or any(name == "state" for name, _ in self.positional)
-
-    @property
-    def takes_extras(self) -> bool:
-        """Whether the function has more than one argument."""
-        return bool(self.positional or self.keywords)
+    takes_extras: bool
+    takes_state: bool
+    universal: bool
 
     def check_source(self, source: EventSource) -> None:
         """Refuse what the event source does not have.
@@ -87,7 +83,13 @@ def plan(function: Callable[..., Any], settings: Settings, namespace: Mapping[st
         annotation = _evaluate(name, annotation, function, namespace)
     kind, decode, views = _reading(annotation, settings, variadic=first.kind is first.VAR_POSITIONAL)
     positional, keywords = _extras(name, first, parameters[1:])
-    made = Plan(kind, decode, views, annotation, positional, keywords, is_async(function))
+    made = Plan(
+        *(kind, decode, views, annotation, positional, keywords),
+        awaits=is_async(function),
+        takes_extras=bool(positional or keywords),
+        takes_state="state" in keywords or any(extra == "state" for extra, _ in positional),
+        universal=not views and annotation not in (str, bytes),
+    )
     if settings.source_name != "auto":
         _check_source(made, settings.source_name)
     if settings.record_timeout is not None and not made.awaits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,23 +12,25 @@ __all__ = ["Deadline"]
 
 
 class Deadline:
-    """The time that an invocation has left, read from Lambda's context once a record.
+    """The time that an invocation has left; read once a record.
 
-    All times are milliseconds, as the context gives them. A record may start when at least the
-    margin and the duration of the slowest record of this batch are left.
+    A record may start when at least the margin and the duration of the slowest record of this batch
+    are left. All times are seconds on one clock.
 
     Attributes:
-        left: What the last reading gave.
+        clock: Gives the time.
+        end: When the margin begins.
+        now: What the last reading gave.
         slowest: The longest that a record has taken so far.
     """
 
-    __slots__ = ("_margin", "_read", "left", "slowest")
+    __slots__ = ("clock", "end", "now", "slowest")
 
-    def __init__(self, read: Callable[[], float], left: float, margin: float) -> None:
-        self._read = read
-        self._margin = margin * 1000
-        self.left = left
-        self.slowest: float = 0
+    def __init__(self, clock: Callable[[], float], now: float, end: float) -> None:
+        self.clock = clock
+        self.now = now
+        self.end = end
+        self.slowest = 0.0
 
     @classmethod
     def of(cls, context: Any, margin: float | None) -> Deadline | None:
@@ -41,23 +44,30 @@ class Deadline:
         if margin is None or not callable(read):
             return None
         left = read()
-        # A mock answers with another mock.
-        return cls(read, left, margin) if isinstance(left, int | float) else None
+        if not isinstance(left, int | float):
+            return None  # a mock answers with another mock
+        if type(context).__module__ == "awslambdaric.lambda_context":
+            # The runtime client subtracts the wall clock from a fixed time at each call. Doing the
+            # same here takes 30 ns a record in place of 150.
+            now = time()
+            return cls(time, now, now + left / 1000 - margin)
+        # Counts up to 0, when nothing is left.
+        return cls(lambda: -read() / 1000, -left / 1000, -margin)
 
     @property
-    def seconds_to_margin(self) -> float:
+    def seconds_left(self) -> float:
         """Seconds from the last reading until the margin begins; below 0 once it has."""
-        return (self.left - self._margin) / 1000
+        return self.end - self.now
 
     def allows(self) -> bool:
         """Tell whether another record may start, as of the last reading."""
-        return self.left >= self._margin + self.slowest
+        return self.now + self.slowest <= self.end
 
-    def record_ended(self, left_at_start: float) -> None:
+    def record_ended(self, started: float) -> None:
         """Read the clock at the end of a record: the one reading that it costs.
 
         Args:
-            left_at_start: What was left when it started.
+            started: The reading when it started.
         """
-        self.left = self._read()
-        self.slowest = max(self.slowest, left_at_start - self.left)
+        self.now = self.clock()
+        self.slowest = max(self.slowest, self.now - started)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from operator import length_hint
 from typing import TYPE_CHECKING
 
-from partialbatch.runners.run import INTERRUPTS, SUCCEEDED, check_value, step
+from partialbatch.runners.run import check_value, step
 from partialbatch.runners.schedule import DEADLINE, ENDING, STOPPED
 
 if TYPE_CHECKING:
@@ -19,44 +20,50 @@ __all__ = ["drain", "drive", "in_order"]
 
 
 def in_order(run: Run, deadline: Deadline | None, *, stops: bool) -> None:
-    """Run all records in event order, the step inlined: half the time of a call and a coroutine a record.
+    """Run all records in event order, the step inlined: a quarter of the time that `drain` takes.
 
     Args:
         run: The run of a plain function, whose values and durations nobody asks for.
         deadline: When to stop starting records.
         stops: Whether a failure ends the batch.
     """
-    invoke, states, records = run.invoke, run.states, run.records
-    left = deadline.left if deadline is not None else 0
-    for index, raw in enumerate(records):
-        if deadline is not None:
-            if index:
-                deadline.record_ended(left)
-                left = deadline.left
-            if not deadline.allows():
-                run.left_over = DEADLINE
-                break
+    invoke, records = run.invoke, run.records
+    pending = iter(records)
+    clock, started, slowest, end = None, 0.0, 0.0, 0.0
+    if deadline is not None:
+        clock, started, end = deadline.clock, deadline.now, deadline.end
+        if not deadline.allows():
+            run.left_over = DEADLINE
+            return
+    for raw in pending:
         try:
             value = invoke(raw)
             if value is not None:
                 check_value(value)
-            states[index] = SUCCEEDED
-        except BaseException as error:  # noqa: B036, RUF100 - as in `step`
-            held_back = run.fail(index, error)
-            if isinstance(error, INTERRUPTS):
-                raise
-            if held_back and stops:
+        except BaseException as error:  # noqa: BLE001, RUF100 - as in `step`
+            # Counting the records instead would cost each of them a quarter more.
+            held_back = run.fail(len(records) - length_hint(pending) - 1, error)
+            if (held_back and stops) or run.interrupt is not None:
                 run.left_over = STOPPED
                 break
+        if clock is not None:
+            now = clock()
+            if now - started > slowest:
+                slowest = now - started
+            if now + slowest > end:
+                run.left_over = DEADLINE
+                break
+            started = now
+    run.succeed_up_to(len(records) - length_hint(pending))
 
 
 def drain(run: Run, schedule: Schedule, deadline: Deadline | None) -> None:
     """Run what the schedule gives, one record after another, until it gives none."""
     while (index := schedule.take()) >= 0:
-        left = deadline.left if deadline is not None else 0
+        started = deadline.now if deadline is not None else 0
         passes = drive(step(run, index))
         if deadline is not None:
-            deadline.record_ended(left)
+            deadline.record_ended(started)
         if run.interrupt is not None:
             schedule.close(ENDING)
         schedule.ended(index, passes=passes)

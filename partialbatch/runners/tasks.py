@@ -30,7 +30,7 @@ async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, 
     tasks = _Tasks(run, schedule, deadline, workers)
     alarm = None
     if deadline is not None:
-        alarm = asyncio.get_running_loop().call_later(max(0.0, deadline.seconds_to_margin), tasks.cancel, DEADLINE)
+        alarm = asyncio.get_running_loop().call_later(max(0.0, deadline.seconds_left), tasks.cancel, DEADLINE)
     cancelled: asyncio.CancelledError | None = None
     tasks.refill()
     while tasks.running:
@@ -75,17 +75,17 @@ class _Tasks:
     def refill(self) -> None:
         """Start tasks as long as there are records that may start, and workers."""
         while len(self.running) < self._workers and (index := self._schedule.take()) >= 0:
-            left = self._deadline.left if self._deadline is not None else 0
+            started = self._deadline.now if self._deadline is not None else 0
             task = self._loop.create_task(step(self._run, index))
             self.running.add(task)
-            task.add_done_callback(partial(self._ended, index, left))
+            task.add_done_callback(partial(self._ended, index, started))
         if not self.running:
             self.idle.set()
 
-    def _ended(self, index: int, left: float, task: asyncio.Task[bool]) -> None:
+    def _ended(self, index: int, started: float, task: asyncio.Task[bool]) -> None:
         self.running.discard(task)
         if self._deadline is not None:
-            self._deadline.record_ended(left)
+            self._deadline.record_ended(started)
         if self._run.interrupt is not None:
             self._schedule.close(ENDING)
         # A task that was cancelled before its first step has run nothing: its record stays skipped.

@@ -63,23 +63,23 @@ class _Team:
 
     def work(self) -> None:
         """Run one record after another until none is ready."""
-        index, left = self._take()
+        index, started = self._take()
         while index >= 0:
             passes = self._fresh_context().run(drive, step(self._run, index))
             with self._lock:
                 if self._deadline is not None:
-                    self._deadline.record_ended(left)
+                    self._deadline.record_ended(started)
                 if self._run.interrupt is not None:
                     self._schedule.close(ENDING)
                 self._schedule.ended(index, passes=passes)
-            index, left = self._take()
+            index, started = self._take()
 
     def _fresh_context(self) -> Context:
         return self._context.copy()
 
     def _take(self) -> tuple[int, float]:
         with self._lock:
-            return self._schedule.take(), self._deadline.left if self._deadline is not None else 0
+            return self._schedule.take(), self._deadline.now if self._deadline is not None else 0
 
 
 def _start(team: _Team, count: int, workers: int) -> list[Future[None]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import EventError, shape
 from partialbatch.sources.dynamodb import DynamoDBPipeSource, DynamoDBRecord, DynamoDBSource
-from partialbatch.sources.events import check_uniform, is_empty
+from partialbatch.sources.events import PARTITIONS, check_uniform, is_empty, origin_of
 from partialbatch.sources.kafka import KafkaPipeSource, KafkaRecord, KafkaSource
 from partialbatch.sources.kinesis import KinesisPipeSource, KinesisRecord, KinesisSource
 from partialbatch.sources.record import Record
@@ -32,19 +32,13 @@ class Catalogue:
 
     def __init__(self, settings: Settings) -> None:
         self._wanted = settings.source_name
-        if isinstance(settings.source, str):
-            built_in: tuple[EventSource, ...] = (
-                SQSSource(settings.fifo, settings.max_receive_count),
-                KinesisSource(),
-                DynamoDBSource(),
-                KafkaSource(),
-                KinesisPipeSource(),
-                DynamoDBPipeSource(),
-                KafkaPipeSource(),
-            )
-            self._sources, self._custom = built_in, False
-        else:
-            self._sources, self._custom = (settings.source,), True
+        self._custom = None if isinstance(settings.source, str) else settings.source
+        built_in = (
+            SQSSource(settings.fifo, settings.max_receive_count),
+            *(KinesisSource(), DynamoDBSource(), KafkaSource()),
+            *(KinesisPipeSource(), DynamoDBPipeSource(), KafkaPipeSource()),
+        )
+        self._by_origin: dict[Any, EventSource] = {origin: source for source in built_in for origin in source.origins}
 
     def open(self, event: Any) -> tuple[EventSource | None, list[RawRecord]]:
         """Find out who sent an event, and take its records out.
@@ -55,19 +49,20 @@ class Catalogue:
         Raises:
             EventError: It is no batch, holds records of several sources, or is not what ``source=`` asks for.
         """
-        if not self._custom and is_empty(event):
-            return None, []
-        for source in self._sources:
-            if source.matches(event):
-                break
-        else:
-            raise (
-                EventError.other_source(self._wanted, shape(event)) if self._custom else EventError.unrecognized(event)
-            )
+        if self._custom is not None:
+            if not self._custom.matches(event):
+                raise EventError.other_source(self._wanted, shape(event))
+            return self._custom, self._custom.records(event)
+        origin = origin_of(event)
+        source = self._by_origin.get(origin)
+        if source is None:
+            if is_empty(event):
+                return None, []
+            raise EventError.unrecognized(event)
         if self._wanted not in ("auto", source.name):
             raise EventError.other_source(self._wanted, source.name)
         records = source.records(event)
-        # Kafka names its source once an event, and a source of the user's own may name it nowhere.
-        if not self._custom and (isinstance(event, list) or "Records" in event):
+        # Kafka names its source once an event.
+        if origin is not None and origin[0] != PARTITIONS:
             check_uniform(records)
         return source, records

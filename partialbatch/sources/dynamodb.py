@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import PayloadError
 from partialbatch.sources.attributes import to_python
-from partialbatch.sources.events import event_source_of, records_of
+from partialbatch.sources.events import PIPE, RECORDS, Listed
 from partialbatch.sources.record import Record, field, moment
 from partialbatch.types import ErrorPolicy
 
@@ -87,16 +87,13 @@ class DynamoDBRecord(Record):
         return field(self.raw, "dynamodb", dict)
 
 
-class DynamoDBSource:
+class DynamoDBSource(Listed):
     """Records of a table's stream, each reported by its sequence number."""
 
     name = "dynamodb"
+    origins = ((RECORDS, "aws:dynamodb"),)
     partial_response = True
-    records = staticmethod(records_of)
-
-    def matches(self, event: Any) -> bool:
-        """See `EventSource.matches`."""
-        return event_source_of(event, pipe=False) == "aws:dynamodb"
+    record_type = DynamoDBRecord
 
     def identifier(self, raw: RawRecord) -> Identifier:
         """Return the sequence number."""
@@ -123,11 +120,8 @@ class DynamoDBSource:
 class DynamoDBPipeSource(DynamoDBSource):
     """The records of a Pipe, each reported by its event id."""
 
+    origins = ((PIPE, "aws:dynamodb"),)
     identifier = staticmethod(itemgetter("eventID"))  # type: ignore[assignment]  # a plain function, as above
-
-    def matches(self, event: Any) -> bool:
-        """See `EventSource.matches`."""
-        return event_source_of(event, pipe=True) == "aws:dynamodb"
 
 
 DynamoDBRecord._default_source = DynamoDBSource()  # noqa: SLF001 - the view and its source are one unit

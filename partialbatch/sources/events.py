@@ -1,8 +1,7 @@
-"""The two shapes that records arrive in: ``{"Records": [...]}``, and the bare list of a Pipe."""
+"""The shapes that records arrive in, and who sent them."""
 
 from __future__ import annotations
 
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import EventError
@@ -12,13 +11,35 @@ if TYPE_CHECKING:
 
     from partialbatch.types import RawRecord
 
-__all__ = ["check_uniform", "event_source_of", "is_empty", "records_of"]
+__all__ = ["PARTITIONS", "PIPE", "RECORDS", "Listed", "Origin", "check_uniform", "is_empty", "origin_of", "records_of"]
 
-_ORIGIN = itemgetter("eventSource", "eventSourceARN")
+RECORDS, PIPE, PARTITIONS = "Records", "pipe", "records"
+"""``{"Records": [...]}``; the bare list of an EventBridge Pipe; Kafka's ``{"records": {"topic-0": [...]}}``."""
+
+Origin = tuple[str, str]
+"""A shape, and the ``eventSource`` of what arrives in it."""
+
+
+class Listed:
+    """What sources whose records arrive in a list have in common.
+
+    Attributes:
+        origins: The shapes and event sources that are this source's.
+    """
+
+    origins: tuple[Origin, ...]
+
+    def matches(self, event: Any) -> bool:
+        """See `EventSource.matches`."""
+        return origin_of(event) in self.origins
+
+    def records(self, event: Any) -> list[RawRecord]:
+        """See `EventSource.records`."""
+        return records_of(event)
 
 
 def records_of(event: Any) -> list[RawRecord]:
-    """Return the records of either shape."""
+    """Return the records of a list, or under ``Records``."""
     records: list[RawRecord] = event if isinstance(event, list) else event["Records"]
     return records
 
@@ -28,15 +49,17 @@ def is_empty(event: Any) -> bool:
     return event == [] or (isinstance(event, dict) and event.get("Records") == [])
 
 
-def event_source_of(event: Any, *, pipe: bool) -> object:
-    """Return the first record's ``eventSource`` if the event has the shape asked for, else None."""
-    if pipe:
-        records = event if isinstance(event, list) else None
+def origin_of(event: Any) -> Origin | None:
+    """Return the shape of an event and the event source that its first record names; None for no batch."""
+    if isinstance(event, dict):
+        shape, records = RECORDS, event.get("Records")
+        if records is None and "records" in event:
+            shape, records = PARTITIONS, [event]
     else:
-        records = event.get("Records") if isinstance(event, dict) else None
-    if isinstance(records, list) and records and isinstance(records[0], dict):
-        return records[0].get("eventSource")
-    return None
+        shape, records = PIPE, event
+    first = records[0] if isinstance(records, list) and records else None
+    name = first.get("eventSource") if isinstance(first, dict) else None
+    return (shape, name) if isinstance(name, str) else None
 
 
 def check_uniform(records: Sequence[Any]) -> None:
@@ -46,12 +69,19 @@ def check_uniform(records: Sequence[Any]) -> None:
         EventError: They do not, or one of them is no record at all.
     """
     try:
-        origins = set(map(_ORIGIN, records))
-    except (KeyError, TypeError):
-        # An event made by hand may leave the ARN out, in all records or in none.
+        first = records[0]
+        name, arn = first["eventSource"], first["eventSourceARN"]
+        # A third of the time of a set of pairs.
         for record in records:
-            if not isinstance(record, dict):
-                raise EventError.unrecognized([record]) from None
-        origins = {(record.get("eventSource"), record.get("eventSourceARN")) for record in records}
+            if record["eventSource"] != name or record["eventSourceARN"] != arn:
+                break
+        else:
+            return
+    except (KeyError, TypeError):
+        pass  # an event made by hand may leave the ARN out, in all records or in none
+    for record in records:
+        if not isinstance(record, dict):
+            raise EventError.unrecognized([record])
+    origins = {(str(record.get("eventSource")), str(record.get("eventSourceARN") or "")) for record in records}
     if len(origins) > 1:
-        raise EventError.mixed(sorted({" ".join(filter(None, map(str, origin))) for origin in origins}))
+        raise EventError.mixed(sorted(" ".join(origin).strip() for origin in origins))

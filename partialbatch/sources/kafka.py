@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import EventError, PayloadError
-from partialbatch.sources.events import event_source_of, records_of
+from partialbatch.sources.events import PARTITIONS, PIPE, Listed, records_of
 from partialbatch.sources.record import Record, decode_base64, field, moment
 from partialbatch.types import ErrorPolicy
 
@@ -73,15 +73,13 @@ class KafkaRecord(Record):
         return moment(self.raw.get("timestamp"), "timestamp", per_second=1000)
 
 
-class KafkaSource:
+class KafkaSource(Listed):
     """Messages by topic-partition, each reported by partition and offset."""
 
     name = "kafka"
+    origins = tuple((PARTITIONS, name) for name in EVENT_SOURCES)
     partial_response = True
-
-    def matches(self, event: Any) -> bool:
-        """See `EventSource.matches`."""
-        return isinstance(event, dict) and event.get("eventSource") in EVENT_SOURCES and "records" in event
+    record_type = KafkaRecord
 
     def records(self, event: Any) -> list[RawRecord]:
         """Return the messages of all topic-partitions, one after another."""
@@ -119,12 +117,12 @@ class KafkaSource:
 class KafkaPipeSource(KafkaSource):
     """The flat list of a Pipe, which takes no partial response for Kafka."""
 
+    origins = tuple((PIPE, name) for name in EVENT_SOURCES)
     partial_response = False
-    records = staticmethod(records_of)  # type: ignore[assignment]  # a plain function, as above
 
-    def matches(self, event: Any) -> bool:
-        """See `EventSource.matches`."""
-        return event_source_of(event, pipe=True) in EVENT_SOURCES
+    def records(self, event: Any) -> list[RawRecord]:
+        """See `EventSource.records`."""
+        return records_of(event)
 
 
 KafkaRecord._default_source = KafkaSource()  # noqa: SLF001 - the view and its source are one unit

@@ -9,7 +9,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.sources.events import event_source_of, records_of
+from partialbatch.sources.events import PIPE, RECORDS, Listed
 from partialbatch.sources.record import Record, decode_base64, field, moment
 from partialbatch.types import ErrorPolicy
 
@@ -48,16 +48,13 @@ class KinesisRecord(Record):
         return field(self.raw, "eventID", str).partition(":")[0]
 
 
-class KinesisSource:
+class KinesisSource(Listed):
     """Records of a stream, each reported by its sequence number."""
 
     name = "kinesis"
+    origins = ((RECORDS, "aws:kinesis"),)
     partial_response = True
-    records = staticmethod(records_of)
-
-    def matches(self, event: Any) -> bool:
-        """See `EventSource.matches`."""
-        return event_source_of(event, pipe=False) == "aws:kinesis"
+    record_type = KinesisRecord
 
     def identifier(self, raw: RawRecord) -> Identifier:
         """Return the sequence number."""
@@ -83,11 +80,8 @@ class KinesisSource:
 class KinesisPipeSource(KinesisSource):
     """The flat records of a Pipe, each reported by its event id."""
 
+    origins = ((PIPE, "aws:kinesis"),)
     identifier = staticmethod(itemgetter("eventID"))  # type: ignore[assignment]  # a plain function, as above
-
-    def matches(self, event: Any) -> bool:
-        """See `EventSource.matches`."""
-        return event_source_of(event, pipe=True) == "aws:kinesis"
 
 
 KinesisRecord._default_source = KinesisSource()  # noqa: SLF001 - the view and its source are one unit

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from partialbatch.errors import PayloadError
-from partialbatch.sources.events import event_source_of, records_of
+from partialbatch.sources.events import PIPE, RECORDS, Listed
 from partialbatch.sources.record import Record, decode_base64, field, moment
 from partialbatch.types import ErrorPolicy
 
@@ -73,22 +73,18 @@ class SQSRecord(Record):
         return source.last_attempt(self.raw)
 
 
-class SQSSource:
+class SQSSource(Listed):
     """Messages of a queue; FIFO by its ARN, never by the presence of a group id."""
 
     name = "sqs"
+    origins = ((RECORDS, "aws:sqs"), (PIPE, "aws:sqs"))
     partial_response = True
+    record_type = SQSRecord
     identifier = staticmethod(itemgetter("messageId"))
 
     def __init__(self, fifo: Literal["auto"] | bool = "auto", max_receive_count: int | None = None) -> None:
         self.fifo = fifo
         self.max_receive_count = max_receive_count
-
-    def matches(self, event: Any) -> bool:
-        """See `EventSource.matches`."""
-        return "aws:sqs" in (event_source_of(event, pipe=False), event_source_of(event, pipe=True))
-
-    records = staticmethod(records_of)
 
     def payload(self, raw: RawRecord) -> Any:
         """Return the body."""

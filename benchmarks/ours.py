@@ -1,0 +1,53 @@
+"""The cases in partialbatch."""
+
+from collections.abc import Callable
+from typing import Any
+
+from partialbatch import RawRecord, batch_handler
+
+from .models import Order
+
+
+@batch_handler
+def body(record):
+    return record.body
+
+
+@batch_handler
+def raw_body(record: RawRecord):
+    return record["body"]
+
+
+@batch_handler
+def json_body(order: dict):
+    return order
+
+
+@batch_handler
+def new_image(record):
+    return record.new_image
+
+
+@batch_handler
+def validated(order: Order):
+    return order
+
+
+@batch_handler
+def tenth_fails(record):
+    if record.message_id[-1] == "7":
+        raise ValueError("out of stock")
+    return record.body
+
+
+HANDLERS: dict[str, Callable[[Any, Any], Any]] = {
+    "view": body,
+    "raw": raw_body,
+    "dict": json_body,
+    "fifo": body,
+    "kinesis": json_body,
+    "dynamodb": new_image,
+    "pydantic": validated,
+    "failures": tenth_fails,
+    "logged failures": tenth_fails,
+}

@@ -1,0 +1,64 @@
+"""What the README shows besides Python, which sybil runs."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from configparser import ConfigParser
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from docutils.core import publish_string
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.rst").read_text()
+TEXTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (*ROOT.glob("*.rst"), *ROOT.glob("docs/*.rst"), *ROOT.glob("examples/*.rst"))
+)
+
+
+def test_the_yaml_is_that_of_an_example():
+    """The event source mapping shown stands word for word in a template that is linted."""
+    (block,) = re.findall(r"\.\. code-block:: yaml\n\n((?:    .*\n)+)", README)
+    template = (ROOT / "examples" / "sqs" / "template.yaml").read_text()
+    assert dedent(block) in dedent(template[template.index("      Events:") :])
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "bench"])
+def test_the_commands_exist(target):
+    """Each make target that the README names is one."""
+    assert f"make {target}" in README
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_the_extras_and_groups_exist():
+    """The pip commands name extras and dependency groups of this project."""
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras = {
+        extra
+        for names in re.findall(r"\[([a-z,]+)\]'?``|'\.\[([a-z,]+)\]", README)
+        for extra in ",".join(names).split(",")
+    }
+    assert extras - {""} <= set(setup["options.extras_require"])
+    assert "dev" in tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_links_lead_somewhere(name):
+    """Every file that a text file links to exists."""
+    for target in re.findall(r"<([^>:`]+)>`_", (ROOT / name).read_text()):
+        assert (ROOT / name).parent.joinpath(target).exists(), target
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_texts_are_well_formed(name):
+    """docutils, which renders the README on the package index, has nothing to say about a text file."""
+    publish_string((ROOT / name).read_text(), writer="html", settings_overrides={"report_level": 1, "halt_level": 1})
+
+
+def test_the_readme_stays_short():
+    """The README has fewer than 120 lines."""
+    assert len(README.splitlines()) < 120
