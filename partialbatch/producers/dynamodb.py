@@ -16,11 +16,11 @@ from partialbatch.producers.buffer import Buffer, Lanes
 from partialbatch.producers.entry import Entry, Fault, Kind, Stats
 from partialbatch.producers.items import Writer
 from partialbatch.producers.settings import CommonOptions, Limits, one_of
-from partialbatch.producers.tables import Tables, bare_name, check_key, identity
+from partialbatch.producers.tables import Tables
 from partialbatch.producers.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from partialbatch.producers.answers import Faults
 
@@ -107,13 +107,12 @@ class DynamoDBProducer(Producer):
         if table is None:
             raise RecordError("table", "is missing, and this producer writes to several")
         names = self._tables.names(table)
-        item = _mapping(record if self._serializer is None else self._serializer(record))
-        wire, size = self._writer.item(item)
-        check_key(wire, names)
+        item = record if self._serializer is None else self._serializer(record)
+        wire, size = self._writer.item(item if type(item) is dict else _mapping(item))
+        key = self._tables.key(table, wire)
         if size > _LARGEST:
             raise RecordError.too_large("item", size, _LARGEST)
-        request = _request(options.get("operation", "put"), wire, names)
-        key = (bare_name(table), identity(wire, names))
+        request = _request(options.get("operation", "put"), wire, len(names))
         bytes_ = size * _WIRE_FACTOR if size <= self._small else _wire_size(request, self._settings.max_bytes)
         return Entry(self._next(), record, options, (table, request, size), bytes_, key)
 
@@ -132,16 +131,12 @@ class DynamoDBProducer(Producer):
         unprocessed = answer.get("UnprocessedItems")
         if not unprocessed:
             return []
-        left = set(self._keys(unprocessed))
+        left = {
+            self._tables.answered(table, _item(request))
+            for table, requests in unprocessed.items()
+            for request in requests
+        }
         return [_UNPROCESSED if entry.key in left else None for entry in entries]
-
-    def _keys(self, unprocessed: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Any]:
-        for table, requests in unprocessed.items():
-            names = self._tables.find(table)
-            for request in requests:
-                wire = request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"]
-                if names and all(name in wire for name in names):
-                    yield bare_name(table), identity(wire, names)
 
     def weigh(self, entries: Sequence[Entry]) -> float:
         """Return the write capacity units, one a KiB begun."""
@@ -165,13 +160,19 @@ def _mapping(item: Any) -> Mapping[str, Any]:
         ) from None
 
 
-def _request(operation: Any, wire: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def _item(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the item or key of a request."""
+    put = request.get("PutRequest")
+    return request["DeleteRequest"]["Key"] if put is None else put["Item"]  # type: ignore[no-any-return] # a dict
+
+
+def _request(operation: Any, wire: dict[str, Any], key_attributes: int) -> dict[str, Any]:
     if operation == "put":
         return {"PutRequest": {"Item": wire}}
     if operation != "delete":
         raise RecordError("operation", f"is {operation!r}; it takes 'put' or 'delete'")
-    if len(wire) > len(names):
-        raise RecordError("key", f"has more than the key attributes {', '.join(names)}")
+    if len(wire) > key_attributes:
+        raise RecordError("key", f"has {len(wire)} attributes, and the table's key has {key_attributes}")
     return {"DeleteRequest": {"Key": wire}}
 
 
