@@ -104,17 +104,26 @@ class DynamoDBProducer(Producer):
         if len(options) > 1:
             self._check(options)
         table = options.get("table") or self._tables.default
-        if table is None:
-            raise RecordError("table", "is missing, and this producer writes to several")
-        names = self._tables.names(table)
         item = record if self._serializer is None else self._serializer(record)
-        wire, size = self._writer.item(item if type(item) is dict else _mapping(item))
-        key = self._tables.key(table, wire)
+        if type(item) is not dict:
+            item = _mapping(item)
+        wire, size = self._writer.item(item)
+        key = self._tables.key(table, item, wire)
         if size > _LARGEST:
             raise RecordError.too_large("item", size, _LARGEST)
-        request = _request(options.get("operation", "put"), wire, len(names))
+        if options.get("operation", "put") == "put":
+            request = {"PutRequest": {"Item": wire}}
+        else:
+            request = self._delete(options["operation"], wire, len(key) - 1)
         bytes_ = size * _WIRE_FACTOR if size <= self._small else _wire_size(request, self._settings.max_bytes)
         return Entry(self._next(), record, options, (table, request, size), bytes_, key)
+
+    def _delete(self, operation: Any, wire: dict[str, Any], key_attributes: int) -> dict[str, Any]:
+        if operation != "delete":
+            raise RecordError("operation", f"is {operation!r}; it takes 'put' or 'delete'")
+        if len(wire) > key_attributes:
+            raise RecordError("key", f"has {len(wire)} attributes, and the table's key has {key_attributes}")
+        return {"DeleteRequest": {"Key": wire}}
 
     def _buffer(self, stats: Stats, *, ordered: bool) -> Buffer:
         return Lanes(self._settings.max_entries, self._settings.max_bytes, stats, self._on_duplicate)
@@ -164,16 +173,6 @@ def _item(request: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the item or key of a request."""
     put = request.get("PutRequest")
     return request["DeleteRequest"]["Key"] if put is None else put["Item"]  # type: ignore[no-any-return] # a dict
-
-
-def _request(operation: Any, wire: dict[str, Any], key_attributes: int) -> dict[str, Any]:
-    if operation == "put":
-        return {"PutRequest": {"Item": wire}}
-    if operation != "delete":
-        raise RecordError("operation", f"is {operation!r}; it takes 'put' or 'delete'")
-    if len(wire) > key_attributes:
-        raise RecordError("key", f"has {len(wire)} attributes, and the table's key has {key_attributes}")
-    return {"DeleteRequest": {"Key": wire}}
 
 
 def _wire_size(request: dict[str, Any], most: int) -> int:

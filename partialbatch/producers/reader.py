@@ -154,7 +154,9 @@ class _Reading:
     def read(self, answer: Any, entries: Sequence[Entry], stats: Stats) -> Faults:
         stats.consumed_capacity += capacity(answer)
         names = with_limits(tuple(entries[0].wire))
-        found: dict[Hashable, Any] = {key_of(item, names): item for items in answer["Responses"].values() for item in items}
+        found: dict[Hashable, Any] = {
+            key_of(item, names): item for items in answer["Responses"].values() for item in items
+        }
         left = {key_of(key, names) for page in (answer.get("UnprocessedKeys") or {}).values() for key in page["Keys"]}
         fault = _CUT if len(left) < len(entries) else _THROTTLED
         faults: Faults = [fault if entry.key in left else None for entry in entries]
