@@ -173,7 +173,10 @@ class Proxy:
             if at not in kept
         )
         if not kept:
-            xml = f'<PublishBatchResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishBatchResult><Failed>{failed}</Failed></PublishBatchResult></PublishBatchResponse>'
+            inner = f"<PublishBatchResult><Failed>{failed}</Failed></PublishBatchResult>"
+            xml = (
+                f'<PublishBatchResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">{inner}</PublishBatchResponse>'
+            )
             return 200, {"Content-Type": "text/xml"}, xml.encode()
         for new, at in enumerate(kept, start=1):
             rest += [(f"PublishBatchRequestEntries.member.{new}.{name}", value) for name, value in entries[numbers[at]]]
