@@ -127,7 +127,7 @@ class Lanes(Buffer):
     def add(self, entry: Entry) -> bool:
         key = entry.key
         if key is None:
-            return Buffer.add(self, entry)
+            return super().add(entry)
         if self._shut and key in self._shut:
             entry.blame(_HELD_BACK)
             self.returned.append(entry)
@@ -135,7 +135,11 @@ class Lanes(Buffer):
         # Hot: a key is hashed twice in all, 60 ns each, here and when it is released.
         head = self._heads.setdefault(key, entry)
         if head is entry:
-            return Buffer.add(self, entry)  # super() takes 60 ns more
+            # Buffer.add once more: the call takes 80 ns, a tenth of what the engine takes in all.
+            self.held += 1
+            self.ready.append(entry)
+            self.bytes += entry.size
+            return len(self.ready) >= self.max_entries or self.bytes >= self.max_bytes
         if self._duplicates == "error":
             raise RecordError("key", "an operation on this key is still held or in flight (on_duplicate='error')")
         self.held += 1

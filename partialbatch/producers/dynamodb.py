@@ -29,6 +29,7 @@ __all__ = ["DynamoDBOptions", "DynamoDBProducer", "capacity", "check_capacity"]
 _LIMITS = Limits(entries=25, bytes=16_000_000)
 _LARGEST = 409_600
 _UNIT = 1_024
+_PUT = {"operation": "put"}
 # No value takes more on the wire than this many times DynamoDB's measure: True, with a
 # name of one letter, is `"a": {"BOOL": true}, ` for 2 bytes, a control character `\\u0000` for 1.
 _WIRE_FACTOR = 16
@@ -86,7 +87,7 @@ class DynamoDBProducer(Producer):
         Raises:
             RecordError: An item that DynamoDB would never take.
         """
-        self._engine.add(self.entry(item, {**options, "operation": "put"}))
+        self._engine.add(self.entry(item, {**options, "operation": "put"} if options else _PUT))
 
     def delete(self, key: Any, **options: Unpack[DynamoDBOptions]) -> None:
         """Delete the item of a key; send where a batch is full.
@@ -103,7 +104,7 @@ class DynamoDBProducer(Producer):
     def entry(self, record: Any, options: Mapping[str, Any]) -> Entry:
         if len(options) > 1:
             self._check(options)
-        table = options.get("table") or self._tables.default
+        table = self._tables.default if options is _PUT else options.get("table") or self._tables.default
         item = record if self._serializer is None else self._serializer(record)
         if type(item) is not dict:
             item = _mapping(item)
@@ -111,7 +112,7 @@ class DynamoDBProducer(Producer):
         key = self._tables.key(table, item, wire)
         if size > _LARGEST:
             raise RecordError.too_large("item", size, _LARGEST)
-        if options.get("operation", "put") == "put":
+        if options is _PUT or options.get("operation", "put") == "put":
             request = {"PutRequest": {"Item": wire}}
         else:
             request = self._delete(options["operation"], wire, len(key) - 1)

@@ -117,7 +117,7 @@ class Entry:
         fault = self.fault or Fault(Kind.UNSENT)
         return Unprocessed(
             self.record,
-            self.options,
+            dict(self.options),
             code=fault.code,
             message=fault.message,
             attempts=self.attempts,

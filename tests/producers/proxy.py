@@ -194,7 +194,8 @@ def throttling(headers, *, form):
     """Return a throttled call, in the protocol in which it was made."""
     code = "ThrottlingException"
     if form:
-        xml = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>slow</Message></Error></ErrorResponse>"
+        error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>slow</Message></Error>"
+        xml = f"<ErrorResponse>{error}</ErrorResponse>"
         return 400, {"Content-Type": "text/xml"}, xml.encode()
     if headers.get("smithy-protocol") == "rpc-v2-cbor":
         body = b"\xa1\x66__type" + bytes([0x60 + len(code)]) + code.encode()
