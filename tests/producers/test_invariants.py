@@ -357,6 +357,26 @@ def test_seconds_left_are_asked_before_each_call_and_each_wait():
     assert 1 <= back[0].attempts <= 2
 
 
+def test_a_wait_is_not_lengthened_by_rounding():
+    """(1e9 + 0.1) - 1e9 is more than 0.1; the wait is not."""
+    client = Scripted(["t"], clock=Clock(1e9))
+    producer = SQSProducer("q", **options(client, random=lambda: 1.0))
+    producer.put({"n": 0})
+    assert producer.flush() == []
+    assert client.clock.sleeps == [0.1]
+
+
+def test_a_time_limit_ends_with_its_flush():
+    """What is put after flush(0) is sent as ever."""
+    client = Scripted()
+    producer = SQSProducer("q", **options(client))
+    producer.put({"n": 0})
+    assert [entry.reason for entry in producer.flush(0)] == ["deadline"]
+    for number in range(1, 11):
+        producer.put({"n": number})
+    assert client.accepted == list(range(1, 11))
+
+
 @pytest.mark.parametrize(
     ("answer", "attempts"),
     [

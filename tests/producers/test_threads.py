@@ -117,7 +117,7 @@ def test_workers_end_with_the_flush():
     producer = SQSProducer("q", client=client, workers=2, random=lambda: 1.0, backoff=Backoff(30, 60, 99))
     for number in range(10):
         producer.put({"n": number})
-    while not client.calls:
+    while producer.stats.waits < 2:  # both sleep for 30 s
         time.sleep(0.001)
     back = producer.flush(0.1)
     assert len(back) == 10

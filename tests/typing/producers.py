@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import Any, assert_type
 
 from partialbatch import Backoff
 from partialbatch.producers import DynamoDBProducer, DynamoDBReader, Item, KinesisProducer, SQSProducer, Stats
@@ -36,4 +36,5 @@ session = sink.open(ordered=True, seconds_left=None)
 session.put(Item({"id": 1}, delay_seconds=5), group="g")
 
 for key, item in DynamoDBReader("orders").get([{"pk": 1}], ordered=True):
-    assert key and (item is None or item["pk"])
+    assert_type(key["pk"], Any)
+    assert_type(item, dict[str, Any] | None)
