@@ -366,6 +366,29 @@ def test_a_wait_is_not_lengthened_by_rounding():
     assert client.clock.sleeps == [0.1]
 
 
+@pytest.mark.parametrize(("script", "sent"), [(["r", "t", "t"], 5), (["t", "t", ".t", "t", "t"], 6)])
+def test_only_calls_without_any_progress_are_stalls(script, sent):
+    """A rejection is no stall and makes up for none; an acknowledgement starts the count anew."""
+    client = Scripted(script + ["t"] * 9, clock=Clock())
+    producer = SQSProducer("q", **options(client, max_entries=2, backoff=Backoff(0.1, 1, 4)))
+    for record in records(2 if script[0] == "t" else 3):
+        producer.put(record)
+    producer.flush()
+    assert len(client.calls) == sent + (1 if script[0] == "t" else 0)
+
+
+def test_a_held_group_goes_on_after_the_flush():
+    """on_rejected_group='hold' holds until the caller was told."""
+    client = Scripted(["r"])
+    producer = SQSProducer("q.fifo", on_rejected_group="hold", **options(client))
+    for record in records(2):
+        producer.put(record, message_group_id="g")
+    assert [entry.reason for entry in producer.flush()] == ["rejected", "unsent"]
+    producer.put({"n": 2}, message_group_id="g")
+    assert producer.flush() == []
+    assert client.accepted == [2]
+
+
 def test_a_time_limit_ends_with_its_flush():
     """What is put after flush(0) is sent as ever."""
     client = Scripted()
