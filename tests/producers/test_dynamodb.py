@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 
 import pydantic
 import pytest
@@ -206,6 +207,7 @@ class Model(pydantic.BaseModel):
 @pytest.mark.parametrize(
     ("item", "wire"),
     [
+        (MappingProxyType({"pk": 3}), {"pk": {"N": "3"}}),
         (Row(1, ["a"]), {"pk": {"N": "1"}, "tags": {"L": [{"S": "a"}]}}),
         (Model(pk=2, inner={"a": Decimal("1.5")}), {"pk": {"N": "2"}, "inner": {"M": {"a": {"N": "1.5"}}}}),
     ],

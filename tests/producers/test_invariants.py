@@ -314,7 +314,7 @@ def test_a_fatal_error_hands_everything_back_until_the_next_flush(workers):
     """After one fatal call no further one is made before `flush`; then sending is tried again."""
     client = Scripted(["fatal"])
     producer = SQSProducer("q", **options(client, workers))
-    given_records = records(30)
+    given_records = records(60)
     for record in given_records[:25]:
         producer.put(record)
     back = producer.flush()
