@@ -66,7 +66,7 @@ class LambdaContext:
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds left until Lambda ends the invocation."""
-        return max(0, int((self._deadline - self.clock()) * 1000))
+        return max(0, round((self._deadline - self.clock()) * 1000))
 
     def anew(self) -> LambdaContext:
         """Return a context with the same settings, for an invocation that starts now."""

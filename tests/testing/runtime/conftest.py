@@ -57,7 +57,7 @@ class StandIn:
         self.events, self.answers = queue.Queue(), queue.Queue()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _api(self))
         self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         self.handler = handler
         self.process = None
 
