@@ -49,7 +49,8 @@ class QueueAndHandler(RuleBasedStateMachine):
     def teardown(self):
         logging.disable(logging.NOTSET)
 
-    def work(self, number: int):
+    def work(self, body: str):
+        number = int(body)
         message = self.messages[number]
         message.runs += 1
         if message.runs <= message.failures:
