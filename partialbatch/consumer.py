@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.calls import Window, bind
@@ -182,7 +183,7 @@ class Consumer:
             try:
                 group = group_of(raw)
                 hash(group)
-            except BaseException as error:  # noqa: RUF100 - fails its record alone, as in `step`
+            except BaseException as error:  # noqa: BLE001, RUF100 - fails its record alone, as in `step`
                 held_back = run.fail(index, error)
                 if isinstance(error, INTERRUPTS):
                     raise
@@ -250,7 +251,11 @@ def _awaited(value: Any) -> None:
         async def wait() -> None:
             await value
 
-        loops.run_in_loop(wait)
+        try:
+            loops.run_in_loop(wait)
+        finally:
+            if isinstance(value, CoroutineType):
+                value.close()  # where a loop runs it was not begun, and Python would warn of that too
 
 
 def _identify(source: EventSource, records: Sequence[RawRecord]) -> list[Identifier | None]:

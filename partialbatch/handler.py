@@ -46,6 +46,10 @@ def _lambda_handler(event: Any, context: Any = None) -> BatchResponse:  # type: 
     """Stand for a handler where others look at its signature and code."""
 
 
+def _lambda_method(self: Any, event: Any, context: Any = None) -> BatchResponse:  # type: ignore[empty-body]
+    """Stand for a handler that is bound to an instance or a class."""
+
+
 class _Signature:
     """Shows ``(event, context=None)`` on a handler, whatever it wraps; the class is called with a function."""
 
@@ -59,6 +63,8 @@ class _Callable(Generic[Function, Value]):
     Attributes:
         __wrapped__: The record function itself.
     """
+
+    __slots__ = ()  # or `functools.wraps` over a handler finds a `__dict__` that is not wrapt's
 
     __wrapped__: Function
     __signature__ = _Signature()
@@ -103,15 +109,21 @@ class _Callable(Generic[Function, Value]):
         consumer, function, asked = self._target()
         return await consumer.aprocess(function, asked, event, context)
 
-    def _target(self) -> tuple[Consumer, Any, Plan]:
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def _target(self) -> tuple[Consumer, Any, Plan]: ...
 
 
 class BoundBatchHandler(_Callable[Function, Value], BoundFunctionWrapper):
     """A handler made of a method, for one instance or class; shares all with its `BatchHandler`."""
 
+    @property
+    def __func__(self) -> Callable[..., Any]:
+        # Where `inspect` looks first at what has the class of a bound method.
+        return _lambda_method
+
     def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
-        """Handle a batch; the first argument is the instance where the class was asked: ``Orders.handle(orders, event)``."""
+        """Handle a batch; first comes the instance where the class was asked: ``Orders.handle(orders, event)``."""
         if self._self_instance is None and self._self_binding == "function":
             handle = self._self_parent.__get__(event, type(event))
             return handle(context, *surplus)  # type: ignore[no-any-return]  # wrapt's descriptor
@@ -156,13 +168,14 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
 
     def _self_plan(self, *, bound: bool) -> Plan:
         """Return how to call the function, read once for each way in which it can be bound."""
+        namespace = self._self_namespace  # read first: another thread may be letting go of it
         if bound not in self._self_plans:
             function: Any = self.__wrapped__
             if not bound and _is_in_class_body(function) and not isinstance(function, staticmethod):
                 names = list(inspect.signature(function).parameters)
                 if names[:1] in (["cls"], ["self"]):
                     raise _swap(self)
-            asked = plan(function, self._self_settings, self._self_namespace, bound=bound)
+            asked = plan(function, self._self_settings, namespace, bound=bound)
             self._self_consumer.load_for(asked)
             self._self_plans[bound] = asked
             self._self_namespace = {}
@@ -226,7 +239,8 @@ def _namespace(frame: FrameType | None) -> dict[str, Any]:
 
 def _swap(handler: Any) -> ConfigurationError:
     return ConfigurationError(
-        f"{handler.__qualname__}: @classmethod stands over @batch_handler; swap them, so that @batch_handler is outermost"
+        f"{handler.__qualname__}: @classmethod, or another decorator, stands over @batch_handler; swap them, "
+        "so that @batch_handler is outermost"
     )
 
 

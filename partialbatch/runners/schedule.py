@@ -44,7 +44,7 @@ class Schedule:
     ends, or never: that is all there is to an error policy.
     """
 
-    __slots__ = ("_closed", "_deadline", "_following", "_policy", "_ready", "_spared", "_stopped")
+    __slots__ = ("_closed", "_deadline", "_following", "_left", "_policy", "_ready", "_spared", "_stopped")
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class Schedule:
         self._following = following
         behind = {following[index] for index in runnable}
         self._ready = [index for index in records if index not in behind]  # sorted, so it is a heap
+        self._left = len(records)
         self._policy = policy
         self._deadline = deadline
         self._spared = spared
@@ -77,6 +78,11 @@ class Schedule:
     def closed(self) -> str:
         """Why records were not started; empty while all may be."""
         return self._closed or (STOPPED if self._stopped else "")
+
+    @property
+    def gives_more(self) -> bool:
+        """Whether a record may still start, now or later."""
+        return self._left > 0 and not self._closed and (not self._stopped or bool(self._spared))
 
     @property
     def width(self) -> int:
@@ -90,6 +96,7 @@ class Schedule:
         if self._deadline is not None and not self._deadline.allows():
             self.close(DEADLINE)
             return -1
+        self._left -= 1
         return heappop(self._ready)
 
     def ended(self, index: int, *, passes: bool) -> None:
@@ -114,5 +121,5 @@ class Schedule:
 
     def close(self, why: str) -> None:
         """Start nothing any more; the first reason stands."""
-        self._ready.clear()
+        # What is ready stays where it is: another thread may be taking from it.
         self._closed = self.closed or why
