@@ -45,6 +45,8 @@ _COMMANDS = {
         "Handle records of local queues and streams, and count what was lost.",
         "local,pydantic",
     ),
+    "event": _Command("partialbatch.cli.event:event", "Print a sample event of a queue, stream, table or topic."),
+    "invoke": _Command("partialbatch.cli.invoke:invoke", "Run a handler on saved events, and tell what Lambda would do."),
 }
 
 
