@@ -6,8 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from partialbatch.cli.loading import Unusable
 from partialbatch.errors import EventError, safe_repr
 from partialbatch.handler import BatchHandler, BoundBatchHandler
 from partialbatch.settings import resolve
@@ -94,15 +93,15 @@ def read_event(name: str, text: str) -> Any:
     """Parse a saved event.
 
     Raises:
-        click.UsageError: It is no JSON.
+        Unusable: It is no JSON.
     """
     try:
         return json.loads(text)
     except ValueError as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise click.UsageError(f"{name} is no JSON{where}") from None
+        raise Unusable(f"{name} is no JSON{where}") from None
     except RecursionError:
-        raise click.UsageError(f"{name} is no event: it is nested too deeply") from None
+        raise Unusable(f"{name} is no event: it is nested too deeply") from None
 
 
 def open_batch(name: str, text: str, loaded: Loaded, *, report: bool) -> Batch:
@@ -115,15 +114,15 @@ def open_batch(name: str, text: str, loaded: Loaded, *, report: bool) -> Batch:
         report: Whether the mapping has ``ReportBatchItemFailures``.
 
     Raises:
-        click.UsageError: It is no event, or one of its records has nothing to be reported by.
+        Unusable: It is no event, or one of its records has nothing to be reported by.
     """
     event, settings = read_event(name, text), _settings(loaded)
     try:
         source, records = Catalogue(settings).open(event)
     except EventError as error:
-        raise click.UsageError(f"{name} is no event for this handler: {error}") from None
+        raise Unusable(f"{name} is no event for this handler: {error}") from None
     except (AttributeError, KeyError, TypeError) as error:
-        raise click.UsageError(f"{name} is no event: {type(error).__name__}: {safe_repr(error.args)}") from None
+        raise Unusable(f"{name} is no event: {type(error).__name__}: {safe_repr(error.args)}") from None
     if source is None:
         return Batch(name, text, event)
     identifiers = tuple(_identifier(name, source, number, raw) for number, raw in enumerate(records))
@@ -155,11 +154,11 @@ def _identifier(name: str, source: EventSource, number: int, raw: RawRecord) -> 
         if source.name in _STREAMS:
             int(sequence_number(source.name, raw))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise click.UsageError(
+        raise Unusable(
             f"{name}: record {number} of the {source.name} event cannot be reported: {_lack(error)}"
         ) from None
     if not identifier:
-        raise click.UsageError(f"{name}: record {number} of the {source.name} event has an empty identifier")
+        raise Unusable(f"{name}: record {number} of the {source.name} event has an empty identifier")
     return identifier
 
 
@@ -190,5 +189,5 @@ def _plain(group: Any) -> str:
 
 _NAMES: dict[str, Callable[[Any], str]] = {
     "kafka": lambda group: "-".join(map(str, group)),
-    "dynamodb": lambda group: ", ".join(f"{entry[0]}={entry[-1]}" for entry in group),
+    "dynamodb": lambda group: ", ".join(f"{name}={value[-1]}" for name, value in group),
 }

@@ -46,7 +46,9 @@ _COMMANDS = {
         "local,pydantic",
     ),
     "event": _Command("partialbatch.cli.event:event", "Print a sample event of a queue, stream, table or topic."),
-    "invoke": _Command("partialbatch.cli.invoke:invoke", "Run a handler on saved events, and tell what Lambda would do."),
+    "invoke": _Command(
+        "partialbatch.cli.invoke:invoke", "Run a handler on saved events, and tell what Lambda would do."
+    ),
 }
 
 

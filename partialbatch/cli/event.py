@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.json import JSON
 
+from partialbatch.cli.loading import Unusable
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing.events import dynamodb_event, kafka_event, kinesis_event, pipes_event, sqs_event
 
@@ -56,7 +58,9 @@ class _Wanted:
     help="Message groups, partition keys, items or partitions that the records share, in turn.",
 )
 @click.option("--fifo", is_flag=True, help="SQS: of a FIFO queue, which has at most 10 messages a batch.")
-@click.option("--receive-count", type=click.IntRange(1), default=1, show_default=True, help="SQS: ApproximateReceiveCount.")
+@click.option(
+    "--receive-count", type=click.IntRange(1), default=1, show_default=True, help="SQS: ApproximateReceiveCount."
+)
 @click.option("--window", is_flag=True, help="Kinesis, DynamoDB: of a tumbling window.")
 @click.option("--self-managed", is_flag=True, help="Kafka: of a cluster of one's own.")
 @click.option("--pipes", is_flag=True, help="As EventBridge Pipes hands it over: a bare list.")
@@ -92,7 +96,7 @@ def event(  # noqa: PLR0913 - one argument an option
     if as_json:
         click.echo(json.dumps(made))
     elif sys.stdout.isatty():
-        Console().print_json(data=made)
+        Console().print(JSON(json.dumps(made)), soft_wrap=True)  # hard line breaks would end up in what one copies
     else:
         click.echo(json.dumps(made, indent=2))
 
@@ -103,7 +107,9 @@ def _check(source: str, *, pipes: bool, options: dict[str, Any]) -> None:
     for option, sources in _OWN.items():
         given = context.get_parameter_source(option) is not click.core.ParameterSource.DEFAULT
         if given and source not in sources:
-            raise click.UsageError(f"--{option.replace('_', '-')} works with {' and '.join(sources)}, not with {source}")
+            raise click.UsageError(
+                f"--{option.replace('_', '-')} works with {' and '.join(sources)}, not with {source}"
+            )
     if pipes and options["window"]:
         raise click.UsageError("--window does not go with --pipes: EventBridge Pipes has no tumbling windows")
 
@@ -116,7 +122,7 @@ def _payloads(source: str, records: int | None, file: Any, groups: int | None) -
     try:
         lines = [line for line in file.read().splitlines() if line.strip()]
     except UnicodeDecodeError:
-        raise click.UsageError("--payloads: the file is no text in UTF-8") from None
+        raise Unusable("--payloads: the file is no text in UTF-8") from None
     if records is not None and records > len(lines):
         raise click.UsageError(f"--records {records} is more than the {len(lines)} lines of --payloads")
     lines = lines[:records]
@@ -134,7 +140,7 @@ def _item_of(number: int, line: str) -> dict[str, Any]:
     except ValueError:
         item = None
     if not isinstance(item, dict):
-        raise click.UsageError(f"--payloads: line {number} is no item of a table: a JSON object with an 'id'")
+        raise Unusable(f"--payloads: line {number} is no item of a table: a JSON object with an 'id'")
     return item
 
 

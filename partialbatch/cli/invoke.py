@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 
 from partialbatch.cli.batches import open_batch
-from partialbatch.cli.loading import load_handler
+from partialbatch.cli.loading import Unusable, load_handler
 from partialbatch.cli.observing import Observer
 from partialbatch.cli.telling import Invocation, show, tell
 from partialbatch.errors import listing
@@ -51,9 +51,7 @@ _LONGEST = 900
     help="The function's timeout, in seconds. A handler that runs longer is ended, as Lambda does it.",
 )
 @click.option("--context", metavar="JSON|FILE", help='Attributes of the context: \'{"function_name": "orders"}\'.')
-@click.option(
-    "--without-report", is_flag=True, help="Judge as if ReportBatchItemFailures were not set on the mapping."
-)
+@click.option("--without-report", is_flag=True, help="Judge as if ReportBatchItemFailures were not set on the mapping.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page about the run: out.html.")
 @click.option("--verbose", "-v", is_flag=True, help="Let the logs through, to standard error.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
@@ -101,9 +99,9 @@ def _read(names: Sequence[str]) -> list[tuple[str, str]]:
             data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
             texts.append(("standard input" if name == "-" else name, data.decode("utf-8-sig")))
         except OSError as error:
-            raise click.UsageError(f"{name} cannot be read: {error.strerror}") from None
+            raise Unusable(f"{name} cannot be read: {error.strerror}") from None
         except UnicodeDecodeError:
-            raise click.UsageError(f"{name} is no JSON: it is not UTF-8") from None
+            raise Unusable(f"{name} is no JSON: it is not UTF-8") from None
     return texts
 
 

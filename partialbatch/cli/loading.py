@@ -9,6 +9,7 @@ import traceback
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-__all__ = ["Loaded", "load_handler"]
+__all__ = ["Loaded", "Unusable", "load_handler"]
+
+
+class Unusable(click.ClickException):
+    """What the user named cannot be used: one line on standard error, exit code 2, and no usage text."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +65,19 @@ def load_handler(target: str) -> Loaded:
             dots (``app:orders.handle``). Modules are looked for in the working directory first.
 
     Raises:
-        click.UsageError: There is no such handler; the message says why, in one line.
+        Unusable: There is no such handler; the message says why, in one line.
     """
     place, colon, name = target.rpartition(":")
     if not (place and colon and name):
         dotted, _, last = target.rstrip(":").rpartition(".")
         hint = f" Did you mean {dotted}:{last}?" if dotted and last != "py" else ""
-        raise click.UsageError(f"{target!r} names no handler: write module:handler, app:handler say.{hint}")
+        raise Unusable(f"{target!r} names no handler: write module:handler, app:handler say.{hint}")
     module = _import(place)
     found = _find(module, place, name)
     ours = isinstance(found, BatchHandler | BoundBatchHandler)
     problem = _no_batch_handler(found) if ours else _no_handler(found)
     if problem:
-        raise click.UsageError(f"{target} is no handler: {problem}")
+        raise Unusable(f"{target} is no handler: {problem}")
     return Loaded(target, found, ours, module)
 
 
@@ -80,7 +87,7 @@ def _import(place: str) -> ModuleType:
     if place.endswith(".py"):
         file = Path(place).resolve()
         if not file.is_file():
-            raise click.UsageError(f"there is no file {place}")
+            raise Unusable(f"there is no file {place}")
         folder, name = file.parent, file.stem
     # A console script starts with its own folder here, not with the working directory.
     if str(folder) not in sys.path:
@@ -90,7 +97,7 @@ def _import(place: str) -> ModuleType:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever a module does when it is imported, SystemExit included
-        raise click.UsageError(_why_not(error, place, name)) from None
+        raise Unusable(_why_not(error, place, name)) from None
 
 
 def _why_not(error: BaseException, place: str, name: str) -> str:
@@ -117,23 +124,20 @@ def _find(module: ModuleType, place: str, name: str) -> Any:
     for part in name.split("."):
         if not hasattr(found, part):
             owner = place if found is module else f"{place}:{name.partition('.' + part)[0]}"
-            raise click.UsageError(f"{owner} has no {part!r}{_instead(found, part)}")
+            raise Unusable(f"{owner} has no {part!r}{_instead(found, part)}")
         found = getattr(found, part)
     return found
 
 
 def _instead(owner: Any, wanted: str) -> str:
     """Offer the names that could have been meant."""
-    own = {name: value for name, value in vars(owner).items() if not name.startswith("_")} if _has_vars(owner) else {}
+    own = vars(owner) if hasattr(owner, "__dict__") else {}
     handlers = sorted(name for name, value in own.items() if isinstance(value, BatchHandler))
-    functions = sorted(name for name, value in own.items() if inspect.isfunction(value))
+    here = getattr(owner, "__name__", None)
+    functions = sorted(name for name, value in own.items() if type(value) is FunctionType and value.__module__ == here)
     close = get_close_matches(wanted, [*handlers, *functions])
     offered = close or handlers or functions
     return f"; it has {listing(offered)}" if offered else ""
-
-
-def _has_vars(value: Any) -> bool:
-    return hasattr(value, "__dict__")
 
 
 def _no_batch_handler(found: Any) -> str:

@@ -116,9 +116,7 @@ class Observer:
 
     def timed_out(self) -> Ending:
         """Tell how things stand at the timeout, while the handler runs in another thread."""
-        return Ending(
-            Outcome.timed_out(self.timeout), tuple(map(self._unfinished, self._positions())), self._elapsed()
-        )
+        return Ending(Outcome.timed_out(self.timeout), tuple(map(self._unfinished, self._positions())), self._elapsed())
 
     def _ours(self, event: Any, context: LambdaContext) -> Ending:
         """Do what ``handler(event, context)`` does, with a look in between."""
@@ -199,7 +197,11 @@ class Observer:
         if error is not None:
             return Told("failed", _text(error), _trace(error), span)
         if span is None:
-            return Told("skipped", "not started: the function's timeout came first") if self.loaded.ours else Told("unknown")
+            return (
+                Told("skipped", "not started: the function's timeout came first")
+                if self.loaded.ours
+                else Told("unknown")
+            )
         return Told("succeeded" if span.ended is not None else "running", span=span)
 
     def _positions(self) -> range:

@@ -126,9 +126,11 @@ class Invocation:
             return None
 
     @property
-    def lost(self) -> list[Row]:
-        """The records that did not succeed and that Lambda is done with all the same."""
-        return [row for row in self.rows if not row.again and row.told.status in ("failed", "skipped", "running")]
+    def lost(self) -> str:
+        """Which records did not succeed though Lambda is done with them, for people; empty if none."""
+        count = sum(not row.again and row.told.status in ("failed", "skipped", "running") for row in self.rows)
+        records = "record" if count == 1 else "records"
+        return f"{count:,} {records} did not succeed, and will not be delivered again." if count else ""
 
 
 def human(seconds: float) -> str:
@@ -175,13 +177,13 @@ def show(console: Console, invocation: Invocation) -> None:
         _show_table(console, invocation.rows)
     else:
         _show_lines(console, invocation.rows)
-    _show_response(console, invocation)
+    if invocation.ending.outcome.error is None:  # else it is in the verdict
+        _show_response(console, invocation)
     _line(console, f"Lambda: {verdict.kind}. {_sentence(verdict.reason)}", f"bold {COLOURS[verdict.kind]}")
     if invocation.ending.inferred:
         _line(console, "(The statuses are read off the response: they are what the handler claims.)")
     if invocation.lost:
-        count = len(invocation.lost)
-        _line(console, f"{count:,} that did not succeed will not be delivered again: lost.", "bold red")
+        _line(console, f"Lost: {invocation.lost}", "bold red")
     _line(console, "")
 
 
@@ -215,6 +217,9 @@ def _show_table(console: Console, rows: Sequence[Row]) -> None:
     shown = rows if len(rows) <= _ROWS_SHOWN else [row for row in rows if row.told.status != "succeeded"][:_ROWS_SHOWN]
     if shown:
         console.print(_table(shown, wide=console.width >= 140))  # noqa: PLR2004 - columns, from where all fits
+    skipped = Counter(row.told.error for row in rows if row.told.status == "skipped" and row.told.error)
+    for reason, count in skipped.items():
+        _line(console, f"{count:,} {reason}", COLOURS["skipped"])
     if len(shown) < len(rows):
         _line(console, f"({len(rows) - len(shown):,} more records; a pipe or --json gives all of them)", "dim")
 
@@ -222,6 +227,10 @@ def _show_table(console: Console, rows: Sequence[Row]) -> None:
 def _table(rows: Sequence[Row], *, wide: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     cells = [_cells(row) for row in rows]
+    # Why records were skipped is the same for many: it stands below, once.
+    cells = [
+        (*texts[:-1], "") if row.told.status == "skipped" else texts for row, texts in zip(rows, cells, strict=True)
+    ]
     empty = {index for index, column in enumerate(zip(*cells, strict=True)) if not any(column)}
     for index, title in enumerate(_HEAD):
         if index not in empty:
@@ -253,11 +262,6 @@ def _middle(text: str, limit: int) -> str:
 
 
 def _show_response(console: Console, invocation: Invocation) -> None:
-    """Print the response, or the error that stands in its place."""
-    error = invocation.ending.outcome.error
-    if error is not None:
-        _line(console, f"Error: {error}", "red")
-        return
     lines = json.dumps(invocation.response, indent=2).splitlines()
     if len(lines) > _LINES_SHOWN or not console.is_terminal:
         lines = [json.dumps(invocation.response)]
