@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.cli.loading import Unusable
@@ -68,6 +68,14 @@ class Batch:
         return self.source is not None and (
             self.source.name != "sqs" or self.source.policy(self.records) is ErrorPolicy.STOP
         )
+
+    def claim(self, outcome: Outcome) -> Verdict:
+        """Tell what a response says of the records, whether or not it is read."""
+        verdict = self.judge(outcome)
+        if self.report or outcome.error is not None:
+            return verdict
+        claim = replace(self, report=True).judge(outcome)
+        return verdict if claim.kind == "failure" else claim  # it was never meant to be read, and is not
 
     def judge(self, outcome: Outcome) -> Verdict:
         """Tell what Lambda does after a call.

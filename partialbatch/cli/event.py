@@ -71,7 +71,7 @@ class _Wanted:
     help="A file with one payload a line, text or JSON (DynamoDB: an item); - is standard input.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One line, without colours.")
-def event(  # noqa: PLR0913 - one argument an option
+def event(
     *,
     source: str,
     records: int | None,

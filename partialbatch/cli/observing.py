@@ -16,7 +16,7 @@ from partialbatch.testing.sight import call, statuses
 from partialbatch.testing.verdict import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from partialbatch.cli.batches import Batch
     from partialbatch.cli.loading import Loaded
@@ -141,7 +141,7 @@ class Observer:
         answer = call(self.loaded.handler, event, context)
         duration = self._elapsed()
         told = [None] * len(self.batch.records)
-        seen = statuses(self.batch.judge(answer.outcome), told, ordered=self.batch.ordered)
+        seen = statuses(self.batch.claim(answer.outcome), told, ordered=self.batch.ordered)
         trace = _trace(answer.error) if answer.error is not None else None
         return Ending(answer.outcome, tuple(map(Told, seen)), duration, inferred=True, trace=trace)
 
