@@ -13,7 +13,15 @@ from rich.json import JSON
 
 from partialbatch.cli.loading import Unusable
 from partialbatch.errors import ConfigurationError
-from partialbatch.testing.events import dynamodb_event, kafka_event, kinesis_event, pipes_event, sqs_event
+from partialbatch.testing.events import (
+    BATCH_LIMIT,
+    FIFO_LIMIT,
+    dynamodb_event,
+    kafka_event,
+    kinesis_event,
+    pipes_event,
+    sqs_event,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +96,10 @@ def event(
     """  # noqa: D301 - click's sign for text that is not to be wrapped
     _check(source, pipes=pipes, options=options)
     wanted = _Wanted(payloads=_payloads(source, records, payloads, options["groups"]), **options)
+    limit, where = (FIFO_LIMIT, "a FIFO queue") if wanted.fifo else (BATCH_LIMIT, source)
+    count = len(wanted.payloads)
+    if count > limit:
+        raise click.UsageError(f"{count:,} records are more than the {limit:,} that one batch of {where} holds")
     try:
         made: Any = _MAKERS[source](wanted)
         made = pipes_event(made) if pipes else made

@@ -114,7 +114,7 @@ _module_numbers = count(1)
 
 @pytest.fixture
 def on_terminal():
-    """Runs ``partialbatch`` on a terminal of so many columns; gives the exit code and what it shows, without colours."""
+    """Runs ``partialbatch`` on a terminal; gives the exit code and what it shows, without colours."""
 
     def run(*arguments, columns=80):
         master, slave = pty.openpty()

@@ -73,8 +73,11 @@ def test_a_file_can_be_named(module, tmp_path, monkeypatch):
 
 def test_a_method_of_an_instance_is_one_of_ours(module):
     """A handler made of a method is reached through dots, with its instance."""
-    code = "from partialbatch import batch_handler\nclass Orders:\n    @batch_handler\n    def handle(self, record): pass\n"
-    name = module(code + "orders = Orders()")
+    name = module(
+        "from partialbatch import batch_handler\n"
+        "class Orders:\n    @batch_handler\n    def handle(self, record): pass\n"
+        "orders = Orders()"
+    )
     assert load_handler(f"{name}:orders.handle").ours
     assert "make one in the module" in refused(f"{name}:Orders.handle")
     assert f"{name}:orders has no 'handel'" in refused(f"{name}:orders.handel")
@@ -114,7 +117,10 @@ def test_a_module_that_is_not_there(module):
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        ("import json\nimport not_installed_here", "ModuleNotFoundError: No module named 'not_installed_here' ({}.py, line 2)"),
+        (
+            "import json\nimport not_installed_here",
+            "ModuleNotFoundError: No module named 'not_installed_here' ({}.py, line 2)",
+        ),
         ("def broken(:\n  pass", "SyntaxError: invalid syntax ({}.py, line 1)"),
         ("\n1 / 0", "ZeroDivisionError: division by zero ({}.py, line 2)"),
         ("raise SystemExit", "SystemExit ({}.py, line 1)"),
@@ -124,7 +130,10 @@ def test_a_module_that_is_not_there(module):
             "from partialbatch import batch_handler\n@batch_handler\ndef handler(event, context): pass",
             "ConfigurationError: ",
         ),
-        ("from partialbatch import batch_handler\nbatch_handler(max_concurrency=0)", "max_concurrency=0 is not possible"),
+        (
+            "from partialbatch import batch_handler\nbatch_handler(max_concurrency=0)",
+            "max_concurrency=0 is not possible",
+        ),
     ],
 )
 def test_a_module_that_does_not_import(module, code, expected):
