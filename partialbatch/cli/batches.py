@@ -129,8 +129,6 @@ def open_batch(name: str, text: str, loaded: Loaded, *, report: bool) -> Batch:
         source, records = Catalogue(settings).open(event)
     except EventError as error:
         raise Unusable(f"{name} is no event for this handler: {error}") from None
-    except (AttributeError, KeyError, TypeError) as error:
-        raise Unusable(f"{name} is no event: {type(error).__name__}: {safe_repr(error.args)}") from None
     if source is None:
         return Batch(name, text, event)
     identifiers = tuple(_identifier(name, source, number, raw) for number, raw in enumerate(records))

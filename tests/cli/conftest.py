@@ -114,9 +114,9 @@ _module_numbers = count(1)
 
 @pytest.fixture
 def on_terminal():
-    """Runs ``partialbatch`` on a terminal; gives the exit code and what it shows, without colours."""
+    """Runs ``partialbatch`` on a terminal; gives the exit code and what it shows."""
 
-    def run(*arguments, columns=80):
+    def run(*arguments, columns=80, colours=False):
         master, slave = pty.openpty()
         environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm-256color"}
         command = [sys.executable, "-c", "from partialbatch.cli import main; main(prog_name='partialbatch')"]
@@ -128,6 +128,7 @@ def on_terminal():
                 shown += chunk
         os.close(master)
         code = process.wait()
-        return code, re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
+        text = shown.decode().replace("\r\n", "\n")
+        return code, text if colours else re.sub(r"\x1b\[[0-9;]*m", "", text)
 
     return run

@@ -554,11 +554,13 @@ def test_what_is_told_at_a_timeout(module, save, monkeypatch, target, expected):
         sys.modules[name].released.set()
 
     monkeypatch.setattr("partialbatch.cli.invoke.os._exit", exit_instead)
-    done = run(f"{name}:{target}", save(sqs_event(["a", "bad", "hang", "b"])), "--timeout", "0.5", "--json")
+    events = save(sqs_event(["a", "bad", "hang", "b"])), save(sqs_event(["a"]), "next.json")
+    done = run(f"{name}:{target}", *events, "--timeout", "0.5", "--json")
     invocation = json.JSONDecoder().raw_decode(done.stdout)[0]["invocations"][0]
     assert codes == [1]
     assert statuses(invocation) == expected
     assert "timed out after 0.50 seconds" in invocation["reason"]
+    assert "Error: not run, since the time was up: next.json" in done.stderr
 
 
 def test_ctrl_c(module, save, tmp_path):
@@ -625,6 +627,14 @@ def test_a_wide_terminal(module, save, on_terminal):
     assert "00000000-0000-4000-8000-000000000001" in shown
     assert shown.count("2 not started: a record before it failed") == 1
     assert shown.count("not started") == 1
+
+
+def test_repeated_work_on_a_terminal(module, save, on_terminal):
+    """A record that succeeded and is delivered again has that in another colour."""
+    event = save(kinesis_event(["0", "1", "2"]))
+    code, shown = on_terminal("invoke", f"{module(ODD_FAILS)}:handler", event, colours=True)
+    assert code == 1
+    assert shown.count("\x1b[33magain") == 1
 
 
 def test_a_large_batch_on_a_terminal(module, save, on_terminal):
