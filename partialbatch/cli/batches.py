@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.cli.loading import Unusable
-from partialbatch.errors import EventError, safe_repr
+from partialbatch.errors import ConfigurationError, EventError, safe_repr
 from partialbatch.handler import BatchHandler, BoundBatchHandler
 from partialbatch.settings import resolve
 from partialbatch.sources import Catalogue
@@ -83,8 +83,11 @@ class Batch:
         For sources that are not built in, whose rules are unknown here, it is what the
         response says, and the reason says so.
         """
-        if self.source is not None and self.built_in:
-            return judge(self.event, outcome, report_batch_item_failures=self.report)
+        if self.built_in:
+            try:
+                return judge(self.event, outcome, report_batch_item_failures=self.report)
+            except EventError:
+                pass  # an event without records need not name its source
         everything = tuple(range(len(self.records)))
         if outcome.error is not None:
             return Verdict("failure", f"the invocation failed with {outcome.error}", returned=everything)
@@ -150,7 +153,10 @@ def _settings(loaded: Loaded) -> Settings:
     if isinstance(handler, BatchHandler | BoundBatchHandler):
         settings: Settings = handler._target()[0]._settings  # noqa: SLF001 - one of ours
         return settings
-    return resolve(source="auto")
+    try:
+        return resolve(source="auto")
+    except ConfigurationError as error:  # of the environment
+        raise Unusable(str(error)) from None
 
 
 def _identifier(name: str, source: EventSource, number: int, raw: RawRecord) -> Identifier:

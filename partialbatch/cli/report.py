@@ -73,6 +73,7 @@ def _page(number: int, invocation: Invocation) -> dict[str, Any]:
         "number": number,
         "invocation": invocation,
         "rows": rows,
+        "grouped": any(row.group is not None for row in rows),
         "workers": workers,
         "lanes": _lanes(rows, total, workers),
         "ticks": [(tick * 100 / _TICKS, human(total * tick / _TICKS)) for tick in range(_TICKS + 1)],

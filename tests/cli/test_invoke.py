@@ -369,6 +369,24 @@ def test_an_event_without_records(module, save):
     assert "Lambda: success. The event holds no records." in done.stdout
 
 
+def test_the_last_event_of_a_window(module, save):
+    """A window's last event may carry no records; its answer must have a state all the same."""
+    event = save(kinesis_event([], window={"isFinalInvokeForWindow": True}))
+    assert told(f"{module(ODD_FAILS)}:handler", event)[1]["verdict"] == "success"
+    code, invocation = told(f"{module('def handler(event, context): pass')}:handler", event)
+    assert (code, invocation["verdict"]) == (1, "failure")
+    assert "must contain 'state'" in invocation["reason"]
+
+
+def test_an_environment_that_cannot_be(module, save, monkeypatch):
+    """A bad setting in the environment is told in one line, also for a plain function."""
+    monkeypatch.setenv("PARTIALBATCH_MAX_CONCURRENCY", "many")
+    for code in (ODD_FAILS, "def handler(event, context): pass"):
+        done = run(f"{module(code)}:handler", save(sqs_event(["0"])))
+        assert done.exit_code == 2
+        assert "PARTIALBATCH_MAX_CONCURRENCY='many' is not possible" in done.stderr.splitlines()[-1]
+
+
 def test_a_handler_that_refuses_the_event(module, save):
     """What a handler raises before any record runs fails the invocation; the records were not started."""
     name = module("from partialbatch import batch_handler\n@batch_handler\ndef handler(record, state): pass")

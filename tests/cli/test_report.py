@@ -120,6 +120,7 @@ def test_records_outside_of_groups_stand_by_worker(opened):
     page = opened(sqs_event(["a", "b", "c", "d", "e", "f"]))
     labels = [text.split("\n") for text in page.locator(".lane > .label").all_inner_texts()]
     assert {kind for _, kind in labels} == {"worker"}
+    assert "Group" not in page.locator("thead").inner_text()
     assert page.locator(".bar").count() == 6
     legend = page.locator(".legend").inner_text()
     assert all(name in legend for name, _ in labels)
