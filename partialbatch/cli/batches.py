@@ -71,11 +71,9 @@ class Batch:
 
     def claim(self, outcome: Outcome) -> Verdict:
         """Tell what a response says of the records, whether or not it is read."""
-        verdict = self.judge(outcome)
-        if self.report or outcome.error is not None:
-            return verdict
         claim = replace(self, report=True).judge(outcome)
-        return verdict if claim.kind == "failure" else claim  # it was never meant to be read, and is not
+        # What is no response at all was never meant to be read.
+        return self.judge(outcome) if claim.kind == "failure" else claim
 
     def judge(self, outcome: Outcome) -> Verdict:
         """Tell what Lambda does after a call.

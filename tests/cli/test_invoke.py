@@ -319,12 +319,13 @@ def test_one_failure_of_several_events(module, save):
 def test_the_handler_gets_an_event_of_its_own(module, save):
     """A handler that changes its event changes nothing of what is told."""
     name = module(
-        "from partialbatch import RawRecord, batch_handler\n@batch_handler\n"
+        "from partialbatch import RawRecord, batch_handler\n@batch_handler(raise_on_full_failure=False)\n"
         "def handler(raw: RawRecord):\n    raw.clear()\n    raise ValueError"
     )
     _, invocation = told(f"{name}:handler", save(sqs_event(["a", "b"], fifo=True)))
     assert invocation["records"][1]["identifier"] == "00000000-0000-4000-8000-000000000001"
     assert invocation["records"][1]["group"] == "group"
+    assert invocation["verdict"] == "partial"
 
 
 def test_a_source_of_ones_own(module, save):
