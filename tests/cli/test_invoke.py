@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
 import signal
 import subprocess
@@ -85,6 +87,8 @@ def test_records_the_response_and_the_verdict(module, save):
     assert json.loads(lines[6]) == {"batchItemFailures": [{"itemIdentifier": "00000000-0000-4000-8000-000000000001"}]}
     assert lines[7].startswith("Lambda: partial. 1 of 3 messages are reported: they return to the queue")
     assert done.stderr == "handling 0\nhandling 1\nhandling 2\n"
+    assert "Lost" not in done.stdout
+    assert not logging.getLogger("partialbatch").disabled
 
 
 def test_all_succeeded(module, save):
@@ -325,7 +329,7 @@ def test_the_handler_gets_an_event_of_its_own(module, save):
     _, invocation = told(f"{name}:handler", save(sqs_event(["a", "b"], fifo=True)))
     assert invocation["records"][1]["identifier"] == "00000000-0000-4000-8000-000000000001"
     assert invocation["records"][1]["group"] == "group"
-    assert invocation["verdict"] == "partial"
+    assert invocation["reason"].startswith("2 of 2 messages are reported")
 
 
 def test_a_source_of_ones_own(module, save):
@@ -527,9 +531,12 @@ def plain(event, context):
 """
 
 
-def command(*arguments, **options):
+def command(*arguments):
     line = [sys.executable, "-c", "from partialbatch.cli import main; main(prog_name='partialbatch')", "invoke"]
-    return subprocess.Popen([*line, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    environment = os.environ | {"PYTHONUNBUFFERED": ""}  # what is not flushed shall be missed
+    return subprocess.Popen(
+        [*line, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def test_a_handler_that_hangs_is_ended(module, save):

@@ -12,6 +12,9 @@ from click.testing import CliRunner
 from playwright.sync_api import sync_playwright
 
 from partialbatch.cli import main
+from partialbatch.cli.observing import Span, Told
+from partialbatch.cli.report import _lanes
+from partialbatch.cli.telling import Row
 from partialbatch.testing import kinesis_event, sqs_event
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
@@ -127,6 +130,17 @@ def test_records_outside_of_groups_stand_by_worker(opened):
     for lane in page.query_selector_all(".lane"):
         bars = sorted((bar.bounding_box() for bar in lane.query_selector_all(".bar")), key=lambda box: box["x"])
         assert all(one["x"] + one["width"] <= other["x"] + 1 for one, other in pairwise(bars))
+
+
+def test_short_records_at_the_end():
+    """A record too short to see gets a bar that one can, within the line; groups come before workers."""
+    alone = Row(0, "a", None, Told("succeeded", span=Span("main", 0.99999, 1.0)), again=False, fate="done")
+    grouped = Row(1, "b", "group", Told("succeeded", span=Span("main", 0.5, 1.0)), again=False, fate="done")
+    lanes = _lanes([alone, grouped], 1.0, {"main": "w1"})
+    assert [(lane.name, lane.is_group) for lane in lanes] == [("group", True), ("main", False)]
+    (bar,) = lanes[1].bars
+    assert bar.width == 0.4
+    assert bar.left + bar.width <= 100
 
 
 def test_a_bar_leads_to_its_record(opened):
