@@ -91,9 +91,8 @@ def _chosen(handlers: tuple[str, ...], functions: dict[str, Function]) -> dict[s
         if not equals and len(functions) == 1:
             name = next(iter(functions))
         if name not in functions:
-            raise click.UsageError(
-                f"--handler {text}: write FUNCTION={handler} with one of {', '.join(sorted(functions)) or 'no functions'}"
-            )
+            names = ", ".join(sorted(functions)) or "(no function was found)"
+            raise click.UsageError(f"--handler {text}: write FUNCTION={handler} with one of {names}")
         chosen[name] = handler
     return chosen
 

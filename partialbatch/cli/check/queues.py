@@ -78,7 +78,7 @@ def max_receive_count(mapping: Mapping) -> Iterator[Finding]:
     elif number(queue.receives) and queue.receives < RECEIVES:
         message = (
             f"maxReceiveCount is {queue.receives} and should be at least {RECEIVES}: throttling and records held "
-            "back for the sake of order count as receives, so messages that never failed get into the dead-letter queue."
+            "back for the sake of order count as receives, so messages that never failed are dead-lettered."
         )
         redrive = dict(queue.redrive) if isinstance(queue.redrive, dict) else {}
         target = redrive.get("deadLetterTargetArn")

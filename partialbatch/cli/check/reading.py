@@ -35,6 +35,8 @@ def setting(properties: Value, *path: str) -> Value:
         if not isinstance(found, dict):
             return found if isinstance(found, Unknown) else None
         found = found.get(name)
+    if isinstance(found, list):
+        found = next((item for item in found if isinstance(item, Unknown)), found)
     return None if found in ([], {}) else _boolean(found)
 
 

@@ -27,15 +27,21 @@ _ORDERED = ("stop", "skip_group")
 def unrun_records_discarded(mapping: Mapping) -> Iterator[Finding]:
     """Find policies that hold records back on a source that gives a batch up as a whole."""
     policy, options = _policy(mapping), mapping.function.options
-    if not _streaming(mapping) or isinstance(policy, Unknown) or policy not in _ORDERED:
+    if not _streaming(mapping) or policy not in _ORDERED:
         return
     rule, endless = "unrun-records-discarded", _endless(mapping)
     dead_letter = options.dead_letter if options else None
     if mapping.bisect is True or endless is True or (dead_letter and not isinstance(dead_letter, Unknown)):
         return
-    for what, value in (("bisect is on", mapping.bisect), ("retries are unlimited", endless), *_given(dead_letter)):
+    unknowns = (
+        ("there is a tumbling window", mapping.tumbling_window),
+        ("bisect is on", mapping.bisect),
+        ("retries are unlimited", endless),
+        ("the handler has dead_letter", dead_letter),
+    )
+    for what, value in unknowns:
         if isinstance(value, Unknown):
-            yield unsure(rule, mapping.place, f"whether {what}, which {policy} needs", value)
+            yield unsure(rule, mapping.place, f"whether {what}, which matters to the policy {policy}", value)
             return
     message = (
         f"The error policy is {policy}, and there is neither bisect nor unlimited retries nor dead_letter: when the "
@@ -44,17 +50,11 @@ def unrun_records_discarded(mapping: Mapping) -> Iterator[Finding]:
     yield Finding(rule, Severity.ERROR, mapping.place, message, _bisecting(mapping))
 
 
-def _given(dead_letter: Value) -> list[tuple[str, Value]]:
-    return [("the handler has dead_letter", dead_letter)]
-
-
 def _policy(mapping: Mapping) -> Value:
-    """Return the error policy in force; a tumbling window stops, whatever the options."""
-    if isinstance(mapping.tumbling_window, Unknown):
-        return mapping.tumbling_window
+    """Return the error policy in force; a tumbling window, or what may be one, stops, whatever the options."""
     if mapping.tumbling_window:
         return "stop"
-    return mapping.function.options.error_policy if mapping.function.options else Unknown("")
+    return mapping.function.options.error_policy if mapping.function.options else None
 
 
 def _streaming(mapping: Mapping) -> bool:
