@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from partialbatch.cli import main
+from partialbatch.cli.check.handlers import from_handler
 
 HANDLER = """
 from partialbatch import batch_handler
@@ -72,3 +74,16 @@ def handler(write, monkeypatch, tmp_path):
         return f"{name}:handler"
 
     return handler
+
+
+@pytest.fixture
+def with_options(monkeypatch):
+    """Give the options of every handler that is read some more, whatever `batch_handler` takes."""
+
+    def with_options(**options):
+        def plain(target, function):
+            return replace(from_handler(target, function), **options)
+
+        monkeypatch.setattr("partialbatch.cli.check.command.from_handler", plain)
+
+    return with_options
