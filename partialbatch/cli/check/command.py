@@ -90,8 +90,8 @@ def _chosen(handlers: tuple[str, ...], functions: dict[str, Function]) -> dict[s
         name, equals, handler = text.rpartition("=")
         if not equals and len(functions) == 1:
             name = next(iter(functions))
-        if name not in functions:
-            names = ", ".join(sorted(functions)) or "(no function was found)"
+        if functions and name not in functions:
+            names = ", ".join(sorted(functions))
             raise click.UsageError(f"--handler {text}: write FUNCTION={handler} with one of {names}")
         chosen[name] = handler
     return chosen

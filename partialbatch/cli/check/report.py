@@ -38,11 +38,16 @@ def show(findings: Sequence[Finding], mappings: int, console: Console | None = N
 
 def _summary(findings: Sequence[Finding], mappings: int) -> str:
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in Severity}
-    source = "event source" if mappings == 1 else "event sources"
     if not mappings:
         return "No event source mapping and no pipe to a function was found: nothing was checked."
-    parts = [f"{counts[Severity.ERROR]} errors", f"{counts[Severity.WARNING]} warnings"]
-    return f"{mappings} {source} checked: {', '.join(parts)}, {counts[Severity.UNKNOWN]} cannot be told."
+    parts = [_counted(counts[severity], str(severity)) for severity in (Severity.ERROR, Severity.WARNING)]
+    return (
+        f"{_counted(mappings, 'event source')} checked: {', '.join(parts)}, {counts[Severity.UNKNOWN]} cannot be told."
+    )
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 def as_json(findings: Sequence[Finding], mappings: int) -> str:

@@ -65,12 +65,14 @@ class Roles:
         for arn in _items(properties.get("ManagedPolicyArns")):
             yield str(arn), arn
         for other, kind in self._types.items():
-            if kind in _ATTACHED and self._attached(self._properties.get(other, {}), role):
-                yield other, self._properties.get(other, {}).get("PolicyDocument")
-
-    def _attached(self, properties: Properties[str, Value], role: Value) -> bool:
-        named = [*_items(properties.get("Roles")), properties.get("RoleName")]
-        return any(item == role or isinstance(item, Unknown) for item in named)
+            if kind not in _ATTACHED:
+                continue
+            policy = self._properties.get(other, {})
+            named = [*_items(policy.get("Roles")), policy.get("RoleName")]
+            if role in named:
+                yield other, policy.get("PolicyDocument")
+            elif any(isinstance(item, Unknown) for item in named):
+                yield other, Unknown("it may be this role's")
 
     def _generated(self, properties: Properties[str, Value]) -> Iterator[tuple[str, Any]]:
         for policy in _items(properties.get("Policies")):

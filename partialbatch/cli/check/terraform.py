@@ -190,7 +190,9 @@ class _Reader:
             if other.type not in ("aws_iam_role_policy", "aws_iam_role_policy_attachment"):
                 continue
             owner = self._plan.value(other, "role")
-            if isinstance(owner, Unknown) or self._find(owner, "aws_iam_role", "name", "id") is role:
+            if isinstance(owner, Unknown):
+                yield other.address, owner  # it may be this role's
+            elif self._find(owner, "aws_iam_role", "name", "id") is role:
                 yield other.address, self._attached(other)
 
     def _attached(self, resource: Resource) -> Value:
@@ -208,7 +210,10 @@ def _said(policy: Value) -> tuple[list[Statement], bool]:
     if policy.startswith("arn:"):
         known = managed(policy)
         return ([known], True) if known else ([], False)
-    return statements(json.loads(policy))
+    try:
+        return statements(json.loads(policy))
+    except ValueError:
+        return [], False
 
 
 def _is_function(target: Value) -> bool:

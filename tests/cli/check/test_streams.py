@@ -72,14 +72,14 @@ def test_a_policy_of_the_environment(check, write, mapped):
 
 
 def test_a_tumbling_window_stops(check, mapped, handler):
-    """In tumbling windows the policy is stop, whatever the handler says; zero seconds are none."""
+    """In tumbling windows the policy is stop, whatever the handler says; zero seconds are no window."""
     changes = {"BisectBatchOnFunctionError": None}
     found = check(mapped(**changes, TumblingWindowInSeconds=60), "--handler", handler())
     assert found.rules["unrun-records-discarded"] == "error"
-    assert (
-        "unrun-records-discarded"
-        not in check(mapped(**changes, TumblingWindowInSeconds=0), "--handler", handler()).rules
-    )
+    none = check(mapped(**changes, TumblingWindowInSeconds=0), "--handler", handler())
+    assert "unrun-records-discarded" not in none.rules
+    unknown = check(mapped(**changes, TumblingWindowInSeconds=LATER), "--handler", handler())
+    assert unknown.rules["unrun-records-discarded"] == "cannot tell"
 
 
 def test_giving_up_in_silence(check, mapped, handler):

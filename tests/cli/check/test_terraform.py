@@ -314,41 +314,26 @@ def test_other_pipes(plan, check, write):
 ALLOW = json.dumps({"Statement": {"Effect": "Allow", "Action": "sqs:ChangeMessageVisibility", "Resource": "*"}})
 
 
+INLINE, ATTACHED = "aws_iam_role_policy.p", "aws_iam_role_policy_attachment.p"
+OURS = {"role": ["aws_iam_role.worker.id"]}
+MANAGED = "arn:aws:iam::aws:policy/AmazonSQSFullAccess"
+
+
 @pytest.mark.parametrize(
     ("resources", "severity"),
     [
         ([], "error"),
-        ([("aws_iam_role_policy.p", {"role": ["aws_iam_role.worker.id"]}, {"policy": ALLOW})], None),
-        ([("aws_iam_role_policy.p", None, {"role": "worker", "policy": ALLOW})], None),
-        ([("aws_iam_role_policy.p", None, {"role": "other", "policy": ALLOW})], "error"),
+        ([(INLINE, OURS, {"policy": ALLOW})], None),
+        ([(INLINE, None, {"role": "worker", "policy": ALLOW})], None),
+        ([(INLINE, None, {"role": "other", "policy": ALLOW})], "error"),
+        ([(INLINE, OURS | {"policy": ["aws_sqs_queue.orders.arn"]}, {})], "cannot tell"),
+        ([(INLINE, {"role": ["local.role"]}, {"policy": ALLOW})], "cannot tell"),
+        ([(INLINE, OURS, {"policy": "no JSON"})], "cannot tell"),
+        ([(ATTACHED, OURS, {"policy_arn": MANAGED})], None),
+        ([(ATTACHED, OURS, {"policy_arn": "arn:aws:iam::1:policy/own"})], "cannot tell"),
         (
             [
-                (
-                    "aws_iam_role_policy.p",
-                    {"role": ["aws_iam_role.worker.id"], "policy": ["aws_sqs_queue.orders.arn"]},
-                    {},
-                )
-            ],
-            "cannot tell",
-        ),
-        ([("aws_iam_role_policy.p", {"role": ["local.role"]}, {"policy": ALLOW})], None),
-        (
-            [
-                (
-                    "aws_iam_role_policy_attachment.p",
-                    None,
-                    {"role": "worker", "policy_arn": "arn:aws:iam::aws:policy/AmazonSQSFullAccess"},
-                )
-            ],
-            None,
-        ),
-        (
-            [("aws_iam_role_policy_attachment.p", None, {"role": "worker", "policy_arn": "arn:aws:iam::1:policy/own"})],
-            "cannot tell",
-        ),
-        (
-            [
-                ("aws_iam_role_policy_attachment.p", {"policy_arn": ["aws_iam_policy.q.arn"]}, {"role": "worker"}),
+                (ATTACHED, OURS | {"policy_arn": ["aws_iam_policy.q.arn"]}, {}),
                 ("aws_iam_policy.q", None, {"policy": ALLOW}),
             ],
             None,
