@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from partialbatch.cli.check.model import Options, Unknown
+from partialbatch.cli.check.model import NOT_GIVEN, Options, Unknown
 from partialbatch.errors import ConfigurationError
 from partialbatch.handler import BatchHandler
 from partialbatch.settings import resolve
@@ -24,7 +24,6 @@ __all__ = ["HandlerError", "from_environment", "from_handler"]
 PREFIX = "PARTIALBATCH_"
 _ENVIRONMENT = ("error_policy", "max_receive_count", "deadline_margin")
 _CODE = ("retry_delay", "dead_letter", "resume", "sink")
-NOT_GIVEN = Unknown("it is set in the code; name the handler with --handler")
 
 
 class HandlerError(Exception):
@@ -35,9 +34,8 @@ def from_environment(function: Function) -> Options:
     """Return what the environment of a function sets; the rest is unknown, as an argument may set it."""
     variables = function.environment
     if isinstance(variables, Unknown):
-        return Options(*[variables] * len(_ENVIRONMENT), *[NOT_GIVEN] * len(_CODE))
-    values = [_parsed(option, variables.get(PREFIX + option.upper())) for option in _ENVIRONMENT]
-    return Options(*values, *[NOT_GIVEN] * len(_CODE))
+        return Options(**dict.fromkeys(_ENVIRONMENT, variables))
+    return Options(**{option: _parsed(option, variables.get(PREFIX + option.upper())) for option in _ENVIRONMENT})
 
 
 def _parsed(option: str, text: Value) -> Value:

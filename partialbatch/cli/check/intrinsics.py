@@ -102,7 +102,7 @@ class Resolver:
         """Resolve ``Fn::FindInMap`` with keys that are known."""
         keys = self(body)
         found: Any = self._section("Mappings")
-        for key in keys if isinstance(keys, list) else ():
+        for key in keys if isinstance(keys, list) else (None,):
             found = found.get(key) if isinstance(found, dict) and isinstance(key, str) else None
         return Unknown("Fn::FindInMap depends on the deployment") if found is None else _plain(found)
 

@@ -76,17 +76,20 @@ class Statement:
     conditional: bool = False
 
 
+NOT_GIVEN = Unknown("it may be set in the code; name the handler with --handler")
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """The handler's options that matter here; `Unknown` where nobody said."""
 
-    error_policy: Value
-    max_receive_count: Value
-    deadline_margin: Value
-    retry_delay: Value
-    dead_letter: Value
-    resume: Value
-    sink: Value
+    error_policy: Value = NOT_GIVEN
+    max_receive_count: Value = NOT_GIVEN
+    deadline_margin: Value = NOT_GIVEN
+    retry_delay: Value = NOT_GIVEN
+    dead_letter: Value = NOT_GIVEN
+    resume: Value = NOT_GIVEN
+    sink: Value = NOT_GIVEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ class Function:
     opaque: tuple[str, ...] = ()
     physical: str | None = None
     role: str | None = None
-    options: Options | None = None
+    options: Options = Options()
 
 
 @dataclass(frozen=True, slots=True)

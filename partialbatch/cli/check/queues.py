@@ -90,7 +90,7 @@ def max_receive_count(mapping: Mapping) -> Iterator[Finding]:
 def handler_max_receive_count(mapping: Mapping) -> Iterator[Finding]:
     """Find handlers that do not know when SQS takes a message away, or are told another number than the queue."""
     queue, options, rule = mapping.queue, mapping.function.options, "handler-max-receive-count"
-    if mapping.kind != "sqs" or queue is None or isinstance(queue, Unknown) or options is None:
+    if mapping.kind != "sqs" or queue is None or isinstance(queue, Unknown):
         return
     told = options.max_receive_count
     if isinstance(told, Unknown) or not number(queue.receives):

@@ -33,7 +33,7 @@ def show(findings: Sequence[Finding], mappings: int, console: Console | None = N
             for line in finding.add.splitlines():
                 console.print(Text(f"    add: {line}", "green"), soft_wrap=True)
         console.print()
-    console.print(Text(_summary(findings, mappings)))
+    console.print(Text(_summary(findings, mappings)), soft_wrap=True)
 
 
 def _summary(findings: Sequence[Finding], mappings: int) -> str:

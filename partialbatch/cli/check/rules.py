@@ -65,7 +65,7 @@ def pipe_invocation(mapping: Mapping) -> Iterator[Finding]:
 def deadline_margin(mapping: Mapping) -> Iterator[Finding]:
     """Find functions that time out within what the handler keeps free: no record would ever start."""
     function, rule = mapping.function, "deadline-margin"
-    margin = function.options.deadline_margin if function.options else None
+    margin = function.options.deadline_margin
     if isinstance(function.timeout, Unknown):
         yield unsure(rule, function.place, "the function's timeout", function.timeout)
     elif number(margin) and margin >= function.timeout:
@@ -95,8 +95,6 @@ _SINKS = {
 def permissions(mapping: Mapping) -> Iterator[Finding]:
     """Find what the handler's options need and the role does not allow."""
     options = mapping.function.options
-    if options is None:
-        return
     arn = mapping.queue.arn if mapping.queue and not isinstance(mapping.queue, Unknown) else None
     if mapping.kind == "sqs" and not mapping.pipe and _given(options.retry_delay):
         yield from _needed(mapping, "retry_delay", "sqs:ChangeMessageVisibility", arn)
@@ -145,11 +143,10 @@ def handler_options(mapping: Mapping) -> Iterator[Finding]:
     options = mapping.function.options
     names = ["error_policy", "deadline_margin", "dead_letter", "sink"]
     names += {"sqs": ["max_receive_count", "retry_delay"], "kafka": []}.get(str(mapping.kind), ["resume"])
-    missing = [name for name in names if options is None or isinstance(getattr(options, name), Unknown)]
+    missing = [name for name in names if isinstance(getattr(options, name), Unknown)]
     if missing and mapping.kind != "other":
-        first = getattr(options, missing[0]) if options else Unknown("the function is not in this input")
         text = f"the handler's {', '.join(missing)}, so what depends on them was not checked"
-        yield unsure("handler-options", mapping.function.place, text, first)
+        yield unsure("handler-options", mapping.function.place, text, getattr(options, missing[0]))
 
 
 RULES: dict[str, Callable[[Mapping], Iterator[Finding]]] = {

@@ -30,7 +30,7 @@ def unrun_records_discarded(mapping: Mapping) -> Iterator[Finding]:
     if not _streaming(mapping) or policy not in _ORDERED:
         return
     rule, endless = "unrun-records-discarded", _endless(mapping)
-    dead_letter = options.dead_letter if options else None
+    dead_letter = options.dead_letter
     if mapping.bisect is True or endless is True or (dead_letter and not isinstance(dead_letter, Unknown)):
         return
     unknowns = (
@@ -54,7 +54,7 @@ def _policy(mapping: Mapping) -> Value:
     """Return the error policy in force; a tumbling window, or what may be one, stops, whatever the options."""
     if mapping.tumbling_window:
         return "stop"
-    return mapping.function.options.error_policy if mapping.function.options else None
+    return mapping.function.options.error_policy
 
 
 def _streaming(mapping: Mapping) -> bool:

@@ -36,6 +36,8 @@ Resources:
       Handler: a.b
       {function}
       Events:
+        Web:
+          Type: HttpApi
         Orders:
           Type: SQS
           Properties:

@@ -14,6 +14,7 @@ from partialbatch.cli.check import report
 from partialbatch.cli.check.findings import Change, Finding, Severity
 from partialbatch.cli.check.model import Place
 
+CFN_LINT = "import sys; from cfnlint.runner import main; sys.exit(main())"
 MAPPING = {"Type": "AWS::Lambda::EventSourceMapping"}
 CARELESS = {
     "Resources": {
@@ -123,7 +124,7 @@ def test_a_cloud_assembly(check, write, tmp_path):
     [
         ("a.yaml", None, "there is no such file"),
         ("some/where", None, "there is no such file"),
-        ("a.yaml", "a: [", "line 1"),
+        ("a.yaml", "a: [", "line 2"),
         ("a.yaml", "", "no Resources"),
         ("a.yaml", "- 1", "no Resources"),
         ("a.yaml", "Resources: 5", "no Resources"),
@@ -139,7 +140,9 @@ def test_a_cloud_assembly(check, write, tmp_path):
         ),
     ],
 )
-def test_files_that_cannot_be_read(run, write, tmp_path, monkeypatch, name, content, text):
+def test_files_that_cannot_be_read(  # noqa: PLR0913, PLR0917 - fixtures and cases
+    run, write, tmp_path, monkeypatch, name, content, text
+):
     """A file that is no template is one line on standard error and exit code 2."""
     monkeypatch.chdir(tmp_path)
     if content is not None:
@@ -185,7 +188,7 @@ def test_cfn_lint(write):
     path = write(json.dumps(template, indent=1), "t.json")
 
     def lint(*arguments):
-        command = [sys.executable, "-m", "cfnlint", *arguments, "-a", "partialbatch.cli.cfn_rules", "--format", "json"]
+        command = [sys.executable, "-c", CFN_LINT, *arguments, "-a", "partialbatch.cli.cfn_rules", "--format", "json"]
         done = subprocess.run([*command, "--", str(path)], capture_output=True, text=True, check=False)
         assert done.stderr == ""
         found = json.loads(done.stdout or "[]")
