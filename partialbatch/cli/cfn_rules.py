@@ -6,6 +6,7 @@ Errors are E97nn, warnings W97nn; what cannot be told is I97nn, which cfn-lint s
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
@@ -19,6 +20,8 @@ from partialbatch.cli.check.rules import RULES, check
 if TYPE_CHECKING:
     from cfnlint.template import Template
 
+    from partialbatch.cli.check.findings import Finding
+
 _LETTERS = {Severity.ERROR: "E", Severity.WARNING: "W", Severity.UNKNOWN: "I"}
 
 
@@ -26,11 +29,7 @@ def _make(number: int, name: str, severity: Severity) -> type:
     """Make the rule class for the findings of one rule and severity: cfn-lint reads the severity off the id."""
 
     def match(_self: object, cfn: Template) -> list[RuleMatch]:
-        found = cloudformation.read(cfn, {}).mappings
-        known = [
-            replace(each, function=replace(each.function, options=from_environment(each.function))) for each in found
-        ]
-        findings = [each for each in check(Deployment(tuple(known))) if (each.rule, each.severity) == (name, severity)]
+        findings = [each for each in _findings(cfn) if (each.rule, each.severity) == (name, severity)]
         return [RuleMatch(list(each.place.path), each.message + _line(each.add)) for each in findings]
 
     summary = (RULES[name].__doc__ or "").partition("\n")[0]
@@ -42,6 +41,14 @@ def _make(number: int, name: str, severity: Severity) -> type:
         "match": match,
     }
     return type(f"Rule{attributes['id']}", (CloudFormationLintRule,), attributes)
+
+
+@lru_cache(maxsize=1)
+def _findings(cfn: Template) -> list[Finding]:
+    """Check a template once for all rules."""
+    found = cloudformation.read(cfn, {}).mappings
+    known = [replace(each, function=replace(each.function, options=from_environment(each.function))) for each in found]
+    return check(Deployment(tuple(known)))
 
 
 def _line(add: str | None) -> str:

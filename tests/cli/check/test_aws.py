@@ -29,8 +29,16 @@ def endpoint():
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def clients(endpoint):
+    """Return a maker of clients; each takes a tenth of a second and more."""
+    session = boto3.Session(aws_access_key_id="a", aws_secret_access_key="a", region_name="eu-west-1")
+    services = ("lambda", "sqs", "iam", "pipes", "kinesis")
+    return {name: session.client(name, endpoint_url=endpoint) for name in services}
+
+
 @pytest.fixture
-def account(endpoint, monkeypatch):
+def account(endpoint, clients, monkeypatch):
     """Point boto3 at the server, in a region and with keys, and make a function."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -42,14 +50,13 @@ def account(endpoint, monkeypatch):
     }
     for name, text in variables.items():
         monkeypatch.setenv(f"AWS_{name}", text)
-    session = boto3.Session()
-    clients = SimpleNamespace(**{name: session.client(name) for name in ("lambda", "sqs", "iam", "pipes", "kinesis")})
-    role = clients.iam.create_role(RoleName=f"role{id(clients)}", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
-    clients.role, clients.role_name = role["Arn"], role["RoleName"]
-    clients.functions = getattr(clients, "lambda")
-    clients.name = f"worker{id(clients)}"
-    made = clients.functions.create_function(
-        FunctionName=clients.name,
+    account = SimpleNamespace(**clients)
+    role = account.iam.create_role(RoleName=f"role{id(account)}", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
+    account.role, account.role_name = role["Arn"], role["RoleName"]
+    account.functions = getattr(account, "lambda")
+    account.name = f"worker{id(account)}"
+    made = account.functions.create_function(
+        FunctionName=account.name,
         Role=role["Arn"],
         Runtime="python3.13",
         Handler="a.b",
@@ -57,11 +64,11 @@ def account(endpoint, monkeypatch):
         Code={"ZipFile": CODE.getvalue()},
         Environment={"Variables": {"PARTIALBATCH_ERROR_POLICY": "stop", "X": "y"}},
     )
-    clients.arn = made["FunctionArn"]
-    clients.made = []
-    yield clients
-    for uuid in clients.made:
-        clients.functions.delete_event_source_mapping(UUID=uuid)
+    account.arn = made["FunctionArn"]
+    account.made = []
+    yield account
+    for uuid in account.made:
+        account.functions.delete_event_source_mapping(UUID=uuid)
 
 
 @pytest.fixture
