@@ -113,7 +113,7 @@ async def step(run: Run, index: int) -> bool:
         if run.awaits and is_awaitable(value):
             value = await value
         check_value(value)
-    except BaseException as error:  # noqa: RUF100 - a CancelledError fails its record alone; interrupts are raised at the end
+    except BaseException as error:  # noqa: B036, RUF100 - a CancelledError fails its record alone; interrupts are raised at the end
         return not run.fail(index, error)
     finally:
         if run.durations is not None:

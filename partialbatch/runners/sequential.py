@@ -48,7 +48,8 @@ def in_order(run: Run, deadline: Deadline | None, *, stops: bool) -> None:
                 break
         if clock is not None:
             now = clock()
-            slowest = max(slowest, now - started)
+            if now - started > slowest:
+                slowest = now - started
             if now + slowest > end:
                 run.left_over = DEADLINE
                 break

@@ -114,7 +114,7 @@ def _wait(helpers: list[Future[None]]) -> None:
         while not helper.done():
             try:
                 helper.exception()
-            except BaseException as error:  # noqa: RUF100 - a second Ctrl-C must not leave a record running
+            except BaseException as error:  # noqa: B036, RUF100 - a second Ctrl-C must not leave a record running
                 interrupt = error
     if interrupt is not None:
         raise interrupt
