@@ -46,8 +46,12 @@ _COMMANDS = {
     ),
     "demo": _Command(
         "partialbatch.cli.demo.command:demo",
-        "Handle records of local queues and streams, and count what was lost.",
+        "Run handlers over local queues and streams; count what is lost.",
         "local,pydantic",
+    ),
+    "simulate": _Command(
+        "partialbatch.cli.simulate:simulate",
+        "Compare what error policies cost, on simulated queues and streams.",
     ),
 }
 

@@ -57,7 +57,7 @@ class Live(Quiet):
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
             TextColumn("  {task.description:<15}"),
-            BarColumn(bar_width=22),
+            BarColumn(bar_width=22, complete_style="green", finished_style="green"),
             MofNCompleteColumn(),
             TextColumn("handled  {task.fields[invocations]:>3} invocations"),
             console=console,
@@ -87,7 +87,8 @@ were ignored, and what they reported as failed was deleted or passed over.
 
 def closing(console: Console, tallies: Sequence[Tally], ledgers: Sequence[Ledger], *, report: bool) -> None:
     """Print the table, what its words mean, and one response."""
-    console.print()
+    if not console.is_terminal:  # the bars leave an empty line behind, the lines do not
+        console.print()
     console.print(_table(tallies))
     _verdict(console, tallies)
     if not report:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from partialbatch.testing.context import LambdaContext
 from partialbatch.testing.verdict import Outcome, Verdict, judge
 
 if TYPE_CHECKING:
@@ -64,22 +65,6 @@ class Silent:
         """Do nothing."""
 
 
-class _Context:
-    """The part of Lambda's context object that handlers use."""
-
-    function_name = "local"
-    function_version = "$LATEST"
-    memory_limit_in_mb = "128"
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:local"
-    aws_request_id = "00000000-0000-0000-0000-000000000000"
-
-    def __init__(self, timeout: float) -> None:
-        self._deadline = monotonic() + timeout
-
-    def get_remaining_time_in_millis(self) -> int:
-        return max(0, int((self._deadline - monotonic()) * 1000))
-
-
 def invoke(handler: Handler, records: Sequence[RawRecord], *, timeout: float, report: bool) -> Invocation:
     """Call a handler with an event of these records and judge its answer.
 
@@ -93,7 +78,7 @@ def invoke(handler: Handler, records: Sequence[RawRecord], *, timeout: float, re
     event = json.loads(json.dumps({"Records": records}))
     started = monotonic()
     try:
-        outcome = Outcome.returned(handler(event, _Context(timeout)))
+        outcome = Outcome.returned(handler(event, LambdaContext(timeout, monotonic, "local")))
     except KeyboardInterrupt:  # the user stops the poller: nothing has been settled
         raise
     except BaseException as error:

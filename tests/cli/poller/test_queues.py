@@ -265,7 +265,7 @@ def test_event_is_what_lambda_sends(services, scripted):
 
 # Some forty requests an example: a third of the profile's number will do.
 @settings(max_examples=settings.default.max_examples // 3)
-@given(failures=st.lists(st.integers(0, 4), min_size=1, max_size=12), batch_size=st.integers(1, 10))
+@given(failures=st.lists(st.integers(0, 4), min_size=1, max_size=8), batch_size=st.integers(1, 10))
 def test_handled_or_dead_lettered(services, scripted, failures, batch_size):
     """A message is handled if it fails less often than it may be received; otherwise it is dead-lettered."""
     url, dead_letters = services.queue(max_receive_count=3)

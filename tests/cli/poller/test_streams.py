@@ -6,10 +6,11 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partialbatch.cli.poller import ShardPoller, StreamMapping, dynamodb_shards, kinesis_shards
+from partialbatch.testing import SimulatedStream
 
 
 def run(services, arn, handler, mapping, observer=None):
@@ -196,6 +197,8 @@ MAPPINGS = st.builds(
 )
 
 
+# Up to a hundred requests an example: half of the profile's number will do.
+@settings(max_examples=settings.default.max_examples // 2)
 @given(
     failures=st.lists(st.integers(0, 5), min_size=1, max_size=10),
     stop=st.booleans(),
@@ -231,3 +234,18 @@ def test_handled_or_given_up(services, scripted, failures, **drawn):
         assert gone == []
     if mapping.bisect:  # what is given up stands alone, so nothing goes with it unrun
         assert all(plan[name] > 0 for name in gone)
+
+
+@given(failures=st.lists(st.integers(0, 5), min_size=1, max_size=10), stop=st.booleans(), mapping=MAPPINGS)
+def test_simulator_delivers_the_same(services, scripted, failures, stop, mapping):
+    """The simulator, which is written apart from the poller, makes the same batches of the same failures."""
+    plan = {f"r{number}": times for number, times in enumerate(failures)}
+    polled, simulated = scripted(plan, stop=stop), scripted(plan, stop=stop)
+    run(services, filled(services, plan), polled, mapping)
+    SimulatedStream(
+        list(plan),
+        batch_size=mapping.batch_size,
+        bisect=mapping.bisect,
+        maximum_retry_attempts=mapping.maximum_retry_attempts,
+    ).run(simulated)
+    assert polled.batches == simulated.batches
