@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch.cli.check.intrinsics import Resolver
 from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Reference, Unknown
-from partialbatch.cli.check.reading import fifo, integer, kind_of, pipe_parameters, redrive, setting
+from partialbatch.cli.check.reading import (
+    TIMEOUT,
+    VISIBILITY,
+    fifo,
+    integer,
+    kind_of,
+    pipe_parameters,
+    redrive,
+    setting,
+)
 from partialbatch.cli.check.roles import Roles
 
 if TYPE_CHECKING:
@@ -19,10 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["read"]
 
-TIMEOUT = 3
-"""Seconds: a function's timeout where none is set."""
-VISIBILITY = 30
-"""Seconds: a queue's visibility timeout where none is set."""
 _FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 _EVENTS = {
     "SQS": "sqs",

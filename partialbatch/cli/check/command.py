@@ -69,10 +69,11 @@ def _read(target: str, region: str | None, parameters: dict[str, str]) -> list[D
         except inputs.InputError as error:
             raise click.UsageError(str(error)) from None
     try:
-        region = region or (target.split(":")[3] if target.startswith("arn:") else None)
-        session = boto3.Session(region_name=region)
+        # arn:partition:lambda:region:...
+        told = target.split(":")[3:4] if target.startswith("arn:") else []
+        session = boto3.Session(region_name=region or next(iter(told), None))
         return [aws.read(target, session.client)]  # type: ignore[arg-type]  # the stubs list services one by one
-    except (BotoCoreError, ClientError, IndexError) as error:
+    except (BotoCoreError, ClientError) as error:
         raise click.ClickException(f"{target}: {error}") from None
 
 

@@ -39,8 +39,12 @@ def read(text: str, parameters: Properties[str, str]) -> list[Deployment]:
     path = Path(text)
     if not path.exists():
         raise InputError(f"{text}: there is no such file")
-    files = list(_assembly(path)) if path.is_dir() else [path]
-    return [_file(file, parameters) for file in files]
+    try:
+        files = list(_assembly(path)) if path.is_dir() else [path]
+        return [_file(file, parameters) for file in files]
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        # The file's shape is anybody's: what the readers stumble over is the user's to mend, and no traceback's worth.
+        raise InputError(f"{path}: not shaped as it should be ({type(error).__name__}: {error})") from None
 
 
 def _assembly(folder: Path) -> Iterator[Path]:

@@ -105,7 +105,7 @@ class Plan:
         ending = re.compile(rf"(^|\.){re.escape(name)}(\[[^\]]*\])?$")
         found = [each for each in self.resources if each.module == module and ending.search(each.address)]
         if len(found) > 1:
-            found = [each for each in found if each.index is not None and each.index == origin.index]
+            found = [each for each in found if each.index == origin.index]
         return Reference(found[0].address) if len(found) == 1 else Unknown(f"{name} is not one planned resource")
 
 

@@ -20,8 +20,6 @@ FACTOR = 6
 """AWS's advice: a visibility timeout of six function timeouts, so that a throttled batch can be retried."""
 RECEIVES = 5
 """AWS's advice: at least five receives before the dead-letter queue."""
-LONGEST = 43_200
-"""Seconds: the longest visibility timeout."""
 
 
 def visibility_timeout(mapping: Mapping) -> Iterator[Finding]:
@@ -39,7 +37,7 @@ def visibility_timeout(mapping: Mapping) -> Iterator[Finding]:
     if isinstance(mapping.function.timeout, Unknown):
         return  # the deadline rule says so
     timeout = mapping.function.timeout
-    needed = min(FACTOR * timeout + window, LONGEST)
+    needed = FACTOR * timeout + window
     if queue.visibility < needed:
         severity = Severity.ERROR if queue.visibility < timeout else Severity.WARNING
         extra = f" + the batching window of {window} s" if window else ""

@@ -7,8 +7,12 @@ from typing import Any
 
 from partialbatch.cli.check.model import Properties, Unknown, Value
 
-__all__ = ["fifo", "integer", "kind_of", "pipe_parameters", "redrive", "setting"]
+__all__ = ["TIMEOUT", "VISIBILITY", "fifo", "integer", "kind_of", "pipe_parameters", "redrive", "setting"]
 
+TIMEOUT = 3
+"""Seconds: a function's timeout where none is set."""
+VISIBILITY = 30
+"""Seconds: a queue's visibility timeout where none is set."""
 _SERVICES = {
     "sqs": "sqs",
     "kinesis": "kinesis",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Reference, Unknown
 from partialbatch.cli.check.permissions import managed, statements
 from partialbatch.cli.check.plan import AFTER_APPLY, Plan
-from partialbatch.cli.check.reading import fifo, integer, kind_of, redrive
+from partialbatch.cli.check.reading import TIMEOUT, VISIBILITY, fifo, integer, kind_of, redrive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["read"]
 
-TIMEOUT = 3
-VISIBILITY = 30
 _KINDS = {
     "aws_sqs_queue": "sqs",
     "aws_kinesis_stream": "kinesis",

@@ -26,6 +26,9 @@ CARELESS = {
 REPORTING = json.loads(json.dumps(CARELESS))
 REPORTING["Resources"]["M"]["Properties"]["FunctionResponseTypes"] = ["ReportBatchItemFailures"]
 
+ALIAS = {"Properties": {"FunctionName": {"Ref": "A"}}}
+CIRCLE = {"Resources": {"A": ALIAS | {"Type": "AWS::Lambda::Alias"}, "M": ALIAS | MAPPING}}
+
 
 def test_for_people(run, write):
     """Findings are shown worst first with what to add, and summed up; errors mean exit code 1."""
@@ -133,6 +136,14 @@ def test_a_cloud_assembly(check, write, tmp_path):
         ("a.json", "{}", "no Resources"),
         ("folder/x", "", "no manifest.json"),
         ("folder/manifest.json", "{}", None),
+        ("folder/manifest.json", '{"artifacts": {"A": 5}}', "not shaped as it should be"),
+        ("folder/manifest.json", '{"artifacts": {"A": {"type": "aws:cloudformation:stack"}}}', "not shaped"),
+        ("a.json", '{"planned_values": {"root_module": {"resources": [5]}}}', "not shaped as it should be"),
+        (
+            "a.json",
+            json.dumps(CIRCLE),
+            "RecursionError",
+        ),
         (
             "a.yaml",
             "Transform: AWS::LanguageExtensions\nResources: {'Fn::ForEach::X': [A, [1], {'${B}': {Type: x}}]}",
