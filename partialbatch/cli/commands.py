@@ -40,6 +40,10 @@ class _Command:
 
 
 _COMMANDS = {
+    "check": _Command(
+        "partialbatch.cli.check:check",
+        "Find what loses or repeats work in a deployed function, a template or a plan.",
+    ),
     "demo": _Command(
         "partialbatch.cli.demo.command:demo",
         "Run handlers over local queues and streams; count what is lost.",
