@@ -52,25 +52,16 @@ class Consumer:
             EventError: The event, or the response to it, cannot be trusted.
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
-        return self.answer(self.run(function, plan, event, context))
+        return self.answer(self.prepare(function, plan, event, context), plan, context)
 
-    def run(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> Invocation:
-        """Run a batch without answering; between the two, the testing kit looks at what became of each record.
-
-        Raises:
-            EventError: The event cannot be trusted.
-        """
-        invocation = self._prepare(function, plan, event, context, keep=False)
-        self._execute(invocation, plan, context)
-        return invocation
-
-    def answer(self, invocation: Invocation) -> BatchResponse:
-        """Return the Lambda result of a batch that was run.
+    def answer(self, invocation: Invocation, plan: Plan, context: Any) -> BatchResponse:
+        """Run a batch that was prepared, and return the Lambda result.
 
         Raises:
-            EventError: The response to it cannot be trusted.
+            EventError: The response cannot be trusted.
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
+        self._execute(invocation, plan, context)
         response = invocation.conclude()
         invocation.refuse(response, full_failure=self._settings.raise_on_full_failure)
         if invocation.window is not None:
@@ -83,7 +74,7 @@ class Consumer:
         Raises:
             EventError: The event, or the response to it, cannot be trusted.
         """
-        invocation = self._prepare(function, plan, event, context, keep=True)
+        invocation = self.prepare(function, plan, event, context, keep=True)
         self._execute(invocation, plan, context)
         response = invocation.conclude()
         _awaited(self._window_end(invocation, response))
@@ -93,7 +84,7 @@ class Consumer:
         """Do what `process` does, for a caller that is in an event loop."""
         from partialbatch.runners import tasks  # noqa: PLC0415 - loads asyncio
 
-        invocation = self._prepare(function, plan, event, context, keep=True)
+        invocation = self.prepare(function, plan, event, context, keep=True)
         if invocation.source is not None:
             runner = tasks.side_by_side if plan.awaits else tasks.in_thread
             await runner(*self._work(invocation, context))
@@ -103,8 +94,16 @@ class Consumer:
             await ended
         return invocation.result(response)
 
-    def _prepare(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any, *, keep: bool) -> Invocation:
-        """Take the event apart and bind the record function to it."""
+    def prepare(
+        self, function: Callable[..., Any], plan: Plan, event: Any, context: Any, *, keep: bool = False
+    ) -> Invocation:
+        """Take the event apart and bind the record function to it.
+
+        The testing kit watches what becomes of the records here, whatever `answer` raises.
+
+        Raises:
+            EventError: The event cannot be trusted.
+        """
         source, records = self._catalogue.open(event)
         window = Window.of(event)
         if source is None:
@@ -146,6 +145,7 @@ class Consumer:
         return (
             self._one_by_one
             and policy is not ErrorPolicy.SKIP_GROUP
+            and not (run.holds_back is not None and policy is ErrorPolicy.STOP)
             and not (run.awaits or run.on_success or run.values is not None)
         )
 
@@ -159,7 +159,18 @@ class Consumer:
             runnable, groups = self._groups(invocation, policy)
             following = successors(groups)
         deadline = self._deadline(context)
-        return run, Schedule(runnable, following, policy, deadline), deadline, workers
+        schedule = Schedule(runnable, following, policy, deadline, self._spared(run, policy))
+        return run, schedule, deadline, workers
+
+    def _spared(self, run: Run, policy: ErrorPolicy) -> frozenset[int]:
+        """Return what a stop must not hold back: SQS would take it into the dead-letter queue, unrun.
+
+        Only failures of other message groups hold back a record at its last attempt: within a group
+        an earlier one was received at least as often, and so is at its last attempt too.
+        """
+        if run.holds_back is None or policy is not ErrorPolicy.STOP:
+            return frozenset()
+        return frozenset(index for index, raw in enumerate(run.records) if not run.holds_back(raw))
 
     def _groups(self, invocation: Invocation, policy: ErrorPolicy) -> tuple[list[int], list[Hashable]]:
         """Ask for each record's group; a record whose group is unknown fails, and runs nowhere."""

@@ -61,11 +61,12 @@ class LambdaContext:
         self.log_stream_name = "2026/01/01/[$LATEST]c7c1a0f2b4d84f4f9f0e6c7a5d3b2e10"
         self.identity = None
         self.client_context = None
-        self._deadline = self.clock() + self.timeout
+        self.tenant_id = None
+        self._deadline: float = self.clock() + self.timeout
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds left until Lambda ends the invocation."""
-        return max(0, int((self._deadline - self.clock()) * 1000))
+        return max(0, round(1000 * (self._deadline - float(self.clock()))))
 
     def anew(self) -> LambdaContext:
         """Return a context with the same settings, for an invocation that starts now."""
