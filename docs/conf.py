@@ -19,7 +19,7 @@ default_role = "code"  # docstrings name things between single backticks
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # they need imports that the package makes for type checkers alone
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 

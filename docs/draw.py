@@ -87,7 +87,7 @@ def drawing(source: str, policy: str) -> str:
         f'<line class="life" x1="{x}" x2="{x}" y1="42" y2="{height - 8}"/>' for x in (SOURCE, LAMBDA, HANDLER)
     )
     heads = _box(SOURCE, 10, NAMES[source]) + _box(LAMBDA, 10, "Lambda") + _box(HANDLER, 10, "handler")
-    return _svg(f"{NAMES[source]} under {policy}", height, [*lives, heads, *parts])
+    return _svg(f"{NAMES[source]} under {policy}", height, [lives, heads, *parts])
 
 
 def flow() -> str:
