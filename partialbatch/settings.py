@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeGuard
 
 from partialbatch.errors import ConfigurationError, is_number
 from partialbatch.types import ErrorPolicy
+from partialbatch.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -43,7 +43,7 @@ class Options(TypedDict, total=False):
     window_end: Callable[[Any], Any] | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settings:
     """What a handler was told, checked; the defaults are those of the documentation."""
 

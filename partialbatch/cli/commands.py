@@ -40,10 +40,18 @@ class _Command:
 
 
 _COMMANDS = {
+    "check": _Command(
+        "partialbatch.cli.check:check",
+        "Find what loses or repeats work in a deployed function, a template or a plan.",
+    ),
     "demo": _Command(
         "partialbatch.cli.demo.command:demo",
         "Run handlers over local queues and streams; count what is lost.",
         "local,pydantic",
+    ),
+    "event": _Command("partialbatch.cli.event:event", "Print a sample event of a queue, stream, table or topic."),
+    "invoke": _Command(
+        "partialbatch.cli.invoke:invoke", "Run a handler on saved events, and tell what Lambda would do."
     ),
     "simulate": _Command(
         "partialbatch.cli.simulate:simulate",
