@@ -159,18 +159,8 @@ class Consumer:
             runnable, groups = self._groups(invocation, policy)
             following = successors(groups)
         deadline = self._deadline(context)
-        schedule = Schedule(runnable, following, policy, deadline, self._spared(run, policy))
+        schedule = Schedule(runnable, following, policy, deadline, _spared(invocation, policy))
         return run, schedule, deadline, workers
-
-    def _spared(self, run: Run, policy: ErrorPolicy) -> frozenset[int]:
-        """Return what a stop must not hold back: SQS would take it into the dead-letter queue, unrun.
-
-        Only failures of other message groups hold back a record at its last attempt: within a group
-        an earlier one was received at least as often, and so is at its last attempt too.
-        """
-        if run.holds_back is None or policy is not ErrorPolicy.STOP:
-            return frozenset()
-        return frozenset(index for index, raw in enumerate(run.records) if not run.holds_back(raw))
 
     def _groups(self, invocation: Invocation, policy: ErrorPolicy) -> tuple[list[int], list[Hashable]]:
         """Ask for each record's group; a record whose group is unknown fails, and runs nowhere."""
@@ -241,6 +231,29 @@ def _holds_back(source: Any) -> Callable[[RawRecord], bool] | None:
             return True
 
     return holds_back
+
+
+def _spared(invocation: Invocation, policy: ErrorPolicy) -> set[int]:
+    """Return what a failure in another message group must not hold back.
+
+    SQS would take a record at its last attempt into the dead-letter queue, unrun. What is behind a
+    record of its own group that does hold back waits for it all the same.
+    """
+    run, source = invocation.run, invocation.source
+    spared: set[int] = set()
+    if run.holds_back is None or policy is not ErrorPolicy.STOP or source is None:
+        return spared
+    held: set[Hashable] = set()
+    for index, raw in enumerate(run.records):
+        try:
+            group = source.group(raw)
+        except Exception:
+            break  # what follows may be of the same group
+        if group is not None and (group in held or run.holds_back(raw)):
+            held.add(group)
+        elif not run.holds_back(raw):
+            spared.add(index)
+    return spared
 
 
 def _awaited(value: Any) -> None:

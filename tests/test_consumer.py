@@ -550,3 +550,25 @@ def test_a_view_of_another_source_is_refused():
     assert [entry.value for entry in handler.process(sqs(2)).results] == ["m0", "m1"]
     with pytest.raises(ConfigurationError, match="'kinesis'"):
         handler(kinesis(["a"]))
+
+
+def test_a_stop_spares_last_attempts_of_other_groups_only():
+    """Under `stop` a last attempt runs past another group's failure, never past one of its own group."""
+    event = sqs(5, groups=["a", "b", "a", "b", "c"])
+    for raw, count in zip(event["Records"], "13332", strict=True):
+        raw["attributes"]["ApproximateReceiveCount"] = count
+    ran = []
+
+    @batch_handler(max_receive_count=3, raise_on_full_failure=False)
+    def handler(record):
+        ran.append(record.identifier)
+        return 1 / (record.identifier != "m0")
+
+    assert reported(handler(event)) == ["m0", "m2", "m4"]
+    assert ran == ["m0", "m1", "m3"]
+    del event["Records"][1]["attributes"]["MessageGroupId"]
+    assert reported(handler(event)) == ["m0", "m1", "m2", "m3", "m4"]
+    for raw in event["Records"]:
+        raw["eventSourceARN"] = raw["eventSourceARN"].removesuffix(".fifo")
+    stopping = batch_handler(handler.__wrapped__, error_policy="stop", max_receive_count=3, raise_on_full_failure=False)
+    assert reported(stopping(event)) == ["m0", "m4"]
