@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from unittest.mock import MagicMock
 
 import pytest
@@ -55,18 +54,3 @@ def test_the_slowest_record_counts_not_the_last():
     clock.left = 4.9
     deadline.record_ended(deadline.now)
     assert not deadline.allows()
-
-
-def test_the_runtime_clients_context_is_read_by_the_wall_clock():
-    """The context of the real runtime client gives the same deadline, from one call of its method."""
-    module = pytest.importorskip("awslambdaric.lambda_context", reason="the bare run of the core goes without")
-    context = module.LambdaContext("id", None, None, int(time.time() * 1000) + 2_000, "arn")
-    deadline = Deadline.of(context, 0.5)
-    assert 1.3 < deadline.seconds_left <= 1.5
-    assert deadline.allows()
-    late = Deadline.of(context, 5)
-    assert not late.allows()
-    begun = deadline.now
-    time.sleep(0.01)
-    deadline.record_ended(begun)
-    assert 0.009 < deadline.slowest < 1

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import aiohttp
 import pytest
+from aiohttp import web
 from batches import number, sqs
 
 from partialbatch import batch_handler
 from partialbatch.runners.loops import run_in_loop
-
-aiohttp = pytest.importorskip("aiohttp", reason="a test dependency that the bare run of the core goes without")
-web = pytest.importorskip("aiohttp.web")
 
 
 @pytest.fixture
