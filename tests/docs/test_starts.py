@@ -20,7 +20,10 @@ def plain(order: dict):
 
 @batch_handler(max_concurrency=4)
 def threaded(order: dict):
-    return threading.current_thread().name
+    if order["id"] < 2:
+        meeting.wait(5)  # passes only when two threads really run
+
+meeting = threading.Barrier(2)
 
 @batch_handler(max_concurrency=4)
 async def tasked(order: dict):
@@ -117,7 +120,7 @@ def test_copies_wait_differently():
         client = type("Client", (), {"send_message_batch": staticmethod(full)})()
         backoff = Backoff(base=1, cap=1, max_stalls=5)
         producer = SQSProducer("https://sqs.eu-west-1.amazonaws.com/1/orders", client=client, backoff=backoff,
-                               sleep=waits.append)
+                               sleep=waits.append, clock=lambda: 0.0)
 
         def waited():
             producer.put("tea")
