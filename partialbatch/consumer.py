@@ -147,7 +147,7 @@ class Consumer:
             try:
                 group = group_of(raw)
                 hash(group)
-            except BaseException as error:  # noqa: B036, RUF100 - fails its record alone, as in `step`
+            except BaseException as error:  # noqa: BLE001, RUF100 - fails its record alone, as in `step`
                 held_back = run.fail(index, error)
                 if isinstance(error, INTERRUPTS):
                     raise

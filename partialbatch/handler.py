@@ -156,13 +156,14 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
 
     def _self_plan(self, *, bound: bool) -> Plan:
         """Return how to call the function, read once for each way in which it can be bound."""
+        namespace = self._self_namespace  # read first: another thread may be letting go of it
         if bound not in self._self_plans:
             function: Any = self.__wrapped__
             if not bound and _is_in_class_body(function) and not isinstance(function, staticmethod):
                 names = list(inspect.signature(function).parameters)
                 if names[:1] in (["cls"], ["self"]):
                     raise _swap(self)
-            self._self_plans[bound] = plan(function, self._self_settings, self._self_namespace, bound=bound)
+            self._self_plans[bound] = plan(function, self._self_settings, namespace, bound=bound)
             self._self_namespace = {}
         return self._self_plans[bound]
 
@@ -237,4 +238,6 @@ if TYPE_CHECKING:
             self, function: Callable[Parameters, Coroutine[Any, Any, Value]], /
         ) -> BatchHandler[Callable[Parameters, Coroutine[Any, Any, Value]], Value]: ...
         @overload
-        def __call__(self, function: Callable[Parameters, Value], /) -> BatchHandler[Callable[Parameters, Value], Value]: ...
+        def __call__(
+            self, function: Callable[Parameters, Value], /
+        ) -> BatchHandler[Callable[Parameters, Value], Value]: ...

@@ -95,7 +95,7 @@ class Invocation:
         if state == SKIPPED:
             error = RecordSkipped(f"not started: {run.left_over or GROUP_FAILED}")
         elif state == FAILED:
-            error = run.errors.get(index) or RuntimeError("the worker that ran the record died")
+            error = run.errors[index]
         return RecordResult(
             self.source.view(run.records[index]) if self.source is not None else None,
             _STATUS[state],
@@ -110,10 +110,16 @@ class Invocation:
             logs.empty_batch()
             return
         counts = {status: run.states.count(state) for state, status in _STATUS.items()}
-        if run.left_over == DEADLINE:
-            cancelled = sum(type(error).__name__ == "CancelledError" for error in run.errors.values())
-            logs.records_left_over(run.source, counts["skipped"] + cancelled, run.left_over)
+        if run.left_over == DEADLINE or run.cancelled:
+            logs.records_left_over(run.source, counts["skipped"] + run.cancelled, DEADLINE)
         logs.batch_ended(run.source, list(run.errors.values()), counts, perf_counter() - self._started)
+
+
+def _decimal(value: Any) -> float:
+    """Write a `Decimal`, which a sum over DynamoDB images is, as a number."""
+    if type(value).__name__ == "Decimal":  # without importing the module
+        return float(value)
+    raise TypeError(f"the tumbling window's state holds a value of type {type(value).__name__}, which is no JSON")
 
 
 def _checked_state(state: Any) -> Any:
@@ -123,7 +129,9 @@ def _checked_state(state: Any) -> Any:
         EventError: It is too large.
         TypeError: It is no JSON.
     """
-    size = len(json.dumps(state).encode())
+    # As the runtime client writes it: text unescaped, a Decimal as a number.
+    text = json.dumps(state, ensure_ascii=False, default=_decimal)
+    size = len(text.encode(errors="surrogatepass"))
     if size > MAX_WINDOW_STATE:
         raise EventError.window_state(size, MAX_WINDOW_STATE)
     return state

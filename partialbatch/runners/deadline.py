@@ -52,7 +52,8 @@ class Deadline:
             now = time()
             return cls(time, now, now + left / 1000 - margin)
         # Counts up to 0, when nothing is left.
-        return cls(lambda: -read() / 1000, -left / 1000, -margin)
+        # Whole milliseconds, and rounding: a microsecond makes "exactly enough left" enough.
+        return cls(lambda: -read() / 1000, -left / 1000, 1e-6 - margin)
 
     @property
     def seconds_left(self) -> float:

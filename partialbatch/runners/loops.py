@@ -26,13 +26,25 @@ class _Kept:
 
     def __init__(self) -> None:
         self.runner = asyncio.Runner()
+        self.loop = self.runner.get_loop()
 
-    def close(self) -> None:
-        loop = self.runner.get_loop()
-        if not loop.is_closed():
-            self.runner.close()
+    def __del__(self) -> None:
+        # Not by `Runner.close`: to wait for the loop's executor it starts a thread, which a thread
+        # or an interpreter that is ending cannot. What runs in the executor is joined at exit.
+        # Code of the user's own may have closed the loop that it found current.
+        if not self.loop.is_closed():
+            self.loop.run_until_complete(_cancel_tasks())
+            self.loop.close()
 
-    __del__ = close
+
+async def _cancel_tasks() -> None:
+    """Cancel and await what the user's own code left running, and close its generators."""
+    loop = asyncio.get_running_loop()
+    tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await loop.shutdown_asyncgens()
 
 
 _threads = threading.local()
@@ -53,15 +65,21 @@ def run_in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
             "an async record function cannot be driven from inside a running event loop: "
             "write `await handler.aprocess(event, context)` there"
         )
-    return _runner().run(main(), context=copy_context())
+    kept, coroutine = _kept(), main()
+    try:
+        return kept.runner.run(coroutine, context=copy_context())
+    finally:
+        # An interrupt in a task of the user's own, a second Ctrl-C, or `loop.stop()` ends the loop's
+        # run with records in flight, which would go on in the next invocation: closing ends them.
+        if coroutine.cr_frame is not None:
+            kept.runner.close()
 
 
-def _runner() -> asyncio.Runner:
+def _kept() -> _Kept:
     kept: _Kept | None = getattr(_threads, "kept", None)
-    # Code of the user's own may have closed the loop that it found current.
-    if kept is None or kept.runner.get_loop().is_closed():
+    if kept is None or kept.loop.is_closed():
         kept = _threads.kept = _Kept()
-    return kept.runner
+    return kept
 
 
 def _close() -> None:
@@ -70,10 +88,17 @@ def _close() -> None:
 
 
 def _forget() -> None:
-    """Leave a forked child without its parent's loop; closing it would take the parent's selector along."""
-    _inherited.append(vars(_threads).pop("kept", None))
+    """Leave a forked child without its parent's loop.
+
+    Closing it would take the wake-up socket out of the selector that both share, and the parent would
+    sleep for ever; so nobody closes it, nor does its own finalizer.
+    """
+    kept = vars(_threads).pop("kept", None)
+    if kept is not None:
+        kept.loop.is_closed = lambda: True
+        _inherited.append(kept)
 
 
-_inherited: list[_Kept | None] = []
+_inherited: list[_Kept] = []
 atexit.register(_close)
 os.register_at_fork(after_in_child=_forget)

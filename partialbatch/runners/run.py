@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -39,12 +40,13 @@ class Run:
         values: What the record function returned, by index; None unless asked for.
         durations: Seconds, by index; None unless asked for.
         interrupt: What must be raised once running records have ended.
+        cancelled: How many records were cancelled at the deadline's margin: all that still ran.
         left_over: Why the records that no policy held back were not started; empty if all were.
     """
 
     __slots__ = (
         *("source", "records", "identifiers", "invoke", "awaits", "holds_back"),
-        *("states", "errors", "values", "durations", "interrupt", "left_over", "on_success"),
+        *("states", "errors", "values", "durations", "interrupt", "cancelled", "left_over", "on_success"),
     )
 
     def __init__(
@@ -66,6 +68,7 @@ class Run:
         self.values: list[Any] | None = [None] * len(records) if keep else None
         self.durations: list[float | None] | None = [None] * len(records) if keep else None
         self.interrupt: BaseException | None = None
+        self.cancelled = 0
         self.left_over = ""
         self.holds_back: Callable[[RawRecord], bool] | None = None
         self.on_success: Callable[[Any], None] | None = None
@@ -95,7 +98,8 @@ class Run:
         self.errors[index] = error
         if isinstance(error, INTERRUPTS) and self.interrupt is None:
             self.interrupt = error
-        logs.record_failed(self, index, error)
+        with suppress(Exception):  # a logging filter that raises must not cost other records their results
+            logs.record_failed(self, index, error)
         return self.holds_back is None or self.holds_back(self.records[index])
 
 
@@ -112,8 +116,13 @@ async def step(run: Run, index: int) -> bool:
         value = run.invoke(run.records[index])
         if run.awaits and is_awaitable(value):
             value = await value
+            if run.cancelled:
+                raise TimeoutError(
+                    "the record was cancelled at the deadline's margin (deadline_margin), and went on: "
+                    "re-raise the CancelledError after cleaning up"
+                )
         check_value(value)
-    except BaseException as error:  # noqa: B036, RUF100 - a CancelledError fails its record alone; interrupts are raised at the end
+    except BaseException as error:  # noqa: BLE001, RUF100 - a CancelledError fails its record alone; interrupts are raised at the end
         return not run.fail(index, error)
     finally:
         if run.durations is not None:

@@ -47,7 +47,7 @@ class Schedule:
         closed: Why nothing starts any more; empty while records do.
     """
 
-    __slots__ = ("_deadline", "_following", "_policy", "_ready", "closed")
+    __slots__ = ("_deadline", "_following", "_left", "_policy", "_ready", "closed")
 
     def __init__(
         self,
@@ -68,9 +68,15 @@ class Schedule:
         self._following = following
         behind = {following[index] for index in runnable}
         self._ready = [index for index in records if index not in behind]  # sorted, so it is a heap
+        self._left = len(records)
         self._policy = policy
         self._deadline = deadline
         self.closed = ""
+
+    @property
+    def gives_more(self) -> bool:
+        """Whether a record may still start, now or later."""
+        return self._left > 0 and not self.closed
 
     @property
     def width(self) -> int:
@@ -84,6 +90,7 @@ class Schedule:
         if self._deadline is not None and not self._deadline.allows():
             self.close(DEADLINE)
             return -1
+        self._left -= 1
         return heappop(self._ready)
 
     def ended(self, index: int, *, passes: bool) -> None:
@@ -103,5 +110,5 @@ class Schedule:
 
     def close(self, why: str) -> None:
         """Start nothing any more; the first reason stands."""
-        self._ready.clear()
+        # What is ready stays where it is: another thread may be taking from it.
         self.closed = self.closed or why

@@ -29,13 +29,23 @@ def in_order(run: Run, deadline: Deadline | None, *, stops: bool) -> None:
     """
     invoke, records = run.invoke, run.records
     pending = iter(records)
-    clock, started, slowest, end = None, 0.0, 0.0, 0.0
+    clock, started, slowest, end, read, unrun = None, 0.0, 0.0, 0.0, False, 0
     if deadline is not None:
         clock, started, end = deadline.clock, deadline.now, deadline.end
         if not deadline.allows():
             run.left_over = DEADLINE
             return
     for raw in pending:
+        if clock is not None:
+            if read:
+                now = clock()
+                if now - started > slowest:
+                    slowest = now - started
+                if now + slowest > end:
+                    run.left_over, unrun = DEADLINE, 1
+                    break
+                started = now
+            read = True  # the deadline's own reading was the first record's
         try:
             value = invoke(raw)
             if value is not None:
@@ -46,15 +56,7 @@ def in_order(run: Run, deadline: Deadline | None, *, stops: bool) -> None:
             if (held_back and stops) or run.interrupt is not None:
                 run.left_over = STOPPED
                 break
-        if clock is not None:
-            now = clock()
-            if now - started > slowest:
-                slowest = now - started
-            if now + slowest > end:
-                run.left_over = DEADLINE
-                break
-            started = now
-    run.succeed_up_to(len(records) - length_hint(pending))
+    run.succeed_up_to(len(records) - length_hint(pending) - unrun)
 
 
 def drain(run: Run, schedule: Schedule, deadline: Deadline | None) -> None:
@@ -62,12 +64,12 @@ def drain(run: Run, schedule: Schedule, deadline: Deadline | None) -> None:
     while (index := schedule.take()) >= 0:
         started = deadline.now if deadline is not None else 0
         passes = drive(step(run, index))
-        if deadline is not None:
+        if deadline is not None and schedule.gives_more:
             deadline.record_ended(started)
         if run.interrupt is not None:
             schedule.close(ENDING)
         schedule.ended(index, passes=passes)
-    run.left_over = schedule.closed
+    run.left_over = schedule.closed or run.left_over
 
 
 def drive(coroutine: Coroutine[Any, Any, bool]) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.runners import run_plain
-from partialbatch.runners.run import step
+from partialbatch.runners.run import FAILED, is_awaitable, step
 from partialbatch.runners.schedule import DEADLINE, ENDING
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, 
     tasks = _Tasks(run, schedule, deadline, workers)
     alarm = None
     if deadline is not None:
-        alarm = asyncio.get_running_loop().call_later(max(0.0, deadline.seconds_left), tasks.cancel, DEADLINE)
+        # In an empty context: the loop keeps the context of a timer, cancelled or not, until it is due.
+        alarm = asyncio.get_running_loop().call_later(
+            max(0.0, deadline.seconds_left), tasks.cancel_at_margin, context=Context()
+        )
     cancelled: asyncio.CancelledError | None = None
     tasks.refill()
     while tasks.running:
@@ -41,14 +45,19 @@ async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, 
             tasks.cancel(ENDING)
     if alarm is not None:
         alarm.cancel()
-    run.left_over = schedule.closed
+    run.left_over = schedule.closed or run.left_over
+    if tasks.error is not None:
+        raise tasks.error
     if cancelled is not None:
         raise cancelled
 
 
 async def in_thread(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
     """Run a plain record function beside the loop; a cancelled caller waits until no record runs."""
-    work = asyncio.ensure_future(asyncio.to_thread(run_plain, run, schedule, deadline, workers))
+    # A future, not a task: a loop that ends cancels all tasks, and the thread would go on unawaited.
+    work = asyncio.get_running_loop().run_in_executor(
+        None, copy_context().run, run_plain, run, schedule, deadline, workers
+    )
     cancelled: asyncio.CancelledError | None = None
     while not work.done():
         try:
@@ -70,6 +79,7 @@ class _Tasks:
         self._workers = workers
         self._loop = asyncio.get_running_loop()
         self.running: set[asyncio.Task[bool]] = set()
+        self.error: BaseException | None = None
         self.idle = asyncio.Event()
 
     def refill(self) -> None:
@@ -84,19 +94,28 @@ class _Tasks:
 
     def _ended(self, index: int, started: float, task: asyncio.Task[bool]) -> None:
         self.running.discard(task)
-        if self._deadline is not None:
-            self._deadline.record_ended(started)
-        if self._run.interrupt is not None:
+        try:
+            if self._deadline is not None and self._schedule.gives_more:
+                self._deadline.record_ended(started)
+            if self._run.interrupt is not None:
+                self._schedule.close(ENDING)
+            # A task that was cancelled before its first step has run nothing: its record stays skipped.
+            self._schedule.ended(index, passes=not task.cancelled() and task.result())
+        except BaseException as error:  # noqa: BLE001, RUF100 - raised once nothing runs; the loop would drop it, and wait for ever
+            self.error = error
             self._schedule.close(ENDING)
-        # A task that was cancelled before its first step has run nothing: its record stays skipped.
-        self._schedule.ended(index, passes=not task.cancelled() and task.result())
         self.refill()
 
     def cancel(self, why: str) -> None:
         """Start nothing any more, and cancel what runs."""
         self._schedule.close(why)
         for task in self.running:
-            task.cancel()
+            task.cancel(why)
+
+    def cancel_at_margin(self) -> None:
+        """Cancel because the time is up: what was started and has not ended fails, whatever it returns."""
+        self._run.cancelled = self._run.states.count(FAILED) - len(self._run.errors)
+        self.cancel(DEADLINE)
 
 
 def with_timeout(invoke: Callable[[RawRecord], Any], seconds: float) -> Callable[[RawRecord], Any]:
@@ -104,8 +123,14 @@ def with_timeout(invoke: Callable[[RawRecord], Any], seconds: float) -> Callable
 
     async def limited(raw: RawRecord) -> Any:
         try:
-            async with asyncio.timeout(seconds) as limit:
-                return await invoke(raw)
+            async with asyncio.timeout(None) as limit:
+                # In an empty context, as the alarm above.
+                Context().run(limit.reschedule, asyncio.get_running_loop().time() + seconds)
+                value = invoke(raw)
+                if is_awaitable(value):
+                    value = await value
+            if not limit.expired():
+                return value
         except TimeoutError:
             if not limit.expired():
                 raise

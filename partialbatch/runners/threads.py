@@ -12,8 +12,7 @@ from partialbatch.runners.schedule import ENDING
 from partialbatch.runners.sequential import drive
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-    from contextvars import Context
+    from concurrent.futures import ThreadPoolExecutor
 
     from partialbatch.runners.deadline import Deadline
     from partialbatch.runners.run import Run
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["side_by_side"]
 
 _pools: dict[int, ThreadPoolExecutor] = {}
-_pools_lock = threading.Lock()
 # A forked child has the pools' books but none of their threads.
 os.register_at_fork(after_in_child=_pools.clear)
 
@@ -35,16 +33,16 @@ def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, worker
     left behind would go on in the next invocation, beside the redelivered record.
     """
     team = _Team(run, schedule, deadline)
-    helpers = _start(team, min(workers, schedule.width) - 1, workers)
     try:
+        _start(team, min(workers, schedule.width) - 1, workers)
         team.work()
-        _wait(helpers)
     except BaseException:
-        # Only an interrupt that hit this loop, and no record, gets here.
+        # Only an interrupt that hit this loop, and no record, gets here, or a clock that failed.
         schedule.close(ENDING)
-        _wait(helpers)
         raise
-    run.left_over = schedule.closed
+    finally:
+        team.dismiss()
+    run.left_over = schedule.closed or run.left_over
 
 
 class _Team:
@@ -59,62 +57,87 @@ class _Team:
         self._schedule = schedule
         self._deadline = deadline
         self._lock = threading.Lock()
+        self._helper_left = threading.Condition(self._lock)
+        self._helpers = 0
+        self._over = False
+        self._error: BaseException | None = None
         self._context = copy_context()
+
+    def help(self) -> None:
+        """Work in a thread of the pool; a helper that comes when the batch is over finds nothing."""
+        with self._lock:
+            if self._over:
+                return
+            self._helpers += 1
+        try:
+            self.work()
+        except BaseException as error:  # noqa: BLE001, RUF100 - raised in the caller's thread
+            self._error = error
+            self._schedule.close(ENDING)
+        finally:
+            with self._lock:
+                self._helpers -= 1
+                self._helper_left.notify()
 
     def work(self) -> None:
         """Run one record after another until none is ready."""
         index, started = self._take()
         while index >= 0:
-            passes = self._fresh_context().run(drive, step(self._run, index))
+            try:
+                passes = self._context.copy().run(drive, step(self._run, index))
+            except BaseException as error:  # noqa: BLE001, RUF100 - struck the step, not the record function
+                passes = not self._run.fail(index, error)
             with self._lock:
-                if self._deadline is not None:
+                if self._deadline is not None and self._schedule.gives_more:
                     self._deadline.record_ended(started)
                 if self._run.interrupt is not None:
                     self._schedule.close(ENDING)
                 self._schedule.ended(index, passes=passes)
             index, started = self._take()
 
-    def _fresh_context(self) -> Context:
-        return self._context.copy()
+    def dismiss(self) -> None:
+        """Wait until no helper is at work, then let go of the batch.
+
+        Raises:
+            BaseException: What struck a helper outside of a record, or this wait.
+        """
+        while True:
+            try:
+                with self._lock:
+                    self._over = True
+                    self._helper_left.wait_for(lambda: self._helpers == 0)
+                break
+            except BaseException as error:  # noqa: BLE001, RUF100 - not even a second Ctrl-C leaves a record running
+                self._error = error
+                self._schedule.close(ENDING)
+        # A helper that could not be started may stay in the pool's queue: it must hold nothing of the batch.
+        del self._run, self._schedule, self._deadline, self._context
+        if self._error is not None:
+            raise self._error
 
     def _take(self) -> tuple[int, float]:
         with self._lock:
             return self._schedule.take(), self._deadline.now if self._deadline is not None else 0
 
 
-def _start(team: _Team, count: int, workers: int) -> list[Future[None]]:
+def _start(team: _Team, count: int, workers: int) -> None:
     """Put helpers to work; a machine that gives no more threads leaves the batch to fewer."""
-    helpers: list[Future[None]] = []
-    if count > 0:
-        pool = _pool(workers)
-        try:
-            helpers.extend(pool.submit(team.work) for _ in range(count))
-        except RuntimeError:
-            # No thread can be started; the caller does the work.
-            pass
-    return helpers
+    if count <= 0:
+        return
+    pool = _pool(workers)
+    try:
+        for _ in range(count):
+            pool.submit(team.help)
+    except RuntimeError:
+        pass  # No thread can be started, and still the helper is in the queue: `help` counts itself.
 
 
 def _pool(workers: int) -> ThreadPoolExecutor:
     """Return the pool for batches of so many workers; kept for the life of the process."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - handlers of one worker need none
 
-    with _pools_lock:
-        if workers not in _pools:
-            _pools[workers] = ThreadPoolExecutor(workers - 1, thread_name_prefix="partialbatch")
-        return _pools[workers]
-
-
-def _wait(helpers: list[Future[None]]) -> None:
-    """Wait until no helper runs; one that has not begun never will."""
-    for helper in helpers:
-        helper.cancel()
-    interrupt: BaseException | None = None
-    for helper in helpers:
-        while not helper.done():
-            try:
-                helper.exception()
-            except BaseException as error:  # noqa: B036, RUF100 - a second Ctrl-C must not leave a record running
-                interrupt = error
-    if interrupt is not None:
-        raise interrupt
+    pool = _pools.get(workers)
+    if pool is None:
+        # Atomic, without a lock that a fork might find taken; a pool that lost the race has no thread yet.
+        pool = _pools.setdefault(workers, ThreadPoolExecutor(workers - 1, thread_name_prefix="partialbatch"))
+    return pool
