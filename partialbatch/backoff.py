@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from partialbatch.errors import ConfigurationError
+from partialbatch.errors import ConfigurationError, is_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,11 +31,10 @@ class Backoff:
     def __post_init__(self) -> None:
         for option in ("base", "cap"):
             value = getattr(self, option)
-            # Not `value <= 0`: NaN must fail as well.
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+            if not (is_number(value) and value > 0):
                 raise ConfigurationError.bad_value(f"Backoff.{option}", value, "a number of seconds above 0")
         stalls = self.max_stalls
-        if isinstance(stalls, bool) or not isinstance(stalls, int) or stalls < 1:
+        if not (is_number(stalls) and isinstance(stalls, int) and stalls >= 1):
             raise ConfigurationError.bad_value("Backoff.max_stalls", stalls, "a whole number from 1 on")
 
     def ceiling(self, level: int) -> float:

@@ -51,17 +51,17 @@ def bind(
     """
     if plan.takes_state and window is None:
         raise EventError.no_window()
-    view, decode = source.view, plan.decode
+    view, first, kind = source.view, plan.first.make, plan.first.kind
     if not plan.takes_extras:
-        if plan.kind == "raw":
+        # Without a view where none is asked for: it would be half the cost of a record.
+        if kind == "raw":
             return function
-        if plan.kind == "view":
+        if kind == "view":
             return _with_view(function, source)
-        if plan.kind == "payload" and decode is not None:
-            payload = source.payload
+        if kind == "payload":
+            payload, decode = source.payload, plan.first.decode
             return lambda raw: function(decode(payload(raw)))
-    first = _first(plan)
-    fill = {
+    fill: dict[str, Callable[[Any], Any]] = {
         "record": lambda record: record,
         "context": lambda _: context,
         "lambda_context": lambda _: context,
@@ -100,15 +100,3 @@ def _with_view(function: Callable[..., Any], source: EventSource) -> Callable[[R
 
 def _constant(value: Any) -> Callable[[Any], Any]:
     return lambda _: value
-
-
-def _first(plan: Plan) -> Callable[[Any], Any]:
-    """Return what makes the first argument from a view."""
-    decode = plan.decode
-    if plan.kind == "raw":
-        return lambda record: record.raw
-    if decode is None:
-        return lambda record: record
-    if plan.kind == "change":
-        return decode
-    return lambda record: decode(record.payload)

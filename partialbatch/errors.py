@@ -18,8 +18,9 @@ No message holds a record's body.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,6 +39,15 @@ __all__ = [
 
 _NAMES_SHOWN = 10
 _NAME_LENGTH = 120
+_LONGEST_WAIT = 43_200
+"""Seconds, SQS's longest visibility timeout:
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
+"""
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Tell whether a value is a number that a float can hold; True, NaN and infinity are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def clip(text: str, limit: int = _NAME_LENGTH) -> str:
@@ -80,9 +90,9 @@ class EventError(PartialBatchError, ValueError):
     def unrecognized(cls, event: object) -> Self:
         """Name the keys of what came, never the values."""
         return cls(
-            f"this is no batch of a known event source: {shape(event)}. A batch has 'Records' (SQS, Kinesis, DynamoDB), "
-            "'records' by topic-partition (Kafka), or is a list (EventBridge Pipes); "
-            "for another source give source= an EventSource"
+            f"this is no batch of a known event source: {shape(event)}. "
+            "A batch has 'Records' (SQS, Kinesis, DynamoDB), 'records' by topic-partition (Kafka), "
+            "or is a list (EventBridge Pipes); for another source give source= an EventSource"
         )
 
     @classmethod
@@ -122,11 +132,21 @@ class EventError(PartialBatchError, ValueError):
 
 def shape(event: object) -> str:
     """Describe an event by its type and keys."""
-    if isinstance(event, dict):
-        return f"a dict with the keys {listing(map(str, event)) or '(none)'}"
     if isinstance(event, list) and event:
-        return f"a list whose first entry is {shape(event[0])}"
-    return f"a value of type {type(event).__name__}"
+        # Not by `shape` again: lists may be nested to any depth.
+        return f"a list whose first entry is {_shape(event[0])}"
+    return _shape(event)
+
+
+def _shape(value: object) -> str:
+    if isinstance(value, dict):
+        return f"a dict with the keys {listing(map(str, value)) or '(none)'}"
+    return f"a value of type {type(value).__name__}"
+
+
+def counted(names: Iterable[str]) -> str:
+    """Say how often each name occurs, the most frequent first."""
+    return listing(f"{count} {name}" for name, count in Counter(names).most_common())
 
 
 class PayloadError(PartialBatchError):
@@ -135,7 +155,7 @@ class PayloadError(PartialBatchError):
     @classmethod
     def field(cls, name: str, wanted: str, value: object) -> Self:
         """Say which field of the raw record is not what it should be."""
-        found = "missing" if value is None else f"of type {type(value).__name__}"
+        found = "missing or null" if value is None else f"of type {type(value).__name__}"
         return cls(f"the record's field {name!r} is {found}; expected {wanted}")
 
     @classmethod
@@ -143,7 +163,7 @@ class PayloadError(PartialBatchError):
         """Say what to write where records may come without a payload."""
         return cls(
             "the record has no payload (DynamoDB: a REMOVE or a stream without new images; Kafka: a tombstone): "
-            f"annotate the parameter `{wanted} | None`, or keep such records out by filter criteria"
+            f"annotate the parameter `{clip(wanted)} | None`, or keep such records out by filter criteria"
         )
 
     @classmethod
@@ -175,8 +195,7 @@ class FullBatchFailure(PartialBatchError):
 
     def __init__(self, result: Any, source: str) -> None:
         failed, skipped = result.failed, result.skipped
-        kinds = Counter(type(entry.error).__name__ for entry in failed)
-        why = listing(f"{kind} {count}×" for kind, count in kinds.most_common()) or "none"
+        why = counted(type(entry.error).__name__ for entry in failed) or "none"
         # From the response: a record function may have changed the raw record since.
         which = listing(item["itemIdentifier"] for item in result.response["batchItemFailures"])
         super().__init__(
@@ -197,10 +216,9 @@ class DeliveryError(PartialBatchError):
 
     def __init__(self, unprocessed: Sequence[Any], what: str = "records") -> None:
         self.unprocessed = list(unprocessed)
-        codes = Counter(entry.code or entry.reason for entry in self.unprocessed)
-        counted = listing(f"{code} {count}×" for code, count in codes.most_common())
+        codes = counted(entry.code or entry.reason for entry in self.unprocessed)
         super().__init__(
-            f"{len(self.unprocessed)} {what} were not accepted ({counted}); they are in .unprocessed, as they were given"
+            f"{len(self.unprocessed)} {what} were not accepted ({codes}); they are in .unprocessed, as they were given"
         )
 
 
@@ -212,10 +230,14 @@ class RetryAfter(Exception):
     """
 
     def __init__(self, seconds: float) -> None:
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 43_200:
+        if not (is_number(seconds) and 0 <= seconds <= _LONGEST_WAIT):
             raise ConfigurationError.bad_value("RetryAfter.seconds", seconds, "a number of seconds from 0 to 43,200")
-        super().__init__(f"retry after {seconds:g} s")
+        # The number, not a text: an exception is copied and unpickled from its arguments.
+        super().__init__(seconds)
         self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"retry after {self.seconds:g} s"
 
 
 class Reject(Exception):

@@ -1,18 +1,24 @@
 """What is written on the ``partialbatch`` logger.
 
 The names of the ``extra`` fields are stable: dashboards and alarms may rely on them.
+
+A failed record: ``record_source``, ``record_identifier``, ``record_receive_count`` (None where the source
+has none), ``record_error`` (the exception's type). The end of a batch: ``batch_source``, ``batch_size``,
+``batch_succeeded``, ``batch_failed``, ``batch_skipped``, ``batch_dead_lettered``, ``batch_duration`` (seconds).
+Records given back: ``batch_source``, ``batch_left_over``.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.errors import clip, listing, safe_repr
+from partialbatch.errors import clip, counted, safe_repr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from partialbatch.results import Status
 
 __all__ = ["batch_ended", "empty_batch", "logger", "record_failed", "records_left_over"]
 
@@ -51,7 +57,7 @@ def record_failed(run: Any, index: int, error: BaseException) -> None:
     )
 
 
-def batch_ended(source: str, errors: Sequence[BaseException], counts: dict[str, int], seconds: float) -> None:
+def batch_ended(source: str, errors: Sequence[BaseException], counts: Mapping[Status, int], seconds: float) -> None:
     """Write one line about a batch: at INFO, or at WARNING if anything failed or was left over."""
     level = logging.WARNING if counts["failed"] or counts["skipped"] else logging.INFO
     if not logger.isEnabledFor(level):
@@ -59,8 +65,7 @@ def batch_ended(source: str, errors: Sequence[BaseException], counts: dict[str, 
     untold = [type(error).__name__ for error in errors[TRACEBACKS_SHOWN:]]
     more = ""
     if untold:
-        kinds = listing(f"{kind} {count}×" for kind, count in Counter(untold).most_common())
-        more = f"; {len(untold)} failures without a traceback above: {kinds}"
+        more = f"; {len(untold)} failures without a traceback above: {counted(untold)}"
     logger.log(
         level,
         "%s batch of %d: %s in %.3f s%s",
@@ -89,7 +94,11 @@ def empty_batch() -> None:
 def records_left_over(source: str, count: int, why: str) -> None:
     """Warn that records were given back without having been started, or were cancelled."""
     logger.warning(
-        "%s batch: %d records were given back because %s", source, count, why, extra={"batch_left_over": count}
+        "%s batch: %d records were given back because %s",
+        source,
+        count,
+        why,
+        extra={"batch_source": source, "batch_left_over": count},
     )
 
 
@@ -105,38 +114,72 @@ def presentable(error: BaseException) -> BaseException:
     """Return an exception that is safe and short to log: the error itself, or a stand-in.
 
     An exception's text may be of any length, and its ``__str__`` may raise. Handlers format what they are
-    given, so a stand-in of the same name, with the same tracebacks, takes the place of such a chain.
+    given, so a stand-in of the same name, with the same tracebacks, takes the place of such a tree.
     """
-    chain = _chain(error)
-    texts = [_text(link) for link in chain]
-    if not any(text is None or len(text) > TEXT_SHOWN for text in texts):
-        return error
-    below: BaseException | None = None
-    for link, text in zip(reversed(chain), reversed(texts), strict=True):
-        shown = f"<{type(link).__name__} whose str raises>" if text is None else clip(text, TEXT_SHOWN)
-        stand_in = type(type(link).__name__, (Exception,), {"__module__": type(link).__module__})(shown)
-        stand_in.__traceback__ = link.__traceback__
-        stand_in.__cause__ = below
-        below = stand_in
-    return below or error
+    return error if all(map(_is_short, _tree(error))) else _stand_in(error, set())
 
 
-def _chain(error: BaseException) -> list[BaseException]:
-    """Return the error and what it was raised from, or in place of, as a traceback shows them."""
-    chain: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in chain:
-        chain.append(link)
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
-    return chain
+def _tree(error: BaseException) -> list[BaseException]:
+    """Return all exceptions that a traceback of this one shows: its chain, and the members of groups."""
+    found: dict[int, BaseException] = {}
+    pending: list[BaseException | None] = [error]
+    while pending:
+        link = pending.pop()
+        # By identity: an exception may define its own equality.
+        if link is not None and id(link) not in found:
+            found[id(link)] = link
+            pending.append(_below(link))
+            if isinstance(link, BaseExceptionGroup):
+                pending.extend(link.exceptions)
+    return list(found.values())
+
+
+def _below(error: BaseException) -> BaseException | None:
+    """Return what an exception was raised from, or in place of."""
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _is_short(error: BaseException) -> bool:
+    text = _text(error)
+    return text is not None and len(text) <= TEXT_SHOWN
 
 
 def _text(error: BaseException) -> str | None:
-    """Return all that a traceback prints of an exception's text, None where it cannot be had."""
+    """Return all that a traceback prints of an exception's own text, None where it cannot be had."""
     try:
-        texts = [str(error), *getattr(error, "__notes__", ())]
-        if isinstance(error, BaseExceptionGroup):
-            texts += [_text(inner) or " " * (TEXT_SHOWN + 1) for inner in error.exceptions]
-        return "\n".join(texts)
+        repr(error)  # some formatters show it
+        source = [error.text or ""] if isinstance(error, SyntaxError) else []
+        return "\n".join([str(error), *source, *getattr(error, "__notes__", ())])
     except Exception:
         return None
+
+
+def _stand_in(error: BaseException, seen: set[int]) -> BaseException:
+    """Return an exception of the same name with a safe, short text, and stand-ins for all below it."""
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        chain.append(link)
+        link = _below(link)
+    below: BaseException | None = None
+    for link in reversed(chain):
+        made = _short_form(link, seen)
+        made.__traceback__ = link.__traceback__
+        made.__cause__ = below
+        below = made
+    return below or Exception("(shown above)")
+
+
+def _short_form(error: BaseException, seen: set[int]) -> BaseException:
+    """Return an exception of the same name and with a text of its own; a group keeps its members."""
+    text, kind = _text(error), type(error)
+    shown = f"<{kind.__name__} whose str or repr raises>" if text is None else clip(text, TEXT_SHOWN)
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    if not isinstance(error, BaseExceptionGroup):
+        return type(kind.__name__, (Exception,), names)(shown)
+    members = [_stand_in(member, seen) for member in error.exceptions]
+    group: type[BaseExceptionGroup[BaseException]] = type(
+        kind.__name__, (BaseExceptionGroup,), {**names, "__str__": lambda _: shown}
+    )
+    return group("", members)

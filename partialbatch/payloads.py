@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, get_args, get_origin
 
-from partialbatch.errors import ConfigurationError, PayloadError, listing
-from partialbatch.sources import DynamoDBRecord
+from partialbatch.errors import ConfigurationError, PayloadError, clip, listing
 from partialbatch.sources.record import as_bytes, as_json, as_text, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Change", "decoder", "unwrapper"]
+    from partialbatch.sources import DynamoDBRecord
+
+__all__ = ["Change", "change_decoder", "decoder", "is_text", "unwrapper", "without_none"]
 
 Image = TypeVar("Image")
 _ERRORS_SHOWN = 5
@@ -43,23 +45,37 @@ def decoder(annotation: Any) -> Callable[[Any], Any]:
     Raises:
         ConfigurationError: Nothing can be made of the annotation, or pydantic is needed and missing.
     """
-    wanted, optional = _without_none(annotation)
-    convert = _plain_decoder(wanted) or _validator(annotation)
-    name = getattr(wanted, "__name__", None) or str(wanted)
+    wanted, optional = without_none(annotation)
+    convert, make_of_none = _plain_decoder(wanted), None
+    if convert is None:
+        convert, make_of_none = _validator(annotation)
+    name = wanted.__name__ if isinstance(wanted, type) and not get_args(wanted) else str(wanted)
 
     def decode(payload: Any) -> Any:
         if payload is not None:
             return convert(payload)
         if optional:
             return None
+        if make_of_none is not None:
+            # A type may accept None in other ways than `| None`.
+            with suppress(Exception):
+                return make_of_none(None)
         raise PayloadError.absent(name)
 
     return decode
 
 
 def change_decoder(annotation: Any) -> Callable[[DynamoDBRecord], Change[Any]]:
-    """Return what turns a DynamoDB view into a `Change` of the annotated images."""
+    """Return what turns a DynamoDB view into a `Change` of the annotated images.
+
+    Raises:
+        ConfigurationError: Nothing can be made of the annotation, or pydantic is needed and missing.
+    """
     (image,) = get_args(annotation) or (dict,)
+    if is_text(image):
+        raise ConfigurationError(
+            f"{annotation}: a DynamoDB image has no form as text or bytes; annotate Change[dict] or Change of a model"
+        )
     convert = decoder(Union[image, None])  # noqa: UP007 - `image` may be a string, which takes no `|`
 
     def decode(record: DynamoDBRecord) -> Change[Any]:
@@ -73,7 +89,7 @@ def unwrapper(envelope: Any) -> Callable[[Any], Any]:
     if envelope == "sns":
         return lambda payload: field(_json_object(payload), "Message", str)
     if envelope == "eventbridge":
-        return lambda payload: field(_json_object(payload), "detail", object)
+        return lambda payload: field(_json_object(payload), "detail", dict)
     return envelope  # type: ignore[no-any-return]  # a callable, as checked in the settings
 
 
@@ -85,7 +101,7 @@ def _json_object(payload: Any) -> dict[str, Any]:
     raise PayloadError.kind("an object (the envelope)", content)
 
 
-def _without_none(annotation: Any) -> tuple[Any, bool]:
+def without_none(annotation: Any) -> tuple[Any, bool]:
     """Split ``X | None`` into ``X`` and whether None is accepted."""
     if annotation is None or annotation is type(None):
         return annotation, True
@@ -98,8 +114,15 @@ def _without_none(annotation: Any) -> tuple[Any, bool]:
     return (others[0] if len(others) == 1 else annotation), True
 
 
+def is_text(annotation: Any) -> bool:
+    """Tell whether an annotation is of text or bytes, None aside."""
+    return without_none(annotation)[0] in (str, bytes)
+
+
 def _plain_decoder(annotation: Any) -> Callable[[Any], Any] | None:
     """Return a decoder that needs no pydantic, None where the annotation does."""
+    if annotation in (Any, object):
+        return as_json
     if annotation in (str, bytes):
         return _TEXT[annotation]
     origin = get_origin(annotation) or annotation
@@ -118,8 +141,8 @@ def _plain_decoder(annotation: Any) -> Callable[[Any], Any] | None:
     return parse
 
 
-def _validator(annotation: Any) -> Callable[[Any], Any]:
-    """Return a decoder that validates with pydantic's `TypeAdapter`."""
+def _validator(annotation: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Return a decoder that validates with pydantic's `TypeAdapter`, and its bare validation of Python objects."""
     try:
         import pydantic  # noqa: PLC0415 - 60 ms that only handlers with such an annotation pay
     except ImportError:
@@ -146,9 +169,9 @@ def _validator(annotation: Any) -> Callable[[Any], Any]:
             failure = _invalid(error, schema)
         except UnicodeError as error:
             failure = PayloadError.json(error)
-        raise failure
+        raise failure from None
 
-    return validate
+    return validate, from_python
 
 
 def _invalid(error: Any, schema: Any) -> PayloadError:
@@ -159,7 +182,7 @@ def _invalid(error: Any, schema: Any) -> PayloadError:
     where = (
         f"{'.'.join(_part(part, names) for part in entry['loc']) or 'payload'} ({entry['type']})" for entry in found
     )
-    return PayloadError(f"the payload is no valid {error.title}: {listing(where, _ERRORS_SHOWN)}")
+    return PayloadError(f"the payload is no valid {clip(error.title)}: {listing(where, _ERRORS_SHOWN)}")
 
 
 def _part(part: Any, names: set[str]) -> str:

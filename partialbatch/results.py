@@ -10,7 +10,7 @@ from partialbatch.errors import EventError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from partialbatch.types import BatchResponse, Identifier, RecordView
+    from partialbatch.types import BatchResponse, Identifier
 
 __all__ = ["BatchResult", "RecordResult", "Status", "build_response"]
 

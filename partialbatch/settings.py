@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeGuard
 
-from partialbatch.errors import ConfigurationError
+from partialbatch.errors import ConfigurationError, is_number
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def resolve(  # noqa: PLR0913 - the options are the contract
     group_by: Any = None,
     deadline_margin: Any = UNSET,
     record_timeout: Any = UNSET,
-    model: Any = UNSET,
+    model: Any = None,
     envelope: Any = None,
     max_receive_count: Any = UNSET,
     window_end: Any = None,
@@ -93,11 +93,11 @@ def resolve(  # noqa: PLR0913 - the options are the contract
         raise_on_full_failure=_setting("raise_on_full_failure", raise_on_full_failure, True, _word, _boolean),
         max_concurrency=_setting("max_concurrency", max_concurrency, 1, _number, _concurrency),
         group_by=_callable("group_by", group_by),
-        deadline_margin=_setting("deadline_margin", deadline_margin, MARGIN, _number, _margin),
-        record_timeout=_setting("record_timeout", record_timeout, None, _number, _timeout),
+        deadline_margin=_setting("deadline_margin", deadline_margin, MARGIN, _number_or_off, _margin),
+        record_timeout=_setting("record_timeout", record_timeout, None, _number_or_off, _timeout),
         model=model,
         envelope=_envelope(envelope),
-        max_receive_count=_setting("max_receive_count", max_receive_count, None, _number, _receives),
+        max_receive_count=_setting("max_receive_count", max_receive_count, None, _number_or_off, _receives),
         window_end=_callable("window_end", window_end),
     )
     _check_source_options(settings)
@@ -129,14 +129,16 @@ def _setting(
     return check(variable, parse(text)) if text else check(option, default)
 
 
+def _number_or_off(text: str) -> Any:
+    return None if text.lower() in _OFF else _number(text)
+
+
 def _word(text: str) -> Any:
     return _WORDS.get(text.lower(), text)
 
 
 def _number(text: str) -> Any:
-    """Read a number or ``off``; whatever else stays text, for the check to refuse."""
-    if text.lower() in _OFF:
-        return None
+    """Read a number; whatever else stays text, for the check to refuse."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -150,9 +152,9 @@ def is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def is_seconds(value: object) -> bool:
+def is_seconds(value: object) -> TypeGuard[float]:
     """Tell whether a value is a finite number of seconds, at least 0."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+    return is_number(value) and value >= 0
 
 
 def _source(option: str, value: Any) -> Any:

@@ -20,7 +20,6 @@ __all__ = [
     "ItemFailure",
     "LambdaContext",
     "RawRecord",
-    "RecordView",
     "Sink",
     "SinkSession",
     "Unprocessed",
@@ -63,17 +62,6 @@ class LambdaContext(Protocol):
         ...
 
 
-class RecordView(Protocol):
-    """What the core needs of a record view (`partialbatch.Record` has all of it)."""
-
-    raw: RawRecord
-
-    @property
-    def identifier(self) -> Identifier: ...
-    @property
-    def payload(self) -> Any: ...
-
-
 class EventSource(Protocol):
     """How records come out of an event, and how a failed one is named in the response.
 
@@ -106,8 +94,8 @@ class EventSource(Protocol):
         """Return the payload: text, bytes, or a plain Python object; None where there is none."""
         ...
 
-    def view(self, raw: RawRecord) -> RecordView:
-        """Return the lazy view that record functions get."""
+    def view(self, raw: RawRecord) -> Any:
+        """Return the lazy view that record functions get: a `partialbatch.Record`, or an object like it."""
         ...
 
     def group(self, raw: RawRecord) -> Hashable:

@@ -52,7 +52,8 @@ class Catalogue:
         if self._custom is not None:
             if not self._custom.matches(event):
                 raise EventError.other_source(self._wanted, shape(event))
-            return self._custom, self._custom.records(event)
+            records = self._custom.records(event)
+            return (self._custom, records) if records else (None, [])
         origin = origin_of(event)
         source = self._by_origin.get(origin)
         if source is None:
@@ -62,6 +63,8 @@ class Catalogue:
         if self._wanted not in ("auto", source.name):
             raise EventError.other_source(self._wanted, source.name)
         records = source.records(event)
+        if not records:
+            return None, []
         # Kafka names its source once an event.
         if origin is not None and origin[0] != PARTITIONS:
             check_uniform(records)

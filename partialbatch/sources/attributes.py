@@ -46,10 +46,10 @@ def _value(attribute: dict[str, Any]) -> Any:
     return _CONVERT[kind](value)
 
 
-def _string(value: Any) -> str:
+def _string(value: Any, kind: str = "S") -> str:
     if isinstance(value, str):
         return value
-    raise PayloadError.field("S", "text", value)
+    raise PayloadError.field(kind, "text", value)
 
 
 def _boolean(value: Any) -> bool:
@@ -62,19 +62,30 @@ def _binary(value: Any) -> bytes:
     return decode_base64(value, "B")
 
 
-def _set(convert: Callable[[Any], Any]) -> Callable[[Any], set[Any]]:
-    return lambda values: {convert(value) for value in values}
+def _number(value: Any) -> Decimal:
+    # DynamoDB writes numbers as text; Decimal would take tuples and booleans too.
+    return Decimal(_string(value, "N"))
+
+
+def _list(values: Any, kind: str = "L") -> list[Any]:
+    if isinstance(values, list):
+        return values
+    raise PayloadError.field(kind, "a list", values)
+
+
+def _set(kind: str, convert: Callable[[Any], Any]) -> Callable[[Any], set[Any]]:
+    return lambda values: {convert(value) for value in _list(values, kind)}
 
 
 _CONVERT: dict[str, Callable[[Any], Any]] = {
     "S": _string,
-    "N": Decimal,
+    "N": _number,
     "B": _binary,
     "BOOL": _boolean,
     "NULL": lambda _: None,
     "M": _map,
-    "L": lambda values: [_value(value) for value in values],
-    "SS": _set(_string),
-    "NS": _set(Decimal),
-    "BS": _set(_binary),
+    "L": lambda values: [_value(value) for value in _list(values)],
+    "SS": _set("SS", _string),
+    "NS": _set("NS", _number),
+    "BS": _set("BS", _binary),
 }

@@ -8,9 +8,9 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.errors import PayloadError
 from partialbatch.sources.attributes import to_python
 from partialbatch.sources.events import PIPE, RECORDS, Listed
+from partialbatch.sources.kept import Kept
 from partialbatch.sources.record import Record, field, moment
 from partialbatch.types import ErrorPolicy
 
@@ -33,30 +33,20 @@ class DynamoDBRecord(Record):
         """``INSERT``, ``MODIFY`` or ``REMOVE``."""
         return field(self.raw, "eventName", str)
 
-    @property
+    @Kept
     def keys(self) -> dict[str, Any]:
         """The item's primary key."""
-        try:
-            return self._keys
-        except AttributeError:
-            pass
-        self._keys: dict[str, Any] = to_python(field(self._change, "Keys", dict))
-        return self._keys
+        return to_python(field(self._change, "Keys", dict))
 
     @property
     def new_image(self) -> dict[str, Any] | None:
         """The item after the change; None on REMOVE, or where the stream's view type leaves it out."""
         return self.payload  # type: ignore[no-any-return]  # the payload is the new image
 
-    @property
+    @Kept
     def old_image(self) -> dict[str, Any] | None:
         """The item before the change; None on INSERT, or where the stream's view type leaves it out."""
-        try:
-            return self._old_image
-        except AttributeError:
-            pass
-        self._old_image: dict[str, Any] | None = image(self.raw, "OldImage")
-        return self._old_image
+        return image(self.raw, "OldImage")
 
     @property
     def sequence_number(self) -> str:
@@ -79,7 +69,7 @@ class DynamoDBRecord(Record):
 
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
         """
-        identity = self.raw.get("userIdentity") or {}
+        identity = {} if self.raw.get("userIdentity") is None else field(self.raw, "userIdentity", dict)
         return identity.get("type") == "Service" and identity.get("principalId") == "dynamodb.amazonaws.com"
 
     @property
@@ -109,8 +99,9 @@ class DynamoDBSource(Listed):
 
     def group(self, raw: RawRecord) -> Hashable:
         """Return the item's primary key; DynamoDB writes key values in one canonical form."""
-        keys = field(raw["dynamodb"], "Keys", dict)
-        return tuple((name, *value.items()) for name, value in sorted(keys.items()))
+        keys = field(field(raw, "dynamodb", dict), "Keys", dict)
+        # Keys are text, numbers and binaries, all of them text here.
+        return tuple((name, *field(keys, name, dict).items()) for name in sorted(keys))
 
     def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:  # noqa: ARG002 - the same for all records
         """Continue: Lambda starts again from the lowest sequence number that is reported."""
@@ -129,8 +120,5 @@ DynamoDBRecord._default_source = DynamoDBSource()  # noqa: SLF001 - the view and
 
 def image(raw: RawRecord | dict[str, Any], name: str) -> dict[str, Any] | None:
     """Return an image as plain Python; None where the record has none."""
-    change = raw.get("dynamodb")
-    if not isinstance(change, dict):
-        raise PayloadError.field("dynamodb", "dict", change)
-    value = change.get(name)
+    value = field(raw, "dynamodb", dict).get(name)
     return None if value is None else to_python(value)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import EventError, PayloadError
 from partialbatch.sources.events import PARTITIONS, PIPE, Listed, records_of
+from partialbatch.sources.kept import Kept
 from partialbatch.sources.record import Record, decode_base64, field, moment
 from partialbatch.types import ErrorPolicy
 
@@ -28,7 +29,7 @@ EVENT_SOURCES = ("aws:kafka", "SelfManagedKafka")
 class KafkaRecord(Record):
     """A message of a topic."""
 
-    __slots__ = ()
+    __slots__ = ("_headers", "_key")
 
     @property
     def topic(self) -> str:
@@ -38,14 +39,14 @@ class KafkaRecord(Record):
     @property
     def partition(self) -> int:
         """The partition's number within the topic."""
-        return field(self.raw, "partition", int)
+        return _whole(self.raw, "partition")
 
     @property
     def offset(self) -> int:
         """The offset within the partition."""
-        return field(self.raw, "offset", int)
+        return _whole(self.raw, "offset")
 
-    @property
+    @Kept
     def key(self) -> bytes | None:
         """The message's key, decoded; None where it has none."""
         key = self.raw.get("key")
@@ -56,16 +57,17 @@ class KafkaRecord(Record):
         """The message's value, decoded; None for a tombstone."""
         return self.payload  # type: ignore[no-any-return]  # the payload is the value
 
-    @property
+    @Kept
     def headers(self) -> list[tuple[str, bytes]]:
         """The headers in order; Kafka allows a name more than once."""
-        headers = self.raw.get("headers") or []
+        if self.raw.get("headers") is None:
+            return []
+        entries = field(self.raw, "headers", list)
         try:
-            # Lambda writes Java's bytes, which are signed.
-            return [(name, bytes(byte & 0xFF for byte in value)) for entry in headers for name, value in entry.items()]
-        except (TypeError, AttributeError):
+            return [(name, _signed(entry, name)) for entry in entries for name in entry]
+        except TypeError:
             pass
-        raise PayloadError.field("headers", "a list of byte arrays by name", headers)
+        raise PayloadError.field("headers", "a list of byte arrays by name", entries)
 
     @property
     def timestamp(self) -> datetime:
@@ -94,7 +96,11 @@ class KafkaSource(Listed):
 
     def identifier(self, raw: RawRecord) -> Identifier:
         """Return topic-partition and offset."""
-        return {"partition": f"{raw['topic']}-{raw['partition']}", "offset": raw["offset"]}
+        # Checked: what is made up of nulls would name no record, and look like an identifier.
+        return {
+            "partition": f"{field(raw, 'topic', str)}-{_whole(raw, 'partition')}",
+            "offset": _whole(raw, "offset"),
+        }
 
     def payload(self, raw: RawRecord) -> bytes | None:
         """Return the value, decoded."""
@@ -107,7 +113,7 @@ class KafkaSource(Listed):
 
     def group(self, raw: RawRecord) -> Hashable:
         """Return the topic-partition."""
-        return (field(raw, "topic", str), field(raw, "partition", int))
+        return (field(raw, "topic", str), _whole(raw, "partition"))
 
     def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:  # noqa: ARG002 - the same for all records
         """Continue: every offset that did not succeed is reported."""
@@ -123,6 +129,19 @@ class KafkaPipeSource(KafkaSource):
     def records(self, event: Any) -> list[RawRecord]:
         """See `EventSource.records`."""
         return records_of(event)
+
+
+def _whole(raw: Any, name: str) -> int:
+    """Return a field that holds a whole number; True and False are none."""
+    value = field(raw, name, int)
+    if isinstance(value, bool):
+        raise PayloadError.field(name, "int", value)
+    return value
+
+
+def _signed(entry: Any, name: str) -> bytes:
+    """Return a header's value: Lambda writes Java's bytes, which are signed."""
+    return bytes(byte & 0xFF for byte in field(entry, name, list))
 
 
 KafkaRecord._default_source = KafkaSource()  # noqa: SLF001 - the view and its source are one unit

@@ -7,6 +7,7 @@ from binascii import a2b_base64
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from partialbatch.errors import PayloadError
+from partialbatch.sources.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -26,7 +27,7 @@ class Record:
         raw: The plain ``dict`` as Lambda delivered it.
     """
 
-    __slots__ = ("_json", "_payload", "_source", "raw")
+    __slots__ = ("_data", "_json", "_payload", "_source", "_text", "raw")
 
     _default_source: ClassVar[EventSource]
 
@@ -57,8 +58,18 @@ class Record:
 
     @property
     def identifier(self) -> Identifier:
-        """What names this record in a partial failure response."""
-        return self._origin.identifier(self.raw)  # type: ignore[arg-type]  # a plain dict in unit tests
+        """What names this record in a partial failure response.
+
+        Raises:
+            PayloadError: It has none.
+        """
+        try:
+            identifier = self._origin.identifier(self.raw)  # type: ignore[arg-type]  # a plain dict in unit tests
+        except (LookupError, TypeError):
+            identifier = ""
+        if identifier and isinstance(identifier, str | dict):
+            return identifier
+        raise PayloadError("the record has no identifier, or one of the wrong type")
 
     @property
     def group(self) -> Hashable:
@@ -68,7 +79,10 @@ class Record:
     @property
     def event_source_arn(self) -> str:
         """The ARN of the queue, stream or cluster; empty where the event names none."""
-        return str(self.raw.get("eventSourceARN") or self.raw.get("eventSourceArn") or "")
+        for name in ("eventSourceARN", "eventSourceArn"):
+            if self.raw.get(name) is not None:
+                return field(self.raw, name, str)
+        return ""
 
     @property
     def payload(self) -> Any:
@@ -84,7 +98,7 @@ class Record:
         self._payload: Any = self._origin.payload(self.raw)  # type: ignore[arg-type]  # as above
         return self._payload
 
-    @property
+    @Kept
     def text(self) -> str:
         """The payload as text.
 
@@ -93,7 +107,7 @@ class Record:
         """
         return as_text(self.payload)
 
-    @property
+    @Kept
     def data(self) -> bytes:
         """The payload as bytes.
 
@@ -152,7 +166,7 @@ def as_json(payload: Any) -> Any:
         # Raised below, not here: the decoder's error holds the whole body,
         # and an exception raised while it is handled would keep it.
         failure = PayloadError.json(error)
-    raise failure
+    raise failure from None
 
 
 def field(raw: Any, name: str, kind: type[Kind]) -> Kind:
@@ -171,7 +185,9 @@ def decode_base64(text: object, name: str) -> bytes:
     """Decode strict base64: no foreign characters, right padding."""
     if isinstance(text, str):
         try:
-            return a2b_base64(text, strict_mode=True)
+            # Strict mode lets padding pass that nothing needs ("YWJj=", and "YWJj====").
+            if not len(text) % 4 and not text.endswith("==="):
+                return a2b_base64(text, strict_mode=True)
         except ValueError:
             pass
         raise PayloadError(f"the record's field {name!r} is no valid base64")
@@ -182,8 +198,9 @@ def moment(value: object, name: str, *, per_second: int = 1) -> datetime:
     """Return an aware UTC datetime for a time since the epoch."""
     from datetime import UTC, datetime  # noqa: PLC0415 - most handlers never ask for a time
 
-    try:
-        return datetime.fromtimestamp(float(value) / per_second, UTC)  # type: ignore[arg-type]  # checked by float()
-    except (TypeError, ValueError, OverflowError, OSError):
-        pass
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:
+            return datetime.fromtimestamp(float(value) / per_second, UTC)
+        except (ValueError, OverflowError, OSError):
+            pass
     raise PayloadError.field(name, "a time since the epoch", value)

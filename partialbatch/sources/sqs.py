@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from partialbatch.errors import PayloadError
 from partialbatch.sources.events import PIPE, RECORDS, Listed
+from partialbatch.sources.kept import Kept
 from partialbatch.sources.record import Record, decode_base64, field, moment
 from partialbatch.types import ErrorPolicy
 
@@ -26,7 +27,7 @@ __all__ = ["SQSRecord", "SQSSource"]
 class SQSRecord(Record):
     """A message of a queue."""
 
-    __slots__ = ()
+    __slots__ = ("_message_attributes",)
 
     @property
     def message_id(self) -> str:
@@ -43,10 +44,12 @@ class SQSRecord(Record):
         """The system attributes, as delivered."""
         return field(self.raw, "attributes", dict)
 
-    @property
+    @Kept
     def message_attributes(self) -> dict[str, str | bytes | Decimal]:
         """The message attributes by name, typed by their data type."""
-        attributes = self.raw.get("messageAttributes") or {}
+        if self.raw.get("messageAttributes") is None:
+            return {}
+        attributes = field(self.raw, "messageAttributes", dict)
         return {name: _typed(name, attribute) for name, attribute in attributes.items()}
 
     @property
@@ -57,7 +60,8 @@ class SQSRecord(Record):
     @property
     def group_id(self) -> str | None:
         """``MessageGroupId``; standard queues may carry one too, where it says nothing about order."""
-        return self.attributes.get("MessageGroupId")
+        attributes = self.attributes
+        return None if attributes.get("MessageGroupId") is None else field(attributes, "MessageGroupId", str)
 
     @property
     def sent_at(self) -> datetime:
@@ -82,7 +86,7 @@ class SQSSource(Listed):
     record_type = SQSRecord
     identifier = staticmethod(itemgetter("messageId"))
 
-    def __init__(self, fifo: Literal["auto"] | bool = "auto", max_receive_count: int | None = None) -> None:
+    def __init__(self, fifo: Literal["auto"] | bool = "auto", max_receive_count: int | None = None) -> None:  # noqa: FBT001 - as the option
         self.fifo = fifo
         self.max_receive_count = max_receive_count
 
@@ -96,13 +100,13 @@ class SQSSource(Listed):
 
     def group(self, raw: RawRecord) -> Hashable:
         """Return the message group on FIFO; a standard message stands alone."""
-        return field(raw["attributes"], "MessageGroupId", str) if self._is_fifo(raw) else None
+        return field(raw.get("attributes"), "MessageGroupId", str) if self._is_fifo(raw) else None
 
     def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:
         """Stop on FIFO, continue on standard."""
         return ErrorPolicy.STOP if self._is_fifo(records[0]) else ErrorPolicy.CONTINUE
 
-    def last_attempt(self, raw: RawRecord) -> bool:
+    def last_attempt(self, raw: RawRecord | dict[str, Any]) -> bool:
         """Tell whether SQS takes the message into the dead-letter queue if it fails now."""
         return self.max_receive_count is not None and receive_count(raw) >= self.max_receive_count
 
@@ -117,11 +121,12 @@ SQSRecord._default_source = SQSSource()  # noqa: SLF001 - the view and its sourc
 
 def receive_count(raw: RawRecord | dict[str, Any]) -> int:
     """Return ``ApproximateReceiveCount`` as a number."""
-    text = (raw.get("attributes") or {}).get("ApproximateReceiveCount")
-    try:
-        return int(text)
-    except (TypeError, ValueError):
-        pass
+    text = field(raw, "attributes", dict).get("ApproximateReceiveCount")
+    if isinstance(text, str | int) and not isinstance(text, bool):
+        try:
+            return int(text)
+        except ValueError:
+            pass
     raise PayloadError.field("attributes.ApproximateReceiveCount", "a whole number", text)
 
 

@@ -1,0 +1,36 @@
+"""Lazy properties of a slotted view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Kept"]
+
+Value = TypeVar("Value")
+
+
+class Kept(Generic[Value]):
+    """A property that is read when first asked for, and kept in the slot of its name with a ``_`` before it."""
+
+    def __init__(self, read: Callable[[Any], Value]) -> None:
+        self._read = read
+        self._slot = f"_{read.__name__}"
+        self.__doc__ = read.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> Value: ...
+    def __get__(self, instance: object, owner: type) -> Any:
+        if instance is None:
+            return self
+        try:
+            return getattr(instance, self._slot)
+        except AttributeError:
+            pass
+        value = self._read(instance)
+        setattr(instance, self._slot, value)
+        return value
