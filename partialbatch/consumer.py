@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.calls import Window, bind
+from partialbatch.errors import Reject, RetryAfter
 from partialbatch.invocation import Invocation
+from partialbatch.planning import Planner
 from partialbatch.runners import run_plain
-from partialbatch.runners.deadline import Deadline
-from partialbatch.runners.run import INTERRUPTS, Run, is_awaitable
-from partialbatch.runners.schedule import Schedule, successors
-from partialbatch.runners.sequential import in_order
+from partialbatch.runners.run import Run, is_awaitable
+from partialbatch.runners.sequential import drive, in_order
+from partialbatch.settings import check_source
 from partialbatch.sources import Catalogue
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Sequence
 
+    from partialbatch.attachments import Attachments
+    from partialbatch.planning import Work
     from partialbatch.results import BatchResult
     from partialbatch.settings import Settings
     from partialbatch.signatures import Plan
     from partialbatch.types import BatchResponse, EventSource, Identifier, RawRecord
 
 __all__ = ["Consumer"]
-
-UNKNOWN_GROUP = "the group of a record before it is unknown"
 
 
 class Consumer:
@@ -34,8 +34,8 @@ class Consumer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._catalogue = Catalogue(settings)
-        self._concurrency = settings.max_concurrency if settings.max_concurrency > 0 else os.cpu_count() or 1
-        self._one_by_one = self._concurrency == 1 and settings.group_by is None
+        self._attachments = _attachments(settings) if settings.has_attachments else None
+        self._planner = Planner(settings)
 
     def handle(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResponse:
         """Run a batch and return the Lambda result.
@@ -44,12 +44,30 @@ class Consumer:
             EventError: The event, or the response to it, cannot be trusted.
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
-        invocation = self._prepare(function, plan, event, context, keep=False)
-        self._execute(invocation, plan, context)
-        response = invocation.conclude()
+        return self.answer(self.run(function, plan, event, context))
+
+    def run(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> Invocation:
+        """Run a batch without answering; between the two, the testing kit looks at what became of each record.
+
+        Raises:
+            EventError: The event cannot be trusted.
+        """
+        keep = self._attachments is not None and self._attachments.keeps_results
+        invocation = self._prepare(function, plan, event, context, keep=keep)
+        self._execute(invocation, context)
+        return invocation
+
+    def answer(self, invocation: Invocation) -> BatchResponse:
+        """Return the Lambda result of a batch that was run.
+
+        Raises:
+            EventError: The response to it cannot be trusted.
+            FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
+        """
+        response = self._conclude(invocation)
         invocation.refuse(response, full_failure=self._settings.raise_on_full_failure)
         if invocation.window is not None:
-            _awaited(self._window_end(invocation, response))
+            _wait_for(self._end_window(invocation, response))
         return response
 
     def process(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResult[Any]:
@@ -59,21 +77,22 @@ class Consumer:
             EventError: The event, or the response to it, cannot be trusted.
         """
         invocation = self._prepare(function, plan, event, context, keep=True)
-        self._execute(invocation, plan, context)
-        response = invocation.conclude()
-        _awaited(self._window_end(invocation, response))
+        self._execute(invocation, context)
+        response = self._conclude(invocation)
+        _wait_for(self._end_window(invocation, response))
         return invocation.result(response)
 
     async def aprocess(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResult[Any]:
         """Do what `process` does, for a caller that is in an event loop."""
-        from partialbatch.runners import tasks  # noqa: PLC0415 - loads asyncio
+        from partialbatch.runners.tasks import beside  # noqa: PLC0415 - loads asyncio
 
         invocation = self._prepare(function, plan, event, context, keep=True)
         if invocation.source is not None:
-            runner = tasks.side_by_side if plan.awaits else tasks.in_thread
-            await runner(*self._work(invocation, context))
-        response = invocation.conclude()
-        ended = self._window_end(invocation, response)
+            work = self._plan(invocation, context)
+            flow = self._carry_out(invocation, context, work)
+            await (flow if self._needs_loop(invocation) else beside(drive, flow, stop=work[1]))
+        response = self._conclude(invocation)
+        ended = self._end_window(invocation, response)
         if is_awaitable(ended):
             await ended
         return invocation.result(response)
@@ -86,6 +105,8 @@ class Consumer:
             return Invocation(None, Run("empty", (), (), function, False, False), window)
         if not plan.universal:
             plan.check_source(source)
+        if self._settings.is_particular:
+            check_source(self._settings, source.name)
         # Before any code of the user's runs: it may change the raw records.
         identifiers = _identify(source, records)
         invoke = bind(function, plan, source, context, window)
@@ -100,87 +121,66 @@ class Consumer:
             run.on_success = window.advance
         return Invocation(source, run, window)
 
-    def _execute(self, invocation: Invocation, plan: Plan, context: Any) -> None:
+    def _execute(self, invocation: Invocation, context: Any) -> None:
         """Run the records, in the caller's thread or with its help."""
         if invocation.source is None:
             return
-        run, policy = invocation.run, self._policy(invocation)
-        if self._is_plain(invocation, policy):
-            in_order(run, self._deadline(context), stops=policy is ErrorPolicy.STOP)
-        elif plan.awaits:
-            from partialbatch.runners import loops, tasks  # noqa: PLC0415 - loads asyncio
+        run, policy = invocation.run, self._planner.policy(invocation)
+        if self._planner.is_plain(run, policy):
+            in_order(run, self._planner.deadline(context), stops=policy is ErrorPolicy.STOP)
+            if run.errors:
+                self._after_run(invocation, context)
+            return
+        flow = self._carry_out(invocation, context, self._plan(invocation, context))
+        if self._needs_loop(invocation):
+            from partialbatch.runners.loops import run_in_loop  # noqa: PLC0415 - loads asyncio
 
-            work = self._work(invocation, context)
-            loops.run_in_loop(lambda: tasks.side_by_side(*work))
+            run_in_loop(lambda: flow)
         else:
-            run_plain(*self._work(invocation, context))
+            drive(flow)
 
-    def _is_plain(self, invocation: Invocation, policy: ErrorPolicy) -> bool:
-        """Tell whether the batch can run in event order, with nothing but successes and failures to note."""
+    def _needs_loop(self, invocation: Invocation) -> bool:
+        bulk = self._attachments.bulk if self._attachments is not None else None
+        return invocation.run.awaits or (bulk is not None and bulk.awaits)
+
+    def _plan(self, invocation: Invocation, context: Any) -> Work:
+        """Plan which records run when, and open what they deliver to."""
+        if self._attachments is None:
+            return self._planner.work(invocation, context)
+        self._attachments.resume(invocation)  # what is done already need not run
+        work = self._planner.work(invocation, context)
+        self._attachments.attach(invocation, context)
+        return work
+
+    async def _carry_out(self, invocation: Invocation, context: Any, work: Work) -> None:
+        """Run the records, and then what waits for all of them."""
         run = invocation.run
-        return (
-            self._one_by_one
-            and policy is not ErrorPolicy.SKIP_GROUP
-            and not (run.awaits or run.on_success or run.values is not None)
-        )
+        if run.awaits:
+            from partialbatch.runners.tasks import in_rounds  # noqa: PLC0415 - loads asyncio
 
-    def _work(self, invocation: Invocation, context: Any) -> tuple[Run, Schedule, Deadline | None, int]:
-        """Plan which records may run when."""
-        run, policy = invocation.run, self._policy(invocation)
-        workers = 1 if invocation.window is not None else self._concurrency
-        runnable: Sequence[int] = range(len(run.records))
-        following = [-1] * len(run.records)
-        if workers > 1 or policy is ErrorPolicy.SKIP_GROUP or self._settings.group_by is not None:
-            runnable, groups = self._groups(invocation, policy)
-            following = successors(groups)
-        deadline = self._deadline(context)
-        return run, Schedule(runnable, following, policy, deadline), deadline, workers
+            await in_rounds(*work)
+        else:
+            run_plain(*work)
+        if self._attachments is not None and run.interrupt is None:
+            await self._attachments.bulk_step(invocation)
+        self._after_run(invocation, context)
 
-    def _groups(self, invocation: Invocation, policy: ErrorPolicy) -> tuple[list[int], list[Hashable]]:
-        """Ask for each record's group; a record whose group is unknown fails, and runs nowhere."""
-        run = invocation.run
-        group_of = self._grouping(invocation.source)
-        runnable: list[int] = []
-        groups: list[Hashable] = []
-        for index, raw in enumerate(run.records):
-            group: Hashable = None
-            try:
-                group = group_of(raw)
-                hash(group)
-            except BaseException as error:  # noqa: BLE001, RUF100 - fails its record alone, as in `step`
-                held_back = run.fail(index, error)
-                if isinstance(error, INTERRUPTS):
-                    raise
-                # What follows may be of the same group.
-                if held_back and policy is not ErrorPolicy.CONTINUE:
-                    run.left_over = UNKNOWN_GROUP
-                    break
-                group = None
-            else:
-                runnable.append(index)
-            groups.append(group)
-        return runnable, groups
+    def _after_run(self, invocation: Invocation, context: Any) -> None:
+        """Delay retries, where an option or an error asks for it."""
+        attachments = self._attachments
+        errors = invocation.run.errors.values()
+        if attachments is None and any(isinstance(error, RetryAfter | Reject) for error in errors):
+            attachments = _attachments(self._settings)
+        if attachments is not None and invocation.run.interrupt is None:
+            attachments.after_run(invocation, context)
 
-    def _grouping(self, source: Any) -> Callable[[RawRecord], Hashable]:
-        group_by = self._settings.group_by
-        if group_by is None:
-            return source.group  # type: ignore[no-any-return]  # an EventSource here
-        view = source.view
-        # In a tuple, for None is a group like any other here.
-        return lambda raw: (group_by(view(raw)),)
+    def _conclude(self, invocation: Invocation) -> BatchResponse:
+        response = invocation.conclude()
+        if self._attachments is not None:
+            self._attachments.after_response(invocation, response)
+        return response
 
-    def _policy(self, invocation: Invocation) -> ErrorPolicy:
-        if invocation.window is not None:
-            return ErrorPolicy.STOP
-        policy = self._settings.error_policy
-        if policy is ErrorPolicy.DERIVE and invocation.source is not None:
-            return invocation.source.policy(invocation.run.records)
-        return policy
-
-    def _deadline(self, context: Any) -> Deadline | None:
-        return Deadline.of(context, self._settings.deadline_margin)
-
-    def _window_end(self, invocation: Invocation, response: BatchResponse) -> Any:
+    def _end_window(self, invocation: Invocation, response: BatchResponse) -> Any:
         """Hand the final state to ``window_end``, once no record of the window is left.
 
         Returns:
@@ -190,6 +190,23 @@ class Consumer:
         if window is None or window_end is None or not window.final or response["batchItemFailures"]:
             return None
         return window_end(window.state)
+
+
+def _attachments(settings: Settings) -> Attachments:
+    from partialbatch.attachments import Attachments  # noqa: PLC0415 - most handlers need none of it
+
+    return Attachments(settings)
+
+
+def _wait_for(value: Any) -> None:
+    """Await what an async ``window_end`` returned."""
+    if is_awaitable(value):
+        from partialbatch.runners.loops import run_in_loop  # noqa: PLC0415 - loads asyncio
+
+        async def wait() -> None:
+            await value
+
+        run_in_loop(wait)
 
 
 def _holds_back(source: Any) -> Callable[[RawRecord], bool] | None:
@@ -205,17 +222,6 @@ def _holds_back(source: Any) -> Callable[[RawRecord], bool] | None:
             return True
 
     return holds_back
-
-
-def _awaited(value: Any) -> None:
-    """Await what an async ``window_end`` returned."""
-    if is_awaitable(value):
-        from partialbatch.runners import loops  # noqa: PLC0415 - loads asyncio
-
-        async def wait() -> None:
-            await value
-
-        loops.run_in_loop(wait)
 
 
 def _identify(source: EventSource, records: Sequence[RawRecord]) -> list[Identifier | None]:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
-from partialbatch.errors import ConfigurationError
+from partialbatch.checks import MOMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,21 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Listeners"]
 
-MOMENTS = ("on_batch_start", "around_record", "on_record_end", "on_batch_end")
-
 
 class Listeners:
     """The hooks of a handler. One that raises is logged, and nothing else comes of it."""
 
     def __init__(self, hooks: Sequence[Any]) -> None:
-        """Sort hooks by the moments that they have a method for.
-
-        Raises:
-            ConfigurationError: A hook has none.
-        """
-        for hook in hooks:
-            if not any(callable(getattr(hook, moment, None)) for moment in MOMENTS):
-                raise ConfigurationError.bad_value("hooks", hook, f"objects with any of {', '.join(MOMENTS)}")
+        """Sort hooks by the moments that they have a method for."""
         self._called: dict[str, list[Callable[..., Any]]] = {
             moment: [getattr(hook, moment) for hook in hooks if hasattr(hook, moment)] for moment in MOMENTS
         }

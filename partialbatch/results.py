@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["BatchResult", "RecordResult", "Status", "build_response"]
 
 Value = TypeVar("Value")
+SKIPPED, SUCCEEDED, FAILED, DEAD_LETTERED = 0, 1, 2, 3
+"""What a record's slot holds. Every record starts as skipped: only an observed success changes that."""
+
 Status = Literal["succeeded", "failed", "skipped", "dead_lettered"]
 
 

@@ -75,7 +75,7 @@ class OpenTelemetryHook:
         context = self._trace.get_current_span(self._propagate.extract(carrier)).get_span_context()
         if not context.is_valid and "AWSTraceHeader" in carrier:
             context = self._xray(carrier["AWSTraceHeader"])
-        return [self._trace.Link(context)] if context is not None and context.is_valid else []
+        return [self._trace.Link(context)] if context.is_valid else []
 
     def _xray(self, header: str) -> Any:
         """Read ``Root=1-<8 hex>-<24 hex>;Parent=<16 hex>;Sampled=1``.
@@ -91,7 +91,7 @@ class OpenTelemetryHook:
                 trace_flags=self._trace.TraceFlags(int(parts.get("Sampled", "0") == "1")),
             )
         except (KeyError, ValueError):
-            return None
+            return self._trace.INVALID_SPAN_CONTEXT
 
 
 def _headers(record: Any) -> dict[str, str]:

@@ -58,7 +58,9 @@ class ResumeLedger:
         return cls(_Memory())
 
     @classmethod
-    def dynamodb(cls, table: str, *, consumer: str, client: Any = None, key: str = "id", ttl: str = "expires_at") -> ResumeLedger:
+    def dynamodb(
+        cls, table: str, *, consumer: str, client: Any = None, key: str = "id", ttl: str = "expires_at"
+    ) -> ResumeLedger:
         """Keep entries in a DynamoDB table, for all execution environments.
 
         Args:
@@ -72,7 +74,7 @@ class ResumeLedger:
             ConfigurationError: `table` or `consumer` is empty.
         """
         for option, value in (("table", table), ("consumer", consumer)):
-            if not isinstance(value, str) or not value:
+            if not value:
                 raise ConfigurationError.bad_value(f"ResumeLedger.dynamodb({option})", value, "a name")
         from partialbatch.retries.dynamodb_ledger import DynamoDBLedger  # noqa: PLC0415 - loads boto3
 

@@ -56,7 +56,9 @@ class _Called:
             self._function(item)
         except Exception as error:
             code = type(error).__name__
-            self._refused.append(Unprocessed(item, code=code, message=clip(safe_str(error), TEXT_SHOWN), attempts=1, reason="rejected"))
+            self._refused.append(
+                Unprocessed(item, code=code, message=clip(safe_str(error), TEXT_SHOWN), attempts=1, reason="rejected")
+            )
 
     def flush(self) -> list[Unprocessed]:
         """See `SinkSession.flush`."""
@@ -74,10 +76,14 @@ def as_sink(option: str, value: Any) -> Sink:
         return value  # type: ignore[no-any-return]  # as just checked
     if callable(value):
         return _CallableSink(value)
-    raise ConfigurationError.bad_value(option, value, "a Sink (an object with `open`, every producer is one) or a callable")
+    raise ConfigurationError.bad_value(
+        option, value, "a Sink (an object with `open`, every producer is one) or a callable"
+    )
 
 
-def letter(raw: RawRecord, error: BaseException, identifier: Identifier | None, receive_count: int | None) -> dict[str, Any]:
+def letter(
+    raw: RawRecord, error: BaseException, identifier: Identifier | None, receive_count: int | None
+) -> dict[str, Any]:
     """Return what a dead letter holds, as plain JSON.
 
     Args:

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Change
 
 from __future__ import annotations
 
+import os
 from math import ceil
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
@@ -34,11 +35,15 @@ class Visibility:
         self._clients: dict[str, Any] = {}
         self._given = client
 
-    def warm_up(self, region: str) -> None:
-        """Make the client when the module loads: that takes 100 ms and more."""
-        self._client(region)
+    def warm_up(self) -> None:
+        """Make the client of the function's own region, when the module loads: that takes 100 ms and more."""
+        region = os.environ.get("AWS_REGION")
+        if region:
+            self._client(region)
 
-    def change(self, timeouts: Mapping[int, int], records: Sequence[RawRecord], seconds_left: Callable[[], float] | None) -> None:
+    def change(
+        self, timeouts: Mapping[int, int], records: Sequence[RawRecord], seconds_left: Callable[[], float] | None
+    ) -> None:
         """Set timeouts, ten messages a call.
 
         Args:

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import types
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
+from partialbatch.results import DEAD_LETTERED, FAILED, SUCCEEDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Protocol
 
     from partialbatch.types import RawRecord
 
-__all__ = ["DEAD_LETTERED", "FAILED", "SKIPPED", "SUCCEEDED", "Run", "check_value", "step"]
+    class Deliveries(Protocol):
+        """What takes values and permanent errors off the records of a run (see `retries.deliveries`)."""
 
-# What a slot holds. Every record starts as skipped: only an observed success changes that.
-SKIPPED, SUCCEEDED, FAILED, DEAD_LETTERED = 0, 1, 2, 3
+        @property
+        def takes_values(self) -> bool: ...
+        async def put(self, index: int, value: Any, group: Hashable, *, awaits: bool) -> bool: ...
+        async def bury(self, index: int, error: BaseException, group: Hashable, *, awaits: bool) -> bool: ...
+        def settle(self) -> dict[int, BaseException]: ...
+
+
+__all__ = ["Run", "check_value", "step"]
 
 _ONE_SUCCESS = bytes((SUCCEEDED,))
 INTERRUPTS = (SystemExit, KeyboardInterrupt)
+_NOTHING = nullcontext()
 _PLAIN = frozenset((bool, int, str, float, bytes, dict, list, tuple, set))
 
 
@@ -42,11 +53,20 @@ class Run:
         interrupt: What must be raised once running records have ended.
         cancelled: How many records were cancelled at the deadline's margin: all that still ran.
         left_over: Why the records that no policy held back were not started; empty if all were.
+        groups: What records stay in order with, by index; empty unless it matters.
+        is_ordered: Whether what records give away must arrive in the order of their groups.
+        deliveries: Takes values and permanent errors off the records; None: there are none.
+        buried: Why records are dead letters, by index.
+        waiting: The records that wait for their deliveries: value or error, by index.
+        resumed: The records that had succeeded in an earlier invocation.
+        around: Gives what is open while a record runs; None: nothing.
+        on_end: What is told that a record has ended; None: nothing.
     """
 
     __slots__ = (
         *("source", "records", "identifiers", "invoke", "awaits", "holds_back"),
         *("states", "errors", "values", "durations", "interrupt", "cancelled", "left_over", "on_success"),
+        *("groups", "is_ordered", "deliveries", "buried", "waiting", "resumed", "around", "on_end"),
     )
 
     def __init__(
@@ -72,6 +92,14 @@ class Run:
         self.left_over = ""
         self.holds_back: Callable[[RawRecord], bool] | None = None
         self.on_success: Callable[[Any], None] | None = None
+        self.groups: Sequence[Hashable] = ()
+        self.is_ordered = False
+        self.deliveries: Deliveries | None = None
+        self.buried: dict[int, BaseException] = {}
+        self.waiting: dict[int, tuple[Any, BaseException | None]] = {}
+        self.resumed: frozenset[int] = frozenset()
+        self.around: Callable[[int], AbstractContextManager[None]] | None = None
+        self.on_end: Callable[[int], None] | None = None
 
     def succeed(self, index: int, value: Any) -> None:
         """Note a success."""
@@ -80,6 +108,8 @@ class Run:
             self.values[index] = value
         if self.on_success is not None:
             self.on_success(value)
+        if self.on_end is not None:
+            self.on_end(index)
 
     def succeed_up_to(self, reached: int) -> None:
         """Note that all records before an index have run, and succeeded where they have no error."""
@@ -100,33 +130,84 @@ class Run:
             self.interrupt = error
         with suppress(Exception):  # a logging filter that raises must not cost other records their results
             logs.record_failed(self, index, error)
+        if self.on_end is not None:
+            self.on_end(index)
         return self.holds_back is None or self.holds_back(self.records[index])
 
+    def group(self, index: int) -> Hashable:
+        """Return what a record stays in order with, where that matters."""
+        return self.groups[index] if self.groups else None
 
-async def step(run: Run, index: int) -> bool:
+    def note_duration(self, index: int, started: float) -> None:
+        """Note how long a record took."""
+        if self.durations is not None:
+            self.durations[index] = perf_counter() - started
+
+    def bury(self, index: int, error: BaseException) -> None:
+        """Note that a dead letter was accepted."""
+        self.states[index] = DEAD_LETTERED
+        self.buried[index] = error
+        with suppress(Exception):  # as in `fail`
+            logs.record_failed(self, index, error, "is a dead letter")
+        if self.on_end is not None:
+            self.on_end(index)
+
+    def settle(self) -> list[tuple[int, bool]]:
+        """Send what records wait for.
+
+        Returns:
+            The records that waited, and whether each holds nothing back.
+        """
+        waiting, self.waiting = self.waiting, {}
+        if not waiting or self.deliveries is None:
+            return []
+        refused = self.deliveries.settle()
+        ended: list[tuple[int, bool]] = []
+        for index, (value, error) in sorted(waiting.items()):
+            passes = True
+            if index in refused:
+                passes = not self.fail(index, error or refused[index])
+            elif error is not None:
+                self.bury(index, error)
+            else:
+                self.succeed(index, value)
+            ended.append((index, passes))
+        return ended
+
+
+async def step(run: Run, index: int) -> bool | None:
     """Handle one record: the same for all runners, which differ in how they drive it.
 
     Returns:
-        Whether the record holds nothing back: it succeeded, or failed for the last time.
+        Whether the record holds nothing back: it succeeded, or failed for the last time; None while
+        it waits for its deliveries.
     """
     started = perf_counter() if run.durations is not None else 0.0
     # A worker that dies in mid-record leaves it as failed, never as skipped.
     run.states[index] = FAILED
     try:
-        value = run.invoke(run.records[index])
-        if run.awaits and is_awaitable(value):
-            value = await value
-            if run.cancelled:
-                raise TimeoutError(
-                    "the record was cancelled at the deadline's margin (deadline_margin), and went on: "
-                    "re-raise the CancelledError after cleaning up"
-                )
-        check_value(value)
+        with run.around(index) if run.around is not None else _NOTHING:
+            value = run.invoke(run.records[index])
+            if run.awaits and is_awaitable(value):
+                value = await value
+                if run.cancelled:
+                    raise TimeoutError(
+                        "the record was cancelled at the deadline's margin (deadline_margin), and went on: "
+                        "re-raise the CancelledError after cleaning up"
+                    )
+            takes = run.deliveries if run.deliveries is not None and run.deliveries.takes_values else None
+            check_value(value, iterated=takes is not None)
+            if takes is not None and await takes.put(index, value, run.group(index), awaits=run.awaits):
+                run.waiting[index] = (value, None)
     except BaseException as error:  # noqa: BLE001, RUF100 - a CancelledError fails its record alone; interrupts are raised at the end
+        run.note_duration(index, started)
+        if run.deliveries is not None and await run.deliveries.bury(index, error, run.group(index), awaits=run.awaits):
+            run.waiting[index] = (None, error)
+            return None
         return not run.fail(index, error)
-    finally:
-        if run.durations is not None:
-            run.durations[index] = perf_counter() - started
+    run.note_duration(index, started)
+    if index in run.waiting:
+        return None
     run.succeed(index, value)
     return True
 
@@ -136,8 +217,12 @@ def is_awaitable(value: object) -> bool:
     return hasattr(type(value), "__await__")
 
 
-def check_value(value: object) -> None:
+def check_value(value: object, *, iterated: bool = False) -> None:
     """Refuse a value that shows that the record function's code has not run.
+
+    Args:
+        value: What the record function returned.
+        iterated: Whether a generator will be iterated, by a sink.
 
     Raises:
         TypeError: It is a coroutine, or another awaitable, or a generator.
@@ -151,7 +236,7 @@ def check_value(value: object) -> None:
             f"the record function returned an awaitable ({type(value).__name__}) that nobody awaits, "
             "so its work was not done: write `async def`, or await it"
         )
-    if isinstance(value, types.GeneratorType | types.AsyncGeneratorType):
+    if isinstance(value, types.AsyncGeneratorType) or (isinstance(value, types.GeneratorType) and not iterated):
         raise TypeError(
             f"the record function returned a generator ({type(value).__name__}), whose code has not run: "
             "return its items as a list"

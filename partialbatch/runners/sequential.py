@@ -72,11 +72,11 @@ def drain(run: Run, schedule: Schedule, deadline: Deadline | None) -> None:
     run.left_over = schedule.closed or run.left_over
 
 
-def drive(coroutine: Coroutine[Any, Any, bool]) -> bool:
+def drive(coroutine: Coroutine[Any, Any, bool | None]) -> bool | None:
     """Run a step to its end without an event loop: a plain function's step never waits."""
     try:
         coroutine.send(None)
     except StopIteration as ended:
-        return bool(ended.value)
+        return ended.value  # type: ignore[no-any-return]  # StopIteration is untyped
     coroutine.close()
     raise RuntimeError("a record function that is not async waited for an event loop")

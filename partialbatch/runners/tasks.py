@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from contextvars import Context, copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from partialbatch.runners import run_plain
-from partialbatch.runners.run import FAILED, is_awaitable, step
+from partialbatch.results import FAILED
+from partialbatch.runners import settle
+from partialbatch.runners.run import is_awaitable, step
 from partialbatch.runners.schedule import DEADLINE, ENDING
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from partialbatch.runners.schedule import Schedule
     from partialbatch.types import RawRecord
 
-__all__ = ["in_thread", "side_by_side", "with_timeout"]
+__all__ = ["beside", "in_rounds", "side_by_side", "with_timeout"]
+
+T = TypeVar("T")
 
 
 async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
@@ -52,21 +55,35 @@ async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, 
         raise cancelled
 
 
-async def in_thread(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
-    """Run a plain record function beside the loop; a cancelled caller waits until no record runs."""
+async def in_rounds(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
+    """Run an async record function over what the schedule gives; in rounds, as `run_plain` does."""
+    while True:
+        await side_by_side(run, schedule, deadline, workers)
+        if run.interrupt is not None or not run.waiting:
+            return
+        await beside(settle, run, schedule, deadline, stop=schedule)
+
+
+async def beside(function: Callable[..., T], *arguments: Any, stop: Schedule) -> T:
+    """Call what may wait beside the loop; a cancelled caller waits until it has ended.
+
+    Args:
+        function: The function, called in a thread.
+        arguments: Its arguments.
+        stop: Closed when the caller is cancelled, so that no further record starts.
+    """
     # A future, not a task: a loop that ends cancels all tasks, and the thread would go on unawaited.
-    work = asyncio.get_running_loop().run_in_executor(
-        None, copy_context().run, run_plain, run, schedule, deadline, workers
-    )
+    work = asyncio.get_running_loop().run_in_executor(None, copy_context().run, function, *arguments)
     cancelled: asyncio.CancelledError | None = None
     while not work.done():
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError as error:
             cancelled = error
-            schedule.close(ENDING)
+            stop.close(ENDING)
     if cancelled is not None:
         raise cancelled
+    return work.result()
 
 
 class _Tasks:
@@ -78,7 +95,7 @@ class _Tasks:
         self._deadline = deadline
         self._workers = workers
         self._loop = asyncio.get_running_loop()
-        self.running: set[asyncio.Task[bool]] = set()
+        self.running: set[asyncio.Task[bool | None]] = set()
         self.error: BaseException | None = None
         self.idle = asyncio.Event()
 
@@ -92,7 +109,7 @@ class _Tasks:
         if not self.running:
             self.idle.set()
 
-    def _ended(self, index: int, started: float, task: asyncio.Task[bool]) -> None:
+    def _ended(self, index: int, started: float, task: asyncio.Task[bool | None]) -> None:
         self.running.discard(task)
         try:
             if self._deadline is not None and self._schedule.gives_more:
@@ -100,7 +117,7 @@ class _Tasks:
             if self._run.interrupt is not None:
                 self._schedule.close(ENDING)
             # A task that was cancelled before its first step has run nothing: its record stays skipped.
-            self._schedule.ended(index, passes=not task.cancelled() and task.result())
+            self._schedule.ended(index, passes=False if task.cancelled() else task.result())
         except BaseException as error:  # noqa: BLE001, RUF100 - raised once nothing runs; the loop would drop it, and wait for ever
             self.error = error
             self._schedule.close(ENDING)
@@ -114,7 +131,7 @@ class _Tasks:
 
     def cancel_at_margin(self) -> None:
         """Cancel because the time is up: what was started and has not ended fails, whatever it returns."""
-        self._run.cancelled = self._run.states.count(FAILED) - len(self._run.errors)
+        self._run.cancelled = self._run.states.count(FAILED) - len(self._run.errors) - len(self._run.waiting)
         self.cancel(DEADLINE)
 
 

@@ -1,0 +1,180 @@
+"""What the options beyond the record function add to an invocation: before, during and after its run.
+
+Loaded only where one of them is set, or a record function raised `RetryAfter` or `Reject`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from partialbatch import logs
+from partialbatch.errors import RecordSkipped, Reject, RetryAfter
+from partialbatch.listeners import Listeners
+from partialbatch.results import FAILED, SKIPPED, SUCCEEDED
+from partialbatch.retries.bulk import Bulk
+from partialbatch.retries.deliveries import Deliveries
+from partialbatch.retries.letters import as_sink, letter
+from partialbatch.retries.visibility import Visibility, plan_timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from partialbatch.invocation import Invocation
+    from partialbatch.settings import Settings
+    from partialbatch.types import BatchResponse
+
+__all__ = ["Attachments"]
+
+RESERVE = 0.5
+"""Seconds kept for the response itself, when all has been sent."""
+
+
+class Attachments:
+    """The sink, dead letter, retry delay, ledger and hooks of a handler.
+
+    Attributes:
+        bulk: The sink that is a bulk step, None if there is none.
+        keeps_results: Whether the value and duration of each record are needed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Make what needs no event; initialisation has burst CPU, so boto3's client is made now."""
+        self._settings = settings
+        is_sink = hasattr(settings.sink, "open")
+        self.bulk = Bulk(settings.sink) if settings.sink is not None and not is_sink else None
+        self._sink = settings.sink if is_sink else None
+        self._dead_letter = None if settings.dead_letter is None else as_sink("dead_letter", settings.dead_letter)
+        self._listeners = Listeners(settings.hooks) if settings.hooks else None
+        self._visibility = Visibility()
+        if settings.retry_delay is not None:
+            self._visibility.warm_up()
+        self.keeps_results = self.bulk is not None or self._listeners is not None
+
+    def resume(self, invocation: Invocation) -> None:
+        """Take off what had succeeded behind the checkpoint that this delivery starts at."""
+        run = invocation.run
+        if self._settings.resume is not None and invocation.window is None:
+            run.resumed = self._done_already(invocation)
+            for index in run.resumed:
+                run.states[index] = SUCCEEDED
+
+    def attach(self, invocation: Invocation, context: Any) -> None:
+        """Open sessions, and tell the hooks that the batch begins."""
+        run = invocation.run
+        if self._sink is not None or self._dead_letter is not None:
+            run.deliveries = self._open(invocation, seconds_left(context, self._settings.deadline_margin))
+        if self._listeners is not None:
+            listeners, source = self._listeners, invocation.source
+            views = [source.view(raw) for raw in run.records] if source is not None else []
+            listeners.tell("on_batch_start", views, context)
+            run.around = lambda index: listeners.around(views[index])
+            run.on_end = lambda index: listeners.tell("on_record_end", invocation.record_result(index))
+
+    async def bulk_step(self, invocation: Invocation) -> None:
+        """Hand what succeeded to the bulk sink; what it returns as failed fails, and its group behind it."""
+        run = invocation.run
+        if self.bulk is None:
+            return
+        indexes = [index for index, state in enumerate(run.states) if state == SUCCEEDED and index not in run.resumed]
+        failures = await self.bulk.failures({index: invocation.record_result(index) for index in indexes})
+        held: set[Any] = set()
+        for index in indexes:
+            if index in failures:
+                run.fail(index, failures[index])
+                held.add(run.group(index))
+            elif run.group(index) is not None and run.group(index) in held:
+                # It was written after one of its group that was not: only both again end up in order.
+                run.fail(index, RecordSkipped("a record of its group before it failed in the bulk sink"))
+
+    def after_run(self, invocation: Invocation, context: Any) -> None:
+        """Delay the retries of what failed; tell of what was asked for in vain."""
+        run, source = invocation.run, invocation.source
+        if self._dead_letter is None and any(isinstance(error, Reject) for error in run.errors.values()):
+            logs.once("reject", "a record function raised Reject and there is no dead_letter: the record fails")
+        asked = any(isinstance(error, RetryAfter) for error in run.errors.values())
+        receive_count = getattr(source, "receive_count", None)
+        if receive_count is None:
+            if asked:
+                logs.once("retry_after", f"a record function raised RetryAfter; {run.source} has no visibility timeout")
+        elif asked or self._settings.retry_delay is not None:
+            self._delay(invocation, context, receive_count)
+
+    def after_response(self, invocation: Invocation, response: BatchResponse) -> None:
+        """Remember what is done behind the checkpoint, and tell the hooks."""
+        if self._settings.resume is not None and invocation.window is None:
+            self._remember(invocation)
+        if self._listeners is not None:
+            self._listeners.tell("on_batch_end", invocation.result(response))
+
+    def _open(self, invocation: Invocation, left: Callable[[], float] | None) -> Deliveries:
+        run = invocation.run
+        ordered = run.is_ordered
+
+        def dead_letter(index: int, error: BaseException) -> dict[str, Any]:
+            raw = run.records[index]
+            return letter(raw, error, run.identifiers[index], logs.receive_count(raw))
+
+        return Deliveries(
+            self._sink.open(ordered=ordered, seconds_left=left) if self._sink is not None else None,
+            self._dead_letter.open(ordered=ordered, seconds_left=left) if self._dead_letter is not None else None,
+            self._settings.permanent,
+            dead_letter,
+        )
+
+    def _done_already(self, invocation: Invocation) -> frozenset[int]:
+        """Return the records that had succeeded behind the checkpoint that this delivery starts at."""
+        run, ledger = invocation.run, self._settings.resume
+        first = run.identifiers[0]
+        if ledger is None or not isinstance(first, str):
+            return frozenset()
+        done = ledger.done_behind(_arn(run.records[0]), first)
+        return frozenset(index for index, name in enumerate(run.identifiers) if index and name in done)
+
+    def _remember(self, invocation: Invocation) -> None:
+        run, ledger, reported = invocation.run, self._settings.resume, invocation.reported()
+        if ledger is None or not reported:
+            return
+        # Lambda starts again at the lowest sequence number, which is the first in event order.
+        checkpoint = reported[0]
+        states = enumerate(run.states[checkpoint + 1 :], checkpoint + 1)
+        done = [run.identifiers[index] for index, state in states if state not in (SKIPPED, FAILED)]
+        if done:
+            ledger.remember(_arn(run.records[0]), run.identifiers[checkpoint], done)
+
+    def _delay(self, invocation: Invocation, context: Any, receive_count: Callable[[Any], int]) -> None:
+        run, source = invocation.run, invocation.source
+        records = run.records
+
+        def group(index: int) -> Any:
+            try:
+                return source.group(records[index]) if source is not None else None
+            except Exception:
+                return None
+
+        timeouts = plan_timeouts(
+            {index: error for index, error in run.errors.items() if run.states[index] == FAILED},
+            # What nothing was tried on comes back by itself.
+            [
+                index
+                for index, state in enumerate(run.states)
+                if state == SKIPPED and run.states.count(SKIPPED) < len(records)
+            ],
+            backoff=self._settings.retry_delay,
+            receive_count=lambda index: receive_count(records[index]),
+            group=group,
+        )
+        if timeouts:
+            self._visibility.change(timeouts, records, seconds_left(context, self._settings.deadline_margin))
+
+
+def seconds_left(context: Any, margin: float | None) -> Callable[[], float] | None:
+    """Return what gives the seconds left for sending; None where there is no deadline."""
+    read = getattr(context, "get_remaining_time_in_millis", None)
+    if margin is None or not callable(read) or not isinstance(read(), int | float):
+        return None
+    reserve = min(RESERVE, margin)
+    return lambda: max(0.0, read() / 1000 - reserve)
+
+
+def _arn(raw: Any) -> str:
+    return str(raw.get("eventSourceARN", ""))
