@@ -9,6 +9,8 @@
     │   ├── PayloadError                             a record that cannot be decoded or validated
     │   ├── RecordSkipped                            why a record was not started
     │   ├── FullBatchFailure                         no record of the batch succeeded
+    │   ├── RecordError (also a ValueError)          a record that no call could carry; raised by put()
+    │   ├── ClosedError (also a RuntimeError)        a producer used after it was closed
     │   └── DeliveryError                            records that a service did not accept
     ├── RetryAfter                                   raised by a record function: try again later
     └── Reject                                       raised by a record function: no retry cures it
@@ -26,12 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "ClosedError",
     "ConfigurationError",
     "DeliveryError",
     "EventError",
     "FullBatchFailure",
     "PartialBatchError",
     "PayloadError",
+    "RecordError",
     "RecordSkipped",
     "Reject",
     "RetryAfter",
@@ -213,6 +217,30 @@ class FullBatchFailure(PartialBatchError):
         self.result = result
         self.response = result.response
         self.errors: tuple[BaseException, ...] = tuple(entry.error for entry in failed)
+
+
+class RecordError(PartialBatchError, ValueError):
+    """A record, or an option of it, that the service would never take; nothing was sent.
+
+    Attributes:
+        field: The name of what is wrong: a put option, or the service's own name.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+
+    @classmethod
+    def too_large(cls, field: str, size: int, limit: int, unit: str = "bytes") -> Self:
+        """Name the field, its size and the limit."""
+        return cls(field, f"has {size} {unit}, and at most {limit} are possible")
+
+
+class ClosedError(PartialBatchError, RuntimeError):
+    """A producer was used after it was closed."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is closed: make a new one, or put before leaving the `with` block")
 
 
 class DeliveryError(PartialBatchError):

@@ -1,1 +1,27 @@
+"""Batches sent downstream with boto3: every record accepted, or handed back as it was given."""
 
+from __future__ import annotations
+
+from partialbatch.producers.cloudwatch import CloudWatchProducer
+from partialbatch.producers.dynamodb import DynamoDBProducer
+from partialbatch.producers.entry import Stats
+from partialbatch.producers.eventbridge import EventBridgeProducer
+from partialbatch.producers.firehose import FirehoseProducer
+from partialbatch.producers.kinesis import KinesisProducer
+from partialbatch.producers.reader import DynamoDBReader
+from partialbatch.producers.session import Item
+from partialbatch.producers.sns import SNSProducer
+from partialbatch.producers.sqs import SQSProducer
+
+__all__ = [
+    "CloudWatchProducer",
+    "DynamoDBProducer",
+    "DynamoDBReader",
+    "EventBridgeProducer",
+    "FirehoseProducer",
+    "Item",
+    "KinesisProducer",
+    "SNSProducer",
+    "SQSProducer",
+    "Stats",
+]

@@ -1,0 +1,173 @@
+"""What all producers share: options, put, flush, the `with` block, and lent sessions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from partialbatch.errors import DeliveryError, RecordError, listing
+from partialbatch.producers.buffer import Buffer, Lanes
+from partialbatch.producers.engine import Engine
+from partialbatch.producers.entry import Entry, Stats
+from partialbatch.producers.session import Session
+from partialbatch.producers.settings import CommonOptions, Limits, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from types import TracebackType
+
+    from partialbatch.producers.answers import Faults
+    from partialbatch.types import Unprocessed
+
+__all__ = ["Producer"]
+
+_NOTHING: dict[str, Any] = {}
+
+
+class Producer(ABC):
+    """Sends records in batches; a subclass says what a service's call looks like.
+
+    Not for use by itself. A subclass sets `service`, gives its `Limits`, and has
+    `_entry`, `call` and `read`.
+    """
+
+    service: ClassVar[str]
+    put_options: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, limits: Limits, options: CommonOptions) -> None:
+        unknown = options.keys() - CommonOptions.__annotations__.keys()
+        if unknown:
+            raise TypeError(f"{type(self).__name__}() got unexpected keyword arguments: {listing(sorted(unknown))}")
+        self._settings = Settings.checked(limits, options)
+        self._serializer = options.get("serializer")
+        # Ids, unique in a producer and its sessions; one C call, 30 ns.
+        self._next = count().__next__
+        client = options.get("client")
+        self._client = make_client(self.service, self._settings.workers) if client is None else client
+        self._engine = self._make_engine(ordered=False, seconds_left=None)
+        self._unsent: list[Unprocessed] = []
+
+    @property
+    def client(self) -> Any:
+        """The boto3 client."""
+        return self._client
+
+    @property
+    def stats(self) -> Stats:
+        """What was done so far; sessions count for themselves."""
+        return self._engine.stats
+
+    @property
+    def unsent(self) -> list[Unprocessed]:
+        """What was held when the body of a `with` block raised."""
+        return self._unsent
+
+    def flush(self, seconds: float | Callable[[], float] | None = None) -> list[Unprocessed]:
+        """Send what is held, and return what was not accepted; each entry once.
+
+        Args:
+            seconds: A time limit, or a callable that gives the seconds left; None: no limit.
+        """
+        return self._engine.flush(seconds)
+
+    def close(self) -> None:
+        """Send what is held, and take nothing more.
+
+        Raises:
+            DeliveryError: With all that was not accepted and that no flush has returned.
+        """
+        try:
+            unprocessed = self.flush()
+        except BaseException:
+            self._interrupt()
+            raise
+        self._engine.close(type(self).__name__)
+        if unprocessed:
+            raise DeliveryError(unprocessed)
+
+    def open(self, *, ordered: bool = False, seconds_left: Callable[[], float] | None = None) -> Session:
+        """Lend a session: the client and the options are shared, the buffer is its own.
+
+        Args:
+            ordered: Whether items of one group must arrive in order.
+            seconds_left: Gives the seconds left for sending; None: no limit.
+        """
+        return Session(self, self._make_engine(ordered=ordered, seconds_left=seconds_left), ordered=ordered)
+
+    def __enter__(self) -> Self:
+        """Return the producer."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Send what is held; after a body that raised, keep it in `unsent` instead."""
+        if kind is None:
+            self.close()
+        else:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        self._engine.close(type(self).__name__)
+        self._unsent = self._engine.unsent()
+
+    def _make_engine(self, *, ordered: bool, seconds_left: Callable[[], float] | None) -> Engine:
+        stats = Stats()
+        return Engine(
+            self,
+            self._settings,
+            self._buffer(stats, ordered=ordered),
+            stats,
+            serial=self._serial(ordered=ordered),
+            seconds_left=seconds_left,
+        )
+
+    def _buffer(self, stats: Stats, *, ordered: bool) -> Buffer:
+        settings = self._settings
+        if ordered:
+            return Lanes(settings.max_entries, settings.max_bytes, stats, "serialize")
+        return Buffer(settings.max_entries, settings.max_bytes)
+
+    def _serial(self, *, ordered: bool) -> bool:
+        """Tell whether only one call at a time may be made."""
+        return False
+
+    def _check(self, options: Mapping[str, Any]) -> None:
+        unknown = options.keys() - self.put_options
+        if unknown:
+            known = listing(sorted(self.put_options)) or "no options"
+            raise RecordError(listing(sorted(unknown)), f"is unknown: {type(self).__name__}.put takes {known}")
+
+    def group_options(self, group: Hashable) -> Mapping[str, Any]:
+        """Return the put options that a session's group stands for, where a service has such."""
+        return _NOTHING
+
+    @abstractmethod
+    def entry(self, record: Any, options: Mapping[str, Any]) -> Entry:
+        """Check and serialise a record."""
+
+    @abstractmethod
+    def call(self, entries: Sequence[Entry]) -> Any:
+        """Make one call."""
+
+    @abstractmethod
+    def read(self, answer: Any, entries: Sequence[Entry], stats: Stats) -> Faults:
+        """Tell from the answer what was not accepted."""
+
+    def measure(self, entries: Sequence[Entry]) -> int:
+        """Return the bytes of some entries."""
+        return sum([entry.size for entry in entries])
+
+    def weigh(self, entries: Sequence[Entry]) -> float:
+        """Return the load of some entries."""
+        return len(entries)
+
+
+def make_client(service: str, workers: int) -> Any:
+    """Make a client whose retries are left to the producer, which knows the deadline."""
+    import boto3  # noqa: PLC0415 - 100 ms that only a client made here needs
+    from botocore.config import Config  # noqa: PLC0415 - see above
+
+    config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, max_pool_connections=max(10, workers))
+    return boto3.client(service, config=config)  # type: ignore[call-overload] # the service is a variable

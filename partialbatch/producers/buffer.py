@@ -1,0 +1,234 @@
+"""What waits to be sent: packed into batches, and in order where there is one."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from partialbatch.errors import RecordError
+from partialbatch.producers.entry import Fault, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+    from partialbatch.producers.entry import Entry, Stats
+
+__all__ = ["Buffer", "Lanes"]
+
+_HELD_BACK = Fault(Kind.UNSENT, message="held back: an earlier record of its group was rejected")
+
+
+class Buffer:
+    """Records without an order among them; `held` counts those in flight too."""
+
+    def __init__(self, max_entries: int, max_bytes: int) -> None:
+        self.max_entries = max_entries
+        self.max_bytes = max_bytes
+        self.held = 0
+        self.ready: deque[Entry] = deque()
+        self.bytes = 0  # of what is ready
+        self.splits: list[list[Entry]] = []  # parts of a poisoned call, each sent as it is
+        self.returned: list[Entry] = []  # what the buffer itself gives back
+
+    def add(self, entry: Entry) -> bool:
+        """Take a record, and tell whether a full call is ready."""
+        self.held += 1
+        self.ready.append(entry)
+        self.bytes += entry.size
+        return len(self.ready) >= self.max_entries or self.bytes >= self.max_bytes
+
+    def full(self) -> bool:
+        """Tell whether there is a call that no further record would fit into."""
+        return bool(self.splits) or len(self.ready) >= self.max_entries or self.bytes >= self.max_bytes
+
+    def any(self) -> bool:
+        """Tell whether there is anything to send."""
+        return bool(self.ready or self.splits)
+
+    def take(self) -> tuple[list[Entry], bool]:
+        """Return the next call's records, and whether they are part of a poisoned call."""
+        if self.splits:
+            return self.splits.pop(), True
+        if len(self.ready) <= self.max_entries and self.bytes <= self.max_bytes:
+            batch = list(self.ready)
+            self.ready.clear()
+            self.bytes = 0
+        else:
+            batch = self._pack()
+        self._left(batch)
+        return batch, False
+
+    def _pack(self) -> list[Entry]:
+        ready = self.ready
+        batch = [ready.popleft()]
+        size = batch[0].size
+        while ready and len(batch) < self.max_entries and size + ready[0].size <= self.max_bytes:
+            entry = ready.popleft()
+            size += entry.size
+            batch.append(entry)
+        self.bytes -= size
+        return batch
+
+    def _left(self, batch: list[Entry]) -> None:
+        """Note that records are on their way."""
+
+    def split(self, batch: list[Entry]) -> None:
+        """Halve a poisoned call; the first half goes first."""
+        middle = len(batch) // 2
+        self.splits += [batch[middle:], batch[:middle]]
+
+    def requeue(self, entries: Sequence[Entry]) -> None:
+        """Put records that are to be sent again in front of all others."""
+        self.ready.extendleft(reversed(entries))
+        self.bytes += sum(entry.size for entry in entries)
+
+    def release(self, entries: Sequence[Entry]) -> None:
+        """Let go of records that the service has accepted or rejected."""
+        self.held -= len(entries)
+
+    def clear(self) -> list[Entry]:
+        """Give up all that is not in flight, in the order in which it was put."""
+        queued = [*self.ready, *(entry for part in self.splits for entry in part)]
+        self.ready.clear()
+        self.splits.clear()
+        self.bytes = 0
+        self.held -= len(queued)
+        return sorted(queued, key=_seq)
+
+    def hold(self, entries: Iterable[Entry]) -> None:
+        """Send nothing more of the groups of these records; no groups here."""
+
+    def forget(self) -> None:
+        """Let held groups go on; no groups here."""
+
+
+class _Lane:
+    """The records of one key: the first is ready or in flight, the others wait for it."""
+
+    __slots__ = ("head", "queued", "waiting")
+
+    def __init__(self, head: Entry) -> None:
+        self.head = head
+        self.queued = True
+        self.waiting: deque[Entry] = deque()
+
+
+class Lanes(Buffer):
+    """Records of which at most one a key is unacknowledged.
+
+    Args:
+        max_entries: Records a call.
+        max_bytes: Bytes a call.
+        stats: Where superseded records are counted.
+        duplicates: What another record with a held key means: ``serialize`` it waits,
+            ``last`` it replaces what was not sent yet, ``error`` it is refused.
+        hold: Whether a rejection holds the rest of its lane back.
+    """
+
+    def __init__(self, max_entries: int, max_bytes: int, stats: Stats, duplicates: str, *, hold: bool = False) -> None:
+        super().__init__(max_entries, max_bytes)
+        self._hold = hold
+        self._stats = stats
+        self._duplicates = duplicates
+        self._lanes: dict[Hashable, _Lane] = {}
+        self._shut: set[Hashable] = set()
+
+    def add(self, entry: Entry) -> bool:
+        if entry.key is None:
+            return super().add(entry)
+        if entry.key in self._shut:
+            entry.blame(_HELD_BACK)
+            self.returned.append(entry)
+            return False
+        lane = self._lanes.get(entry.key)
+        if lane is None:
+            self._lanes[entry.key] = _Lane(entry)
+            return super().add(entry)
+        if self._duplicates == "error":
+            raise RecordError("key", "an operation on this key is still held or in flight (on_duplicate='error')")
+        self.held += 1
+        if self._duplicates == "last":
+            self._replace(lane, entry)
+        else:
+            lane.waiting.append(entry)
+        return self.full()
+
+    def _replace(self, lane: _Lane, entry: Entry) -> None:
+        if lane.queued:
+            self.bytes += entry.size - lane.head.size
+            lane.head.become(entry)
+        elif lane.waiting:
+            lane.waiting[0] = entry
+        else:
+            lane.waiting.append(entry)
+            return
+        self._supersede()
+
+    def _supersede(self) -> None:
+        self.held -= 1
+        self._stats.superseded += 1
+
+    def _left(self, batch: list[Entry]) -> None:
+        for entry in batch:
+            if entry.key is not None:
+                self._lanes[entry.key].queued = False
+
+    def requeue(self, entries: Sequence[Entry]) -> None:
+        again = []
+        for entry in entries:
+            lane = self._lanes.get(entry.key)
+            if lane is None:
+                again.append(entry)
+            elif self._duplicates == "last" and lane.waiting:
+                # A late retry of the older operation would undo the newer one.
+                self._supersede()
+                self._advance(entry.key, lane)
+            else:
+                lane.queued = True
+                again.append(entry)
+        super().requeue(again)
+
+    def release(self, entries: Sequence[Entry]) -> None:
+        super().release(entries)
+        for entry in entries:
+            lane = self._lanes.get(entry.key)
+            if lane is not None:
+                self._advance(entry.key, lane)
+
+    def _advance(self, key: Hashable, lane: _Lane) -> None:
+        if not lane.waiting:
+            del self._lanes[key]
+            return
+        lane.head = lane.waiting.popleft()
+        lane.queued = True
+        self.ready.append(lane.head)
+        self.bytes += lane.head.size
+
+    def hold(self, entries: Iterable[Entry]) -> None:
+        if not self._hold:
+            return
+        for key in {entry.key for entry in entries} - {None}:
+            self._shut.add(key)
+            waiting = self._lanes[key].waiting
+            for entry in waiting:
+                entry.blame(_HELD_BACK)
+            self.held -= len(waiting)
+            self.returned += waiting
+            waiting.clear()
+
+    def forget(self) -> None:
+        self._shut.clear()
+
+    def clear(self) -> list[Entry]:
+        queued = super().clear()
+        waiting = [entry for lane in self._lanes.values() for entry in lane.waiting]
+        self.held -= len(waiting)
+        for entry in queued:
+            self._lanes.pop(entry.key, None)
+        for lane in self._lanes.values():
+            lane.waiting.clear()
+        return sorted(queued + waiting, key=_seq)
+
+
+def _seq(entry: Entry) -> int:
+    return entry.seq

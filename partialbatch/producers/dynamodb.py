@@ -1,0 +1,193 @@
+"""DynamoDB: puts and deletes with `BatchWriteItem`.
+
+Limits: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from partialbatch.errors import RecordError
+from partialbatch.producers.base import Producer
+from partialbatch.producers.buffer import Buffer, Lanes
+from partialbatch.producers.entry import Entry, Fault, Kind, Stats
+from partialbatch.producers.items import Writer
+from partialbatch.producers.settings import CommonOptions, Limits, one_of
+from partialbatch.producers.tables import Tables, bare_name, check_key, identity
+from partialbatch.producers.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from partialbatch.producers.answers import Faults
+
+__all__ = ["DynamoDBOptions", "DynamoDBProducer", "capacity", "check_capacity"]
+
+_LIMITS = Limits(entries=25, bytes=16_000_000)
+_LARGEST = 409_600
+_UNIT = 1_024
+# No value takes more on the wire than this many times DynamoDB's measure: True, with a
+# name of one letter, is `"a": {"BOOL": true}, ` for 2 bytes, a control character `\\u0000` for 1.
+_WIRE_FACTOR = 16
+_UNPROCESSED = Fault(Kind.THROTTLED, message="DynamoDB returned it as unprocessed")
+
+
+class DynamoDBOptions(TypedDict, total=False):
+    """What `put` and `delete` take beside the item or key."""
+
+    table: str
+
+
+class DynamoDBProducer(Producer):
+    """Writes items to tables, and deletes them.
+
+    Args:
+        table: The table's name or ARN; with several tables, name them in `keys`.
+        keys: The names of the key attributes; for several tables, table to names.
+        on_duplicate: What a further operation on a key means while one is held: ``"last"``
+            it takes the other's place, ``"serialize"`` it is sent after it, ``"error"`` it
+            is refused. Two of one key are never in flight together.
+        floats: ``"convert"`` writes a float as ``Decimal(repr(x))``; ``"refuse"`` raises.
+        return_consumed_capacity: ``"TOTAL"`` or ``"INDEXES"`` feed `stats`.
+        **options: See `CommonOptions`; `serializer` returns a dict.
+    """
+
+    service = "dynamodb"
+    put_options = frozenset({"table", "operation"})
+
+    def __init__(
+        self,
+        table: str | None = None,
+        *,
+        keys: str | Sequence[str] | Mapping[str, str | Sequence[str]],
+        on_duplicate: str = "last",
+        floats: str = "refuse",
+        return_consumed_capacity: str = "NONE",
+        **options: Unpack[CommonOptions],
+    ) -> None:
+        self._on_duplicate = one_of("on_duplicate", on_duplicate, ("last", "serialize", "error"))
+        self._writer = Writer(convert_floats=one_of("floats", floats, ("refuse", "convert")) == "convert")
+        self._extra = check_capacity(return_consumed_capacity)
+        self._tables = Tables(table, keys)
+        super().__init__(_LIMITS, options)
+        # Below this the exact bytes on the wire cannot matter, and are not counted.
+        self._small = self._settings.max_bytes // self._settings.max_entries // _WIRE_FACTOR
+
+    def put(self, item: Any, **options: Unpack[DynamoDBOptions]) -> None:
+        """Write an item; send where a batch is full.
+
+        Args:
+            item: A dict, dataclass or pydantic model.
+            **options: ``table``, where the producer has several.
+
+        Raises:
+            RecordError: An item that DynamoDB would never take.
+        """
+        self._engine.add(self.entry(item, {**options, "operation": "put"}))
+
+    def delete(self, key: Any, **options: Unpack[DynamoDBOptions]) -> None:
+        """Delete the item of a key; send where a batch is full.
+
+        Args:
+            key: The key attributes alone, as a dict, dataclass or pydantic model.
+            **options: ``table``, where the producer has several.
+
+        Raises:
+            RecordError: A key that the table cannot have.
+        """
+        self._engine.add(self.entry(key, {**options, "operation": "delete"}))
+
+    def entry(self, record: Any, options: Mapping[str, Any]) -> Entry:
+        if len(options) > 1:
+            self._check(options)
+        table = options.get("table") or self._tables.default
+        if table is None:
+            raise RecordError("table", "is missing, and this producer writes to several")
+        names = self._tables.names(table)
+        item = _mapping(record if self._serializer is None else self._serializer(record))
+        wire, size = self._writer.item(item)
+        check_key(wire, names)
+        if size > _LARGEST:
+            raise RecordError.too_large("item", size, _LARGEST)
+        request = _request(options.get("operation", "put"), wire, names)
+        key = (bare_name(table), identity(wire, names))
+        bytes_ = size * _WIRE_FACTOR if size <= self._small else _wire_size(request, self._settings.max_bytes)
+        return Entry(self._next(), record, options, (table, request, size), bytes_, key)
+
+    def _buffer(self, stats: Stats, *, ordered: bool) -> Buffer:
+        return Lanes(self._settings.max_entries, self._settings.max_bytes, stats, self._on_duplicate)
+
+    def call(self, entries: Sequence[Entry]) -> Any:
+        tables: dict[str, list[Any]] = {}
+        for entry in entries:
+            table, request, _ = entry.wire
+            tables.setdefault(table, []).append(request)
+        return self._client.batch_write_item(RequestItems=tables, **self._extra)
+
+    def read(self, answer: Any, entries: Sequence[Entry], stats: Stats) -> Faults:
+        stats.consumed_capacity += capacity(answer)
+        unprocessed = answer.get("UnprocessedItems")
+        if not unprocessed:
+            return []
+        left = set(self._keys(unprocessed))
+        return [_UNPROCESSED if entry.key in left else None for entry in entries]
+
+    def _keys(self, unprocessed: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Any]:
+        for table, requests in unprocessed.items():
+            names = self._tables.find(table)
+            for request in requests:
+                wire = request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"]
+                if names and all(name in wire for name in names):
+                    yield bare_name(table), identity(wire, names)
+
+    def weigh(self, entries: Sequence[Entry]) -> float:
+        """Return the write capacity units, one a KiB begun."""
+        units: list[int] = [-(-entry.wire[2] // _UNIT) for entry in entries]
+        return sum(units)
+
+    def measure(self, entries: Sequence[Entry]) -> int:
+        """Return the bytes by DynamoDB's item-size rules."""
+        sizes: list[int] = [entry.wire[2] for entry in entries]
+        return sum(sizes)
+
+
+def _mapping(item: Any) -> Mapping[str, Any]:
+    if isinstance(item, Mapping):
+        return item
+    try:
+        return plain(item, "python")  # type: ignore[no-any-return] # a dict, by what a model promises
+    except TypeError:
+        raise RecordError(
+            "item", f"is a {type(item).__name__}: a dict, dataclass or pydantic model is possible"
+        ) from None
+
+
+def _request(operation: Any, wire: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    if operation == "put":
+        return {"PutRequest": {"Item": wire}}
+    if operation != "delete":
+        raise RecordError("operation", f"is {operation!r}; it takes 'put' or 'delete'")
+    if len(wire) > len(names):
+        raise RecordError("key", f"has more than the key attributes {', '.join(names)}")
+    return {"DeleteRequest": {"Key": wire}}
+
+
+def _wire_size(request: dict[str, Any], most: int) -> int:
+    size = len(json.dumps(request, default=lambda value: b64encode(value).decode())) + len(", ")
+    if size > most:
+        raise RecordError.too_large("item on the wire", size, most)
+    return size
+
+
+def check_capacity(value: str) -> dict[str, str]:
+    """Return the parameter that asks for the consumed capacity."""
+    one_of("return_consumed_capacity", value, ("NONE", "TOTAL", "INDEXES"))
+    return {} if value == "NONE" else {"ReturnConsumedCapacity": value}
+
+
+def capacity(answer: Mapping[str, Any]) -> float:
+    """Return the capacity units that a call consumed, in all its tables."""
+    return sum(row.get("CapacityUnits") or 0.0 for row in answer.get("ConsumedCapacity") or ())

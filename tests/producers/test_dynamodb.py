@@ -1,0 +1,397 @@
+"""DynamoDB: keys, duplicates, several tables, capacity, and the types on the wire."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pydantic
+import pytest
+from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from partialbatch import Backoff
+from partialbatch.errors import ConfigurationError, RecordError
+from partialbatch.producers import DynamoDBProducer
+from partialbatch.producers.items import Writer, from_wire
+from tests.producers.scripted import client_error
+
+
+class Table:
+    """Tables that apply what they accept, and return by script what they do not."""
+
+    def __init__(self, script=(), *, arn=False):
+        self.script = list(script)
+        self.items = {}
+        self.calls = []
+        self.arn = arn
+
+    def batch_write_item(self, RequestItems, **more):  # noqa: N803 - boto3's name
+        self.calls.append((RequestItems, more))
+        decision = self.script.pop(0) if self.script else "."
+        if decision == "throttle":
+            raise client_error("ProvisionedThroughputExceededException")
+        left, at, seen = {}, 0, set()
+        for table, requests in RequestItems.items():
+            for request in requests:
+                body = request.get("PutRequest", {}).get("Item") or request["DeleteRequest"]["Key"]
+                key = (table, str(body["pk"]), str(body.get("sk")))
+                assert key not in seen
+                seen.add(key)
+                letter, at = decision[at % len(decision)], at + 1
+                if letter == "t":
+                    name = f"arn:aws:dynamodb:eu-west-1:1:table/{table}" if self.arn else table
+                    left.setdefault(name, []).append(json.loads(json.dumps(request)))
+                elif "PutRequest" in request:
+                    self.items[key] = body
+                else:
+                    self.items.pop(key, None)
+        answer = {"UnprocessedItems": left} if left else {}
+        if more:
+            answer["ConsumedCapacity"] = [
+                {"TableName": "t", "CapacityUnits": 1.5},
+                {"TableName": "u", "CapacityUnits": 2},
+            ]
+        return answer
+
+
+def make(table, **options):
+    return DynamoDBProducer(
+        "t", **{"keys": "pk", "client": table, "sleep": lambda _: None, "backoff": Backoff(0.1, 1, 20)} | options
+    )
+
+
+OPERATIONS = st.lists(st.tuples(st.sampled_from(["put", "delete"]), st.integers(0, 5)), max_size=60)
+
+
+@given(
+    operations=OPERATIONS,
+    script=st.lists(st.one_of(st.just("throttle"), st.text(".t", min_size=1, max_size=5)), max_size=10),
+    workers=st.sampled_from([0, 0, 3]),
+    duplicates=st.sampled_from(["last", "serialize"]),
+    arn=st.booleans(),
+)
+def test_the_table_ends_as_if_operations_came_one_after_another(operations, script, workers, duplicates, arn):
+    """Whatever is throttled and retried, the last operation on a key wins; each one is accounted for."""
+    table = Table(script, arn=arn)
+    producer = make(table, workers=workers, on_duplicate=duplicates, max_entries=4, max_pending=8)
+    expected = {}
+    for value, (operation, key) in enumerate(operations):
+        if operation == "put":
+            producer.put({"pk": key, "value": value})
+            expected[key] = value
+        else:
+            producer.delete({"pk": key})
+            expected.pop(key, None)
+    assert producer.flush() == []
+    assert {int(item["pk"]["N"]): int(item["value"]["N"]) for item in table.items.values()} == expected
+    stats = producer.stats
+    assert stats.records + stats.superseded == len(operations)
+    if duplicates == "serialize":
+        assert stats.superseded == 0
+
+
+def test_a_newer_operation_replaces_a_retry():
+    """A put that was throttled is not sent again once a delete of its key is held."""
+    table = Table(["t"])
+    inner = table.batch_write_item
+    producer = make(table, max_entries=1)
+
+    def late(**call):
+        if len(table.calls) == 0:
+            producer._engine._buffer.add(producer.entry({"pk": 1}, {"operation": "delete"}))
+            producer._engine._buffer.add(producer.entry({"pk": 1, "v": 3}, {"operation": "put"}))
+        return inner(**call)
+
+    table.batch_write_item = late
+    producer.put({"pk": 1, "v": 1})
+    assert producer.flush() == []
+    assert [list(request) for call, _ in table.calls for request in call["t"]] == [["PutRequest"], ["PutRequest"]]
+    assert producer.stats.superseded == 2
+    assert [item["v"] for item in table.items.values()] == [{"N": "3"}]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (1, Decimal("1.00"), True),
+        (b"a", bytearray(b"a"), True),
+        (b"a", Binary(b"a"), True),
+        ("a", b"a", False),
+        ("1", 1, False),
+        (-1, Decimal("-1.0"), True),
+        (10**39 * 1, Decimal("1E39"), True),
+    ],
+)
+def test_keys_are_compared_as_dynamodb_does(one, other, same):
+    """1, 1.00 and Decimal('1') are one key; a str is no bytes."""
+    table = Table()
+    producer = make(table)
+    producer.put({"pk": one, "v": 1})
+    producer.put({"pk": other, "v": 2})
+    assert producer.flush() == []
+    assert sum(len(requests) for call, _ in table.calls for requests in call.values()) == (1 if same else 2)
+
+
+def test_error_refuses_a_second_operation_while_one_is_held():
+    """on_duplicate='error' raises at put; after a flush the key is free."""
+    producer = make(Table(), on_duplicate="error")
+    producer.put({"pk": 1})
+    with pytest.raises(RecordError, match="on_duplicate='error'"):
+        producer.delete({"pk": 1})
+    assert producer.flush() == []
+    producer.delete({"pk": 1})
+    assert producer.flush() == []
+
+
+def test_several_tables_share_a_call():
+    """keys={table: names} and put(table=); the capacity of all is summed."""
+    table = Table()
+    producer = DynamoDBProducer(
+        keys={"a": ["pk", "sk"], "arn:aws:dynamodb:eu-west-1:1:table/b": "pk"},
+        client=table,
+        return_consumed_capacity="TOTAL",
+    )
+    producer.put({"pk": 1, "sk": "x"}, table="a")
+    producer.put({"pk": 1, "sk": "y"}, table="a")
+    producer.delete({"pk": 1}, table="arn:aws:dynamodb:eu-west-1:1:table/b")
+    with pytest.raises(RecordError, match="table: is missing"):
+        producer.put({"pk": 1})
+    with pytest.raises(RecordError, match="'c' is not among"):
+        producer.put({"pk": 1}, table="c")
+    assert producer.flush() == []
+    ((requests, more),) = table.calls
+    assert {name: len(rows) for name, rows in requests.items()} == {"a": 2, "arn:aws:dynamodb:eu-west-1:1:table/b": 1}
+    assert more == {"ReturnConsumedCapacity": "TOTAL"}
+    assert producer.stats.consumed_capacity == 3.5
+    assert producer.stats.bytes > 0
+
+
+def test_an_unknown_item_in_the_answer_is_no_crash():
+    """What was not sent cannot be unprocessed: tables and keys that nobody knows are passed over."""
+    table = Table()
+    rows = [{"PutRequest": {"Item": {"pk": {"N": "77"}}}}, {"DeleteRequest": {"Key": {"other": {"S": "x"}}}}]
+    table.batch_write_item = lambda **_: {"UnprocessedItems": {"t": rows, "nobody": rows}}
+    producer = make(table)
+    producer.put({"pk": 1})
+    assert producer.flush() == []
+
+
+def test_what_comes_back_says_which_operation_it_was():
+    """.options has the operation, and the table where it was given."""
+    table = Table(["throttle"] * 3)
+    producer = make(table, backoff=Backoff(0.1, 1, 2))
+    item, key = {"pk": 1}, {"pk": 2}
+    producer.put(item)
+    producer.delete(key, table="t")
+    one, two = producer.flush()
+    assert (one.record is item, two.record is key) == (True, True)
+    assert one.options == {"operation": "put"}
+    assert two.options == {"operation": "delete", "table": "t"}
+
+
+@dataclass
+class Row:
+    pk: int
+    tags: list
+
+
+class Model(pydantic.BaseModel):
+    pk: int
+    inner: dict[str, Decimal]
+
+
+@pytest.mark.parametrize(
+    ("item", "wire"),
+    [
+        (Row(1, ["a"]), {"pk": {"N": "1"}, "tags": {"L": [{"S": "a"}]}}),
+        (Model(pk=2, inner={"a": Decimal("1.5")}), {"pk": {"N": "2"}, "inner": {"M": {"a": {"N": "1.5"}}}}),
+    ],
+)
+def test_dataclasses_and_models_are_items(item, wire):
+    """A dataclass or pydantic model is written as the dict of its fields."""
+    table = Table()
+    producer = make(table)
+    producer.put(item)
+    assert producer.flush() == []
+    assert table.calls[0][0] == {"t": [{"PutRequest": {"Item": wire}}]}
+
+
+NUMBERS = st.one_of(
+    st.integers(-(10**38) + 1, 10**38 - 1),
+    st.decimals(min_value=-(10**20), max_value=10**20, places=5, allow_nan=False),
+)
+SCALARS = st.one_of(st.text(), NUMBERS, st.binary(), st.booleans(), st.none())
+SETS = st.one_of(st.sets(st.text(), min_size=1), st.sets(NUMBERS, min_size=1), st.sets(st.binary(), min_size=1))
+VALUES = st.recursive(
+    st.one_of(SCALARS, SETS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(min_size=1), VALUES, max_size=6))
+def test_values_are_written_as_boto3_writes_them(item):
+    """The wire form, and what is read from it, agree with boto3's own serializers."""
+    theirs = {name: TypeSerializer().serialize(value) for name, value in item.items()}
+    ours, size = Writer(convert_floats=False).item(item)
+    assert _plain(ours) == _plain(theirs)
+    assert size >= len(item)
+    for value in ours.values():
+        assert from_wire(value) == _unwrapped(TypeDeserializer().deserialize(value))
+
+
+def _plain(wire):
+    return json.loads(
+        json.dumps(wire, default=lambda value: f"b{bytes(value).hex()}"),
+        object_hook=lambda row: {
+            kind: sorted(inner) if kind in {"SS", "NS", "BS"} else inner for kind, inner in row.items()
+        },
+    )
+
+
+def _unwrapped(value):
+    if isinstance(value, Binary):
+        return value.value
+    if isinstance(value, set):
+        return {_unwrapped(inner) for inner in value}
+    if isinstance(value, list):
+        return [_unwrapped(inner) for inner in value]
+    return {name: _unwrapped(inner) for name, inner in value.items()} if isinstance(value, dict) else value
+
+
+class Name(str):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    ("value", "wire", "size"),
+    [
+        ("é", {"S": "é"}, 2),
+        (Name("x"), {"S": "x"}, 1),
+        ((1,), {"L": [{"N": "1"}]}, 6),
+        (frozenset({1}), {"NS": ["1"]}, 2),
+        (memoryview(b"ab"), {"B": b"ab"}, 2),
+        (-15, {"N": "-15"}, 3),
+        (Decimal("1.50"), {"N": "1.50"}, 2),
+        (True, {"BOOL": True}, 1),
+        (None, {"NULL": True}, 1),
+        ({"a": "b"}, {"M": {"a": {"S": "b"}}}, 6),
+        (0.1, {"N": "0.1"}, 2),
+        (10**38, {"N": "1" + "0" * 38}, 2),
+    ],
+)
+def test_sizes_follow_the_item_size_rules(value, wire, size):
+    """An attribute takes its name's and its value's bytes."""
+    written, counted = Writer(convert_floats=True).item({"name": value})
+    if value == 10**38:
+        assert Decimal(written["name"]["N"]) == value
+    else:
+        assert written == {"name": wire}
+        assert counted == len("name") + size
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ({"pk": 1, "x": 0.5}, "x: is a float"),
+        ({"pk": 1, "x": [{"y": 0.5}]}, r"x\[0\].y: is a float"),
+        ({"pk": 1, "x": Decimal("NaN")}, "x: is NaN"),
+        ({"pk": 1, "x": Decimal("-Infinity")}, "x: is -Infinity"),
+        ({"pk": 1, "x": Decimal("1E200")}, "x: does not fit"),
+        ({"pk": 1, "x": Decimal("1E-131")}, "x: does not fit"),
+        ({"pk": 1, "x": 10**40 + 1}, "x: does not fit"),
+        ({"pk": 1, "x": set()}, "x: is an empty set"),
+        ({"pk": 1, "x": {1, "a"}}, "x: is a set of other"),
+        ({"pk": 1, "x": {True}}, "x: is a set of other"),
+        ({"pk": 1, "x": {1: 2}}, "x: has a key that is a int"),
+        ({"pk": 1, "x": object()}, "x: is a object"),
+        ({"pk": 1, 2: 2}, "item: has an attribute name that is an empty str or a int"),
+        ({"x": 1}, "pk: is missing"),
+        ({"pk": ""}, "pk: is empty"),
+        ({"pk": b""}, "pk: is empty"),
+        ({"pk": True}, "pk: is of type BOOL"),
+        ({"pk": "é" * 1025}, "pk: has 2050 bytes, and at most 2048"),
+        ({"pk": 1, "x": "a" * 409_600}, "item: has 409605 bytes, and at most 409600"),
+        ([], "item: is a list"),
+        ({"pk": 1, "x": "\ud800"}, "x: holds a lone surrogate"),
+    ],
+)
+def test_items_that_no_table_takes_are_refused(item, message):
+    """The error names the attribute, the limit and the size; nothing is sent and the producer goes on."""
+    table = Table()
+    producer = make(table)
+    with pytest.raises(RecordError, match=message):
+        producer.put(item)
+    producer.put({"pk": 1})
+    assert producer.flush() == []
+    assert producer.stats.records == 1
+
+
+def test_floats_are_refused_where_not_finite_even_if_converted():
+    """floats='convert' writes Decimal(repr(x)); NaN stays impossible."""
+    table = Table()
+    producer = make(table, floats="convert")
+    producer.put({"pk": 0.1})
+    with pytest.raises(RecordError, match="is NaN"):
+        producer.put({"pk": 1, "x": float("nan")})
+    assert producer.flush() == []
+    assert table.calls[0][0]["t"] == [{"PutRequest": {"Item": {"pk": {"N": "0.1"}}}}]
+
+
+def test_a_delete_takes_the_key_alone():
+    """Further attributes in a key are refused, and so is another operation."""
+    producer = make(Table())
+    with pytest.raises(RecordError, match="more than the key attributes pk"):
+        producer.delete({"pk": 1, "x": 2})
+    with pytest.raises(RecordError, match="it takes 'put' or 'delete'"):
+        producer.entry({"pk": 1}, {"operation": "upsert"})
+    with pytest.raises(RecordError, match="colour: is unknown"):
+        producer.put({"pk": 1}, colour="red")
+
+
+def test_large_items_are_counted_as_they_are_on_the_wire():
+    """A call stays below 16,000,000 bytes also where text takes six times its size as JSON."""
+    table = Table()
+    producer = make(table)
+    for number in range(12):
+        producer.put({"pk": number, "x": "\x01" * 400_000})
+        producer.put({"pk": -1 - number, "x": b"\x01" * 100_000})
+    assert producer.flush() == []
+    sizes = [len(json.dumps(call, default=lambda value: "x" * (len(value) * 4 // 3 + 4))) for call, _ in table.calls]
+    assert max(sizes) <= 16_000_000
+    assert len(sizes) == 2
+
+
+def test_an_item_larger_than_a_call_is_refused():
+    """max_bytes holds for one item too."""
+    with pytest.raises(RecordError, match=r"item on the wire: has 10\d\d bytes, and at most 200"):
+        make(Table(), max_bytes=200).put({"pk": 1, "x": "a" * 1000})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"keys": ()},
+        {"keys": ("a", "b", "c")},
+        {"keys": 5},
+        {"keys": {}},
+        {"keys": {"u": "pk"}},
+        {"keys": [""]},
+        {"on_duplicate": "first"},
+        {"floats": "round"},
+        {"return_consumed_capacity": "ALL"},
+    ],
+)
+def test_options_that_cannot_work_are_refused(options):
+    """A bad option is a ConfigurationError that names it."""
+    with pytest.raises(ConfigurationError, match=next(iter(options))):
+        make(Table(), **options)
+
+
+def test_a_table_is_needed():
+    """Without a table and without tables in keys= nothing can be written."""
+    with pytest.raises(ConfigurationError, match="table"):
+        DynamoDBProducer(keys="pk", client=Table())

@@ -1,0 +1,462 @@
+"""The invariants that hold for every service, every script of failures and every number of workers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from random import Random
+
+import pytest
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, NoCredentialsError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from partialbatch import Backoff
+from partialbatch.errors import ClosedError, DeliveryError
+from partialbatch.producers import SQSProducer
+from tests.producers.scripted import CASES, Clock, Scripted, client_error
+
+WORKERS = st.sampled_from([0, 0, 1, 3])
+
+
+def scripts(letters: str, whole=("ok", "throttle", "timeout", "broken")):
+    one = st.one_of(st.sampled_from(whole), st.text(letters, min_size=1, max_size=7))
+    return st.lists(one, max_size=12)
+
+
+def options(client, workers=0, **more):
+    clock = client.clock
+    timing = {} if clock is None else {"clock": clock, "sleep": clock.sleep}
+    if workers and clock is not None:
+        timing = {"sleep": lambda seconds: None}
+    return (
+        {"client": client, "random": Random(7).random, "workers": workers, "backoff": Backoff(0.1, 2.0, 5)}
+        | timing
+        | more
+    )
+
+
+def records(count, pad=0):
+    return [{"n": n, "pad": "x" * (pad * n % 50)} for n in range(count)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+@given(data=st.data())
+def test_every_record_is_accepted_or_handed_back_once(case, data):
+    """Conservation, identity, limits, ids, no second sending of what was accepted, and waits within bounds."""
+    client = Scripted(data.draw(scripts(case.letters)), data.draw(st.sets(st.integers(0, 60), max_size=3)), Clock())
+    workers = data.draw(WORKERS)
+    entries = data.draw(st.integers(1, min(case.entries, 12)))
+    most = data.draw(st.sampled_from([None, 150, 400]))
+    given_records = records(data.draw(st.integers(0, 60)), pad=3)
+    before = json.dumps(given_records)
+    producer = case.make(**options(client, workers, max_entries=entries, max_bytes=most))
+    back = []
+    with producer:
+        for record in given_records:
+            case.put(producer, record)
+            if data.draw(st.booleans()) and record["n"] % 13 == 0:
+                back += producer.flush()
+        back += producer.flush()
+        calls = len(client.calls)
+        assert producer.flush() == []
+        assert len(client.calls) == calls
+    assert json.dumps(given_records) == before
+    assert all(entry.record is given_records[entry.record["n"]] for entry in back)
+    returned = [entry.record["n"] for entry in back]
+    assert not [n for n, times in Counter(client.accepted).items() if times > 1]
+    assert sorted(client.accepted + returned) == list(range(len(given_records)))
+    assert Counter(entry.record["n"] for entry in back if entry.reason == "rejected") == Counter(
+        client.rejected
+        + [n for n in client.poison if n in returned and n not in client.rejected and _poisoned(back, n)]
+    )
+    for call in client.calls:
+        assert 0 < len(call) <= entries
+        assert sum(map(case.size, call)) <= (most or math.inf)
+        ids = [entry["Id"] for entry in call if "Id" in entry]
+        assert len(set(ids)) == len(ids)
+    assert producer.stats.records == len(client.accepted)
+    assert producer.stats.calls == len(client.calls)
+    assert producer.stats.unprocessed == len(back)
+
+
+def _poisoned(back, n):
+    return next(entry for entry in back if entry.record["n"] == n).reason == "rejected"
+
+
+@given(script=scripts(".ti", ("ok", "throttle", "broken")), seed=st.integers(0, 9))
+def test_waits_stay_below_the_level(script, seed):
+    """Each wait lies in [0, min(cap, base * 2**level)], and a clean round is followed by none."""
+    client = Scripted(script, clock=Clock())
+    base, cap = 0.1, 1.0
+    waits = []  # (calls made before it, seconds)
+    client.clock.sleep = lambda seconds: waits.append((len(client.calls), seconds))
+    producer = SQSProducer("q", **options(client, backoff=Backoff(base, cap, 50), random=Random(seed).random))
+    for record in records(40):
+        producer.put(record)
+    assert producer.flush() == []
+    level, allowed = 0, {}
+    for number, throttled in enumerate(client.throttled_rounds, start=1):
+        allowed[number] = min(cap, base * 2**level) if throttled else 0
+        level = level + 1 if throttled else max(0, level - 1)
+    assert all(0 < seconds <= allowed[made] for made, seconds in waits)
+    assert producer.stats.waits == len(waits)
+    assert producer.stats.waited == pytest.approx(sum(seconds for _, seconds in waits))
+
+
+@pytest.mark.parametrize("whole", ["throttle", "timeout", "broken", "t", "i"])
+@given(seconds=st.one_of(st.none(), st.floats(0, 30)), count=st.integers(1, 40))
+@settings(max_examples=20)
+def test_a_service_that_always_fails_is_given_up(whole, seconds, count):
+    """The calls end within the bound, and the time within the deadline and one call."""
+    client = Scripted([whole] * 1_000, clock=Clock(), latency=0.3)
+    producer = SQSProducer("q", **options(client, max_pending=50, backoff=Backoff(0.5, 4, 6)))
+    for record in records(count):
+        producer.put(record)
+    made, started = len(client.calls), client.clock.now
+    back = producer.flush(seconds)
+    assert len(back) == count
+    assert len(client.calls) - made <= 6
+    if seconds is not None:
+        assert client.clock.now <= started + seconds + 0.3
+    kind = "throttled" if whole in {"throttle", "t"} else "transient"
+    assert {entry.reason for entry in back} <= {kind, "deadline"}
+    assert all(entry.ambiguous == (whole in {"timeout", "broken"}) for entry in back if entry.attempts)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name != "cloudwatch"], ids=repr)
+@given(data=st.data())
+@settings(max_examples=20)
+def test_poison_costs_logarithmically_many_calls(case, data):
+    """p poison among n records take at most 2p * ceil(log2 n) + 1 calls, and all others are accepted."""
+    size = min(case.entries, 64)
+    count = data.draw(st.integers(1, size))
+    poison = data.draw(st.sets(st.integers(0, count - 1), min_size=1, max_size=4))
+    client = Scripted(poison=poison)
+    producer = case.make(**options(client, max_entries=size))
+    for record in records(count):
+        case.put(producer, record)
+    back = producer.flush()
+    assert {entry.record["n"] for entry in back} == poison
+    assert {entry.reason for entry in back} == {"rejected"}
+    assert {entry.code for entry in back} == {"ValidationException"}
+    assert sorted(client.accepted) == sorted(set(range(count)) - poison)
+    assert len(client.calls) <= 2 * len(poison) * math.ceil(math.log2(count)) + 1
+
+
+def test_a_throttled_half_is_not_mixed_with_fresh_records():
+    """The search for poison goes on where it was, so that its bound holds under throttling."""
+    client = Scripted(["ok", "throttle"], poison={3}, clock=Clock())
+    producer = SQSProducer("q", **options(client))
+    for record in records(15):
+        producer.put(record)
+    assert [entry.record["n"] for entry in producer.flush()] == [3]
+    numbers = [[json.loads(entry["MessageBody"])["n"] for entry in call] for call in client.calls]
+    assert numbers[:3] == [list(range(10)), list(range(5)), list(range(5))]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name != "cloudwatch"], ids=repr)
+@given(data=st.data())
+def test_calls_are_as_full_as_they_can_be(case, data):
+    """Two calls of fresh records in a row could not have been one."""
+    client = Scripted()
+    most = data.draw(st.sampled_from([None, 150, 300]))
+    entries = data.draw(st.integers(2, 10))
+    producer = case.make(**options(client, max_entries=entries, max_bytes=most))
+    for record in records(data.draw(st.integers(0, 40)), pad=7):
+        case.put(producer, record)
+    assert producer.flush() == []
+    for first, second in zip(client.calls, client.calls[1:], strict=False):
+        both = first + second
+        assert len(both) > entries or sum(map(case.size, both)) > (most or math.inf)
+
+
+def test_retries_are_filled_up_with_fresh_records():
+    """What is sent again goes first, in a full call."""
+    client = Scripted([".t"], clock=Clock())
+    producer = SQSProducer("q", **options(client))
+    for record in records(15):
+        producer.put(record)
+    assert producer.flush() == []
+    numbers = [[json.loads(entry["MessageBody"])["n"] for entry in call] for call in client.calls]
+    assert numbers == [list(range(10)), [1, 3, 5, 7, 9, 10, 11, 12, 13, 14]]
+    assert producer.stats.retries == 5
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+@given(data=st.data())
+@settings(max_examples=25)
+def test_no_more_is_held_than_asked(case, data):
+    """What is queued and in flight never exceeds max_pending."""
+    client = Scripted(data.draw(scripts(case.letters)), clock=Clock())
+    pending = data.draw(st.integers(3, 8))
+    producer = case.make(**options(client, data.draw(WORKERS), max_entries=3, max_pending=pending))
+    for record in records(30):
+        case.put(producer, record)
+        assert producer._engine._buffer.held <= pending
+    producer.flush()
+
+
+@given(script=scripts(".tiru", ("ok", "throttle")), seed=st.integers(0, 5))
+def test_the_same_seed_clock_and_script_make_the_same_calls(script, seed):
+    """A run is a function of its inputs."""
+    runs = []
+    for _ in range(2):
+        client = Scripted(script, clock=Clock())
+        producer = SQSProducer("q.fifo", **options(client, random=Random(seed).random))
+        for record in records(25):
+            producer.put(record, message_group_id=str(record["n"] % 4))
+        producer.flush()
+        runs.append((client.calls, client.clock.sleeps))
+    assert runs[0] == runs[1]
+
+
+@given(data=st.data(), workers=WORKERS, hold=st.booleans())
+def test_fifo_keeps_the_order_of_each_group(data, workers, hold):
+    """Per group, what is accepted is in the order of the puts; deduplication ids stay the same."""
+    client = Scripted(data.draw(scripts(".tiru")), data.draw(st.sets(st.integers(0, 40), max_size=2)), Clock())
+    producer = SQSProducer(
+        "q.fifo", on_rejected_group="hold" if hold else "send", **options(client, workers, max_entries=4)
+    )
+    groups = data.draw(st.integers(1, 5))
+    given_records = records(40)
+    for record in given_records:
+        producer.put(record, message_group_id=str(record["n"] % groups))
+    back = producer.flush()
+    returned = [entry.record["n"] for entry in back]
+    assert sorted(client.accepted + returned) == list(range(40))
+    tokens: dict[int, set[str]] = {}
+    for call in client.calls:
+        assert len({entry["MessageGroupId"] for entry in call}) == len(call)
+        for entry in call:
+            tokens.setdefault(json.loads(entry["MessageBody"])["n"], set()).add(entry["MessageDeduplicationId"])
+    assert all(len(seen) == 1 for seen in tokens.values())
+    assert len(set.union(*tokens.values())) == len(tokens)
+    for group in range(groups):
+        mine = [n for n in client.accepted if n % groups == group]
+        assert mine == sorted(mine)
+        rejected = [
+            entry.record["n"] for entry in back if entry.reason == "rejected" and entry.record["n"] % groups == group
+        ]
+        if hold and rejected:
+            assert not [n for n in mine if n > min(rejected)]
+
+
+@given(data=st.data(), workers=WORKERS)
+def test_an_interrupted_body_keeps_what_was_not_accepted(data, workers):
+    """A body that raised: nothing more is sent, and `unsent` has all the rest."""
+    client = Scripted(data.draw(scripts(".tiru")), clock=Clock())
+    given_records = records(data.draw(st.integers(0, 35)))
+    producer = SQSProducer("q", **options(client, workers))
+    with pytest.raises(ZeroDivisionError), producer:  # noqa: PT012 - the block is what is tested
+        for record in given_records:
+            producer.put(record)
+        raise ZeroDivisionError
+    calls = len(client.calls)
+    assert sorted(client.accepted + [entry.record["n"] for entry in producer.unsent]) == list(range(len(given_records)))
+    assert {entry.reason for entry in producer.unsent} <= {"unsent"}
+    with pytest.raises(ClosedError, match="SQSProducer is closed"):
+        producer.put("late")
+    with pytest.raises(ClosedError):
+        producer.flush()
+    assert len(client.calls) == calls
+
+
+@given(at=st.integers(0, 4), during=st.sampled_from(["put", "flush"]), workers=st.sampled_from([0, 2]))
+@settings(max_examples=20)
+def test_an_exception_out_of_a_call_loses_nothing(at, during, workers):
+    """KeyboardInterrupt and the like go through to the caller; the records are in `unsent`."""
+    client = Scripted(clock=Clock())
+    inner, client.made = client.send_message_batch, 0
+
+    def send(**call):
+        client.made += 1
+        if client.made == at + 1:
+            raise KeyboardInterrupt
+        return inner(**call)
+
+    client.send_message_batch = send
+    producer = SQSProducer("q", **options(client, workers))
+    put = []
+    with pytest.raises(KeyboardInterrupt), producer:  # noqa: PT012 - the block is what is tested
+        for record in records(45):
+            put.append(record["n"])
+            producer.put(record)
+    unsent = producer.unsent
+    assert sorted(client.accepted + [entry.record["n"] for entry in unsent]) == put
+    interrupted = [entry for entry in unsent if entry.attempts]
+    if not workers:  # another worker may have sent them meanwhile
+        assert 0 < len(interrupted) <= 10
+    assert all(entry.ambiguous for entry in interrupted)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_of_ones_own_in_progress_loses_nothing(workers):
+    """What `progress` raises reaches the caller, and the records are accounted for."""
+    client = Scripted()
+
+    def progress(stats):
+        raise ZeroDivisionError
+
+    producer = SQSProducer("q", **options(client, workers, progress=progress))
+    with pytest.raises(ZeroDivisionError), producer:  # noqa: PT012 - the block is what is tested
+        for record in records(25):
+            producer.put(record)
+    assert sorted(client.accepted + [entry.record["n"] for entry in producer.unsent]) == sorted(
+        {*client.accepted, *(entry.record["n"] for entry in producer.unsent)}
+    )
+    assert len(client.accepted) + len(producer.unsent) >= 10
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_fatal_error_hands_everything_back_until_the_next_flush(workers):
+    """After one fatal call no further one is made before `flush`; then sending is tried again."""
+    client = Scripted(["fatal"])
+    producer = SQSProducer("q", **options(client, workers))
+    given_records = records(30)
+    for record in given_records[:25]:
+        producer.put(record)
+    back = producer.flush()
+    if not workers:
+        assert len(client.calls) == 1
+        assert len(back) == 25
+    assert {entry.reason for entry in back} == {"fatal"}
+    assert {entry.code for entry in back} == {"AccessDeniedException"}
+    assert len(back) + len(client.accepted) == 25
+    for record in given_records[25:]:
+        producer.put(record)
+    assert producer.flush() == []
+
+
+def test_leaving_the_block_raises_for_what_no_flush_returned():
+    """DeliveryError has what was not accepted, in the order of the puts, and nothing twice."""
+    client = Scripted(["r.", "..r"])
+    producer = SQSProducer("q", **options(client, max_entries=3))
+    given_records = records(6)
+    with pytest.raises(DeliveryError) as caught, producer:  # noqa: PT012 - the block is what is tested
+        for record in given_records[:3]:
+            producer.put(record)
+        first = producer.flush()
+        for record in given_records[3:]:
+            producer.put(record)
+    assert [entry.record for entry in first] == [given_records[0], given_records[2]]
+    assert [entry.record for entry in caught.value.unprocessed] == [given_records[5]]
+    assert caught.value.unprocessed[0].code == "InvalidMessageContents"
+
+
+def test_seconds_left_are_asked_before_each_call_and_each_wait():
+    """A callable as time limit ends the flush when it says that no time is left."""
+    client = Scripted(["t"] * 99, clock=Clock())
+    left = iter([9.0, 9.0, 9.0, 9.0] + [0.0] * 9)
+    producer = SQSProducer("q", **options(client, backoff=Backoff(0.1, 1.0, 50)))
+    producer.put({"n": 0})
+    back = producer.flush(lambda: next(left))
+    assert [entry.reason for entry in back] == ["deadline"]
+    assert back[0].code == "RequestThrottled"
+    assert 1 <= back[0].attempts <= 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "attempts"),
+    [
+        ({}, 5),
+        (None, 5),
+        ({"Failed": [{"Id": "99", "Code": "x"}]}, 5),
+        ({"Failed": [{"Id": "0"}]}, 5),
+        ({"Failed": [{"Id": "0", "SenderFault": True}]}, 1),
+        ({"Successful": [{}], "Failed": [{}]}, 5),
+        ({"Successful": [None]}, 5),
+    ],
+)
+def test_odd_answers_acknowledge_nothing(answer, attempts):
+    """An answer without the expected parts neither crashes nor loses a record."""
+    client = Scripted()
+    client.send_message_batch = lambda **_: answer
+    producer = SQSProducer("q", **options(client, sleep=lambda _: None))
+    record = {"n": 0}
+    producer.put(record)
+    (entry,) = producer.flush()
+    assert entry.record is record
+    assert entry.attempts == attempts
+
+
+def test_a_put_waits_for_room_while_a_group_is_stuck():
+    """One group fills what may be held: puts send what can be sent, and go on."""
+    client = Scripted()
+    producer = SQSProducer("q.fifo", **options(client, max_entries=2, max_pending=4))
+    for record in records(12):
+        producer.put(record, message_group_id="only")
+    assert producer.flush() == []
+    assert client.accepted == list(range(12))
+    assert all(len(call) == 1 for call in client.calls)
+
+
+def test_batch_ordering_sends_a_group_together_one_call_at_a_time():
+    """ordering='batch' fills calls from one group, also with workers."""
+    client = Scripted()
+    producer = SQSProducer("q.fifo", ordering="batch", **options(client, 3))
+    for record in records(30):
+        producer.put(record, message_group_id="only")
+    assert producer.flush() == []
+    assert client.accepted == list(range(30))
+    assert [len(call) for call in client.calls] == [10, 10, 10]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "reason", "ambiguous"),
+    [
+        ("AWS.SimpleQueueService.NonExistentQueue", 400, "fatal", False),
+        ("QueueDoesNotExist", 400, "fatal", False),
+        ("KMSDisabledException", 400, "fatal", False),
+        ("SomethingNew", 429, "throttled", False),
+        ("SomethingNew", 400, "rejected", False),
+        ("SomethingNew", 503, "transient", True),
+        ("com.amazonaws.sqs#RequestThrottled", 400, "throttled", False),
+        ("BatchRequestTooLong", 413, "rejected", False),
+    ],
+)
+def test_a_code_means_the_same_with_any_prefix(code, status, reason, ambiguous):
+    """Errors of whole calls are known by code, else by status."""
+    client = Scripted()
+
+    def fail(**_):
+        raise client_error(code, status)
+
+    client.send_message_batch = fail
+    producer = SQSProducer("q", **options(client, sleep=lambda _: None))
+    producer.put({"n": 0})
+    (entry,) = producer.flush()
+    assert (entry.reason, entry.code, entry.ambiguous) == (reason, code, ambiguous)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "ambiguous"),
+    [
+        (NoCredentialsError(), "fatal", False),
+        (EndpointConnectionError(endpoint_url="x"), "transient", False),
+        (ConnectionClosedError(endpoint_url="x"), "transient", True),
+        (OSError("gone"), "transient", True),
+    ],
+)
+def test_errors_without_an_answer_are_known_by_name(error, reason, ambiguous):
+    """No credentials: stop at once. What never arrived cannot have been written."""
+    client = Scripted()
+
+    def fail(**_):
+        raise error
+
+    client.send_message_batch = fail
+    producer = SQSProducer("q", **options(client, sleep=lambda _: None))
+    producer.put({"n": 0})
+    (entry,) = producer.flush()
+    assert (entry.reason, entry.code, entry.ambiguous) == (reason, type(error).__name__, ambiguous)
+
+
+def test_what_may_have_been_written_stays_ambiguous():
+    """A timeout is not forgotten when a later attempt is throttled or rejected."""
+    client = Scripted(["timeout", "t", "r"])
+    producer = SQSProducer("q", **options(client, sleep=lambda _: None))
+    producer.put({"n": 0})
+    (entry,) = producer.flush()
+    assert (entry.reason, entry.ambiguous, entry.attempts) == ("rejected", True, 3)

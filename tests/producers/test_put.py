@@ -1,0 +1,467 @@
+"""What `put` takes, and what it refuses before anything is sent."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pydantic
+import pytest
+
+from partialbatch import Backoff
+from partialbatch.errors import ConfigurationError, RecordError
+from partialbatch.producers import (
+    CloudWatchProducer,
+    EventBridgeProducer,
+    FirehoseProducer,
+    KinesisProducer,
+    SNSProducer,
+    SQSProducer,
+)
+
+
+class Recorder:
+    """A client that keeps its calls and accepts everything."""
+
+    def __init__(self):
+        self.calls = []
+
+    def send_message_batch(self, **call):
+        self.calls.append(call)
+        return {"Successful": [{"Id": entry["Id"]} for entry in call["Entries"]]}
+
+    def publish_batch(self, **call):
+        self.calls.append(call)
+        return {"Successful": [{"Id": entry["Id"]} for entry in call["PublishBatchRequestEntries"]]}
+
+    def put_records(self, **call):
+        self.calls.append(call)
+        return {"Records": [{}] * len(call["Records"])}
+
+    def put_record_batch(self, **call):
+        self.calls.append(call)
+        return {"RequestResponses": [{}] * len(call["Records"])}
+
+    def put_events(self, **call):
+        self.calls.append(call)
+        return {"Entries": [{}] * len(call["Entries"])}
+
+    def put_metric_data(self, **call):
+        self.calls.append(call)
+
+
+MAKE = {
+    "sqs": lambda **o: SQSProducer("https://q/1/plain", **o),
+    "fifo": lambda **o: SQSProducer("https://q/1/q.fifo", **o),
+    "sns": lambda **o: SNSProducer("arn:aws:sns:r:1:t", **o),
+    "topic.fifo": lambda **o: SNSProducer("arn:aws:sns:r:1:t.fifo", **o),
+    "kinesis": lambda **o: KinesisProducer("s", **o),
+    "firehose": lambda **o: FirehoseProducer("s", **o),
+    "events": lambda **o: EventBridgeProducer(source="s", detail_type="d", **o),
+    "cloudwatch": lambda **o: CloudWatchProducer("ns", **o),
+}
+GOOD = {
+    "sqs": ("x", {}),
+    "fifo": ("x", {"message_group_id": "g"}),
+    "sns": ("x", {}),
+    "topic.fifo": ("x", {"message_group_id": "g"}),
+    "kinesis": ("x", {"partition_key": "k"}),
+    "firehose": ("x", {}),
+    "events": ({}, {}),
+    "cloudwatch": ({"MetricName": "m", "Value": 1}, {}),
+}
+MIB = 1_048_576
+DATUM = {"MetricName": "m"}
+BAD = [
+    ("sqs", "a" * (MIB + 1), {}, "MessageBody.* has 1048577 bytes, and at most 1048576"),
+    ("sqs", "é" * (MIB // 2 + 1), {}, "MessageBody.* has 1048578 bytes"),
+    ("sqs", "", {}, "MessageBody: is empty"),
+    ("sqs", "a\x00", {}, r"MessageBody: holds the illegal character U\+0000 at 1"),
+    ("sqs", "é\uffff", {}, r"U\+FFFF at 1"),
+    ("sqs", "\ud800", {}, r"U\+D800"),
+    ("sqs", b"\xff", {}, "MessageBody: is no UTF-8 from byte 0 on"),
+    ("sqs", {"a": math.nan}, {}, "MessageBody: cannot be written as JSON"),
+    ("sqs", object(), {}, "MessageBody: cannot be written as JSON .object has no JSON form.*serializer="),
+    ("sqs", "x", {"colour": 1}, "colour: is unknown: SQSProducer.put takes delay_seconds"),
+    ("sqs", "x", {"delay_seconds": 901}, "delay_seconds: is 901; it takes whole seconds from 0 to 900"),
+    ("sqs", "x", {"delay_seconds": True}, "delay_seconds: is True"),
+    ("fifo", "x", {"message_group_id": "g", "delay_seconds": 5}, "delay_seconds: is possible on the queue"),
+    (
+        "sqs",
+        "x",
+        {"message_attributes": {f"a{n}": "v" for n in range(11)}},
+        "message_attributes: has 11 attributes, and at most 10",
+    ),
+    ("sqs", "x", {"message_attributes": [1]}, "message_attributes: is a list"),
+    ("sqs", "x", {"message_attributes": {"AWS.x": "v"}}, "message_attributes: has a bad name"),
+    ("sqs", "x", {"message_attributes": {"a..b": "v"}}, "message_attributes: has a bad name"),
+    ("sqs", "x", {"message_attributes": {"a": ""}}, "message_attributes.a.StringValue: is missing or empty"),
+    ("sqs", "x", {"message_attributes": {"a": math.inf}}, "message_attributes.a: is a float or not finite"),
+    ("sqs", "x", {"message_attributes": {"a": None}}, "message_attributes.a: is a NoneType"),
+    ("sqs", "x", {"message_attributes": {"a": {"DataType": "Odd"}}}, "message_attributes.a.DataType: is not"),
+    (
+        "sqs",
+        "x",
+        {"message_attributes": {"a": {"DataType": "Binary", "BinaryValue": "x"}}},
+        "a.BinaryValue: is missing",
+    ),
+    ("sqs", "x", {"message_attributes": {"a": "\x00"}}, r"message_attributes.a: holds the illegal"),
+    ("sqs", "a" * (MIB - 5), {"message_attributes": {"n": "v"}}, "has 1048579 bytes"),
+    ("sqs", "x", {"message_deduplication_id": "d"}, "message_deduplication_id: is for FIFOs"),
+    ("fifo", "x", {}, "message_group_id: is missing"),
+    ("fifo", "x", {"message_group_id": "a b"}, "message_group_id: has 3 characters; it takes 1 to 128"),
+    ("fifo", "x", {"message_group_id": "a" * 129}, "message_group_id: has 129 characters"),
+    ("fifo", "x", {"message_group_id": 5}, "message_group_id: is a int, not a str"),
+    (
+        "fifo",
+        "x",
+        {"message_group_id": "g", "message_deduplication_id": ""},
+        "message_deduplication_id: has 0 characters",
+    ),
+    ("sns", "a" * 262_145, {}, "Message.* has 262145 bytes, and at most 262144"),
+    ("sns", "", {}, "Message: is empty"),
+    ("sns", "x", {"subject": "a\nb"}, "subject: takes 1 to 99 printable"),
+    ("sns", "x", {"subject": "a" * 100}, "subject: takes"),
+    ("sns", "x", {"message_structure": "xml"}, "message_structure: takes 'json' alone"),
+    ("topic.fifo", "x", {}, "message_group_id: is missing"),
+    ("kinesis", "x", {}, "partition_key: is missing; it takes a str of 1 to 256"),
+    ("kinesis", "x", {"partition_key": "a" * 257}, "partition_key: has 257 characters"),
+    ("kinesis", "x", {"partition_key": 5}, "partition_key: is a int"),
+    ("kinesis", "x", {"partition_key": "\ud800"}, "partition_key: holds a lone surrogate"),
+    ("kinesis", "x", {"partition_key": "k", "explicit_hash_key": "01"}, "explicit_hash_key: takes"),
+    ("kinesis", "x", {"partition_key": "k", "explicit_hash_key": str(2**128)}, "explicit_hash_key: takes"),
+    ("kinesis", "x", {"partition_key": "k", "shard": 1}, "shard: is unknown"),
+    ("kinesis", b"a" * MIB, {"partition_key": "k"}, "Data with its partition key: has 1048577 bytes"),
+    ("kinesis", "\ud800", {"partition_key": "k"}, "Data: holds a lone surrogate at character 0"),
+    ("firehose", b"", {}, "Data: is empty"),
+    ("firehose", b"a" * 1_024_001, {}, "Data: has 1024001 bytes, and at most 1024000"),
+    ("events", [], {}, "detail: is no JSON object"),
+    ("events", {"a": "a" * 1_000_000}, {}, "detail with .* has 1000010 bytes, and at most 1000000"),
+    ("events", {}, {"source": "aws.ec2"}, "source: starts with 'aws.'"),
+    ("events", {}, {"source": 5}, "source: is missing or no str"),
+    ("events", {}, {"resources": "arn"}, "resources: takes a list of str"),
+    ("events", {}, {"time": "today"}, "time: is a str, not a datetime"),
+    ("events", {}, {"bus": "x"}, "bus: is unknown"),
+    ("cloudwatch", 5, {}, "datum: is a int"),
+    (
+        "cloudwatch",
+        {"MetricName": "m", "Value": 1, "Unit": "a" * 1_000_000},
+        {},
+        "datum: has 10000.. bytes, and at most 1000000",
+    ),
+    ("cloudwatch", {}, {}, "MetricName: is missing"),
+    ("cloudwatch", DATUM, {}, "Value: exactly one of"),
+    ("cloudwatch", {**DATUM, "Value": 1, "Values": [1]}, {}, "exactly one of .* 2 are given"),
+    ("cloudwatch", {**DATUM, "Value": math.nan}, {}, "Value: is nan"),
+    ("cloudwatch", {**DATUM, "Value": 2.0**361}, {}, "Value: is"),
+    ("cloudwatch", {**DATUM, "Value": "1"}, {}, "Value: is a str"),
+    ("cloudwatch", {**DATUM, "Values": [1] * 151}, {}, "Values: has 151 numbers; 1 to 150"),
+    ("cloudwatch", {**DATUM, "Values": [1], "Counts": [1, 2]}, {}, "Counts: has 2 numbers"),
+    ("cloudwatch", {**DATUM, "StatisticValues": {"Sum": 1}}, {}, "StatisticValues.SampleCount: is a NoneType"),
+    (
+        "cloudwatch",
+        {**DATUM, "Value": 1, "Dimensions": [{"Name": "n", "Value": "v"}] * 31},
+        {},
+        "Dimensions: has 31 dimensions",
+    ),
+    ("cloudwatch", {**DATUM, "Value": 1, "Dimensions": [{"Name": "n"}]}, {}, "Dimensions: holds something other"),
+]
+
+
+@pytest.mark.parametrize(("service", "record", "options", "message"), BAD)
+def test_bad_input_is_refused_at_put(service, record, options, message):
+    """A ValueError names the field, the limit and the size; nothing was sent, and the producer goes on."""
+    client = Recorder()
+    producer = MAKE[service](client=client)
+    good, with_options = GOOD[service]
+    producer.put(good, **with_options)
+    with pytest.raises(RecordError, match=message) as caught:
+        producer._engine.add(producer.entry(record, options))
+    assert isinstance(caught.value, ValueError)
+    assert client.calls == []
+    producer.put(good, **with_options)
+    assert producer.flush() == []
+    assert producer.stats.records == 2
+
+
+@pytest.mark.parametrize("service", ["firehose", "cloudwatch"])
+def test_options_where_there_are_none_are_refused(service):
+    """An item of a session may carry options; a service without any says so."""
+    session = MAKE[service](client=Recorder()).open()
+    from partialbatch.producers import Item  # noqa: PLC0415 - for this one
+
+    with pytest.raises(RecordError, match="put takes no options"):
+        session.put(Item(GOOD[service][0], colour=1))
+
+
+@dataclass
+class Order:
+    id: int
+    lines: list
+
+
+class Customer(pydantic.BaseModel):
+    name: str
+    since: datetime
+
+
+class Text(str):
+    __slots__ = ()
+
+
+MODEL = Customer(name="é", since=datetime(2026, 1, 2, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("record", "text"),
+    [
+        ("plain", "plain"),
+        (Text("x"), "x"),
+        ("é".encode(), "é"),
+        (bytearray(b"b"), "b"),
+        ({"a": [1, None]}, '{"a":[1,null]}'),
+        (Order(1, [Order(2, [])]), '{"id":1,"lines":[{"id":2,"lines":[]}]}'),
+        (MODEL, '{"name":"é","since":"2026-01-02T00:00:00Z"}'),
+        ({"c": MODEL}, '{"c":{"name":"é","since":"2026-01-02T00:00:00Z"}}'),
+        (["é\n"], '["é\\n"]'),
+        (5, "5"),
+    ],
+)
+def test_records_are_text_bytes_or_json(record, text):
+    """str and bytes go as they are; dicts, dataclasses and models as compact JSON."""
+    client = Recorder()
+    queue, stream = SQSProducer("q", client=client), KinesisProducer("s", client=client)
+    queue.put(record)
+    stream.put(record, partition_key="é")
+    assert queue.flush() == stream.flush() == []
+    body, data = client.calls[0]["Entries"][0]["MessageBody"], client.calls[1]["Records"][0]["Data"]
+    assert (body, data) == (text, text.encode())
+    assert type(data) is bytes
+    assert queue.stats.bytes == len(text.encode())
+    assert stream.stats.bytes == len(text.encode()) + 2
+
+
+def test_a_serializer_of_ones_own_comes_first():
+    """What it returns is sent; what comes back is the record."""
+    client = Recorder()
+    producer = KinesisProducer("s", client=client, serializer=lambda record: memoryview(str(record).encode()))
+    producer.put(Decimal("1.5"), partition_key="k")
+    producer.flush()
+    assert client.calls[0]["Records"] == [{"Data": b"1.5", "PartitionKey": "k"}]
+
+
+def test_sqs_options_become_the_entry():
+    """Options are boto3's in snake_case; plain attribute values get their types."""
+    client = Recorder()
+    producer = SQSProducer("q", client=client)
+    attributes = {"s": "text", "n": 1.5, "b": b"raw", "own": {"DataType": "Number.float", "StringValue": "2"}}
+    producer.put(
+        "x",
+        delay_seconds=5,
+        message_attributes=attributes,
+        message_group_id="fair",
+        message_system_attributes={"AWSTraceHeader": "Root=1"},
+    )
+    producer.flush()
+    assert client.calls[0]["Entries"] == [
+        {
+            "Id": "0",
+            "MessageBody": "x",
+            "DelaySeconds": 5,
+            "MessageAttributes": {
+                "s": {"DataType": "String", "StringValue": "text"},
+                "n": {"DataType": "Number", "StringValue": "1.5"},
+                "b": {"DataType": "Binary", "BinaryValue": b"raw"},
+                "own": {"DataType": "Number.float", "StringValue": "2"},
+            },
+            "MessageSystemAttributes": {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1"}},
+            "MessageGroupId": "fair",
+        }
+    ]
+    assert producer.stats.bytes == 1 + (1 + 6 + 4) + (1 + 6 + 3) + (1 + 6 + 3) + (3 + 12 + 1)
+
+
+def test_fifo_ids_are_made_here_unless_the_queue_makes_them():
+    """A deduplication id of one's own is kept; content-based deduplication gets none."""
+    client = Recorder()
+    producer = SQSProducer("q.fifo", client=client, random=lambda: 0.5)
+    producer.put("a", message_group_id="1")
+    producer.put("a", message_group_id="2")
+    producer.put("a", message_group_id="3", message_deduplication_id="own")
+    producer.flush()
+    tokens = [entry["MessageDeduplicationId"] for entry in client.calls[0]["Entries"]]
+    assert tokens == ["10000000000000-0", "10000000000000-1", "own"]
+    content = SQSProducer("q.fifo", client=client, content_based_deduplication=True)
+    content.put("a", message_group_id="1")
+    content.flush()
+    assert "MessageDeduplicationId" not in client.calls[1]["Entries"][0]
+
+
+def test_sns_options_become_the_entry():
+    """Subject, structure and attributes; a list is a String.Array."""
+    client = Recorder()
+    producer = SNSProducer("arn:t.fifo", client=client, max_record_bytes=MIB)
+    producer.put(
+        "y" * 300_000,
+        subject="News!",
+        message_structure="json",
+        message_attributes={"l": ["a", 1]},
+        message_group_id="g",
+        message_deduplication_id="d",
+    )
+    producer.flush()
+    (entry,) = client.calls[0]["PublishBatchRequestEntries"]
+    del entry["Message"]
+    assert entry == {
+        "Id": "0",
+        "Subject": "News!",
+        "MessageStructure": "json",
+        "MessageGroupId": "g",
+        "MessageDeduplicationId": "d",
+        "MessageAttributes": {"l": {"DataType": "String.Array", "StringValue": '["a", 1]'}},
+    }
+
+
+def test_kinesis_and_firehose_details():
+    """An ARN, a hash key, larger records and a delimiter."""
+    client = Recorder()
+    stream = KinesisProducer("arn:aws:kinesis:r:1:stream/s", client=client, max_record_bytes=10 * MIB)
+    stream.put(b"a" * 2 * MIB, partition_key="k", explicit_hash_key="0")
+    stream.flush()
+    assert client.calls[0]["StreamARN"] == "arn:aws:kinesis:r:1:stream/s"
+    assert client.calls[0]["Records"][0]["ExplicitHashKey"] == "0"
+    hose = FirehoseProducer("s", client=client, delimiter=b"\n")
+    hose.put({"a": 1})
+    hose.flush()
+    assert client.calls[1]["Records"] == [{"Data": b'{"a":1}\n'}]
+
+
+def test_events_count_time_and_resources():
+    """The size is the documented one: 14 for a time, and the text of all the rest."""
+    client = Recorder()
+    producer = EventBridgeProducer("bus", client=client)
+    when = datetime(2026, 1, 1, tzinfo=UTC)
+    producer.put({"a": 1}, source="me", detail_type="é", resources=("arn:x",), time=when, trace_header="Root=1")
+    producer.flush()
+    assert client.calls[0]["Entries"] == [
+        {
+            "Source": "me",
+            "DetailType": "é",
+            "Detail": '{"a":1}',
+            "EventBusName": "bus",
+            "Resources": ["arn:x"],
+            "Time": when,
+            "TraceHeader": "Root=1",
+        }
+    ]
+    assert producer.stats.bytes == 14 + 2 + 2 + 7 + 5
+
+
+def test_an_event_may_have_one_option_alone():
+    """Each option stands by itself."""
+    client = Recorder()
+    producer = EventBridgeProducer(source="s", detail_type="d", client=client)
+    for options in ({"resources": ["r"]}, {"trace_header": "Root=1"}, {"time": datetime(2026, 1, 1, tzinfo=UTC)}):
+        producer.put({}, **options)
+    producer.flush()
+    keys = [set(entry) - {"Source", "DetailType", "Detail", "EventBusName"} for entry in client.calls[0]["Entries"]]
+    assert keys == [{"Resources"}, {"TraceHeader"}, {"Time"}]
+
+
+def test_a_datum_is_copied():
+    """What is sent is the datum as it was put."""
+    client = Recorder()
+    producer = CloudWatchProducer("ns", client=client)
+    datum = {
+        "MetricName": "m",
+        "Values": [1, 2],
+        "Counts": [1, 1],
+        "Dimensions": [],
+        "Timestamp": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    producer.put(datum)
+    producer.put({"MetricName": "m", "StatisticValues": dict.fromkeys(("SampleCount", "Sum", "Minimum", "Maximum"), 1)})
+    datum["Values"].append(3)
+    producer.flush()
+    assert client.calls[0]["MetricData"][0]["Values"] == [1, 2]
+    assert datum["Dimensions"] == []
+
+
+OPTIONS = [
+    ("sqs", {"max_entries": 11}, r"max_entries=11 .* a whole number from 1 to 10"),
+    ("sqs", {"max_entries": True}, "max_entries=True"),
+    ("sqs", {"max_bytes": 0}, "max_bytes=0"),
+    ("sqs", {"max_pending": 9}, "max_pending=9 .* a whole number from 10"),
+    ("sqs", {"workers": -1}, "workers=-1"),
+    ("sqs", {"backoff": 5}, "backoff=5"),
+    ("sqs", {"progress": 5}, "progress=5 .* a callable"),
+    ("sqs", {"ordering": "loose"}, "ordering='loose' .* 'strict' or 'batch'"),
+    ("sqs", {"on_rejected_group": "hold"}, "on_rejected_group='hold' needs a FIFO"),
+    ("fifo", {"on_rejected_group": "drop"}, "on_rejected_group='drop'"),
+    ("sns", {"max_record_bytes": MIB + 1}, "max_record_bytes=1048577"),
+    ("kinesis", {"max_record_bytes": 0}, "max_record_bytes=0"),
+    ("firehose", {"delimiter": "x"}, "delimiter='x' .* bytes"),
+]
+
+
+@pytest.mark.parametrize(("service", "options", "message"), OPTIONS)
+def test_options_that_cannot_work_are_refused(service, options, message):
+    """A ConfigurationError names the option, the value and what is allowed."""
+    with pytest.raises(ConfigurationError, match=message):
+        MAKE[service](client=Recorder(), **options)
+
+
+@pytest.mark.parametrize(
+    "make", [SQSProducer, SNSProducer, KinesisProducer, FirehoseProducer, EventBridgeProducer, CloudWatchProducer]
+)
+def test_a_target_is_needed(make):
+    """An empty name is refused, and so is an unknown option."""
+    with pytest.raises(ConfigurationError):
+        make("", client=Recorder())
+    with pytest.raises(TypeError, match="unexpected keyword arguments: colour"):
+        make("x", client=Recorder(), colour=1)
+
+
+def test_aws_namespaces_are_refused():
+    """Namespaces that start with AWS/ are for AWS's own services."""
+    with pytest.raises(ConfigurationError, match="namespace"):
+        CloudWatchProducer("AWS/Lambda", client=Recorder())
+
+
+@pytest.mark.parametrize("seconds", [True, math.nan])
+def test_a_time_limit_is_a_number(seconds):
+    """flush(True) is a mistake, not one second."""
+    with pytest.raises(ConfigurationError, match="seconds="):
+        SQSProducer("q", client=Recorder()).flush(seconds)
+
+
+def test_importing_producers_loads_neither_boto3_nor_pydantic():
+    """What is not needed is not loaded; a client given by the caller needs no boto3 at all."""
+    code = "import sys; from partialbatch.producers import SQSProducer; SQSProducer('q', client=object()); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"boto3", "botocore", "pydantic", "asyncio"} & set(loaded)
+
+
+def test_the_client_made_here_leaves_retries_to_the_producer(monkeypatch):
+    """boto3 would wait without knowing the deadline."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    producer = SQSProducer("q", workers=20)
+    assert producer.client.meta.service_model.service_name == "sqs"
+    assert producer.client.meta.config.retries["total_max_attempts"] == 1
+    assert producer.client.meta.config.max_pool_connections == 20
+
+
+def test_backoff_and_progress_are_seen():
+    """`progress` gets the stats after each call."""
+    seen = []
+    producer = SQSProducer("q", client=Recorder(), progress=lambda stats: seen.append(stats.records), backoff=Backoff())
+    for number in range(25):
+        producer.put(str(number))
+    producer.flush()
+    assert seen == [10, 20, 25]
+    assert json.dumps(seen)

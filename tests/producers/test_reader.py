@@ -1,0 +1,152 @@
+"""The reader: each key once, read options on every retry, and no guess about what was not read."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from partialbatch import Backoff
+from partialbatch.errors import ConfigurationError, DeliveryError, RecordError
+from partialbatch.producers import DynamoDBReader
+from tests.producers.scripted import client_error
+
+
+class Items:
+    """A table of even numbers, which leaves out by script what it was asked for."""
+
+    def __init__(self, script=(), poison=()):
+        self.script = list(script)
+        self.poison = set(poison)
+        self.calls = []
+
+    def batch_get_item(self, RequestItems, **more):  # noqa: N803 - boto3's name
+        ((table, request),) = RequestItems.items()
+        self.calls.append((request, more))
+        decision = self.script.pop(0) if self.script else "."
+        if decision == "throttle":
+            raise client_error("ProvisionedThroughputExceededException")
+        if decision == "fatal":
+            raise client_error("ResourceNotFoundException")
+        keys = request["Keys"]
+        if self.poison & {int(float(key["pk"]["N"])) for key in keys}:
+            raise client_error("ValidationException")
+        letters = [decision[at % len(decision)] for at in range(len(keys))]
+        left = [key for key, letter in zip(keys, letters, strict=True) if letter == "t"]
+        found = [
+            {**key, "v": {"S": "even"}}
+            for key, letter in zip(keys, letters, strict=True)
+            if letter == "." and int(float(key["pk"]["N"])) % 2 == 0
+        ]
+        answer = {"Responses": {table: found}, "ConsumedCapacity": [{"CapacityUnits": 0.5}]}
+        return answer | ({"UnprocessedKeys": {"arn:aws:dynamodb:r:1:table/t": {"Keys": left}}} if left else {})
+
+
+def make(items, **options):
+    return DynamoDBReader("t", **{"client": items, "sleep": lambda _: None, "backoff": Backoff(0.1, 1, 30)} | options)
+
+
+@given(
+    numbers=st.lists(st.integers(0, 30), max_size=40),
+    script=st.lists(st.one_of(st.just("throttle"), st.text(".t", min_size=1, max_size=4)), max_size=8),
+    ordered=st.booleans(),
+    entries=st.integers(1, 7),
+)
+def test_each_key_is_yielded_once_with_its_item_or_none(numbers, script, ordered, entries):
+    """Missing keys are None, duplicates are read once, and the order is kept on request."""
+    items = Items(script)
+    reader = make(items, max_entries=entries, consistent_read=True)
+    keys = [{"pk": number} for number in numbers]
+    got = list(reader.get(iter(keys), ordered=ordered))
+    first = {}
+    for key in keys:
+        first.setdefault(key["pk"], key)
+    assert {key["pk"] for key, _ in got} == set(first)
+    assert len(got) == len(first)
+    assert all(key is first[key["pk"]] for key, _ in got)
+    assert all(item == ({"pk": Decimal(key["pk"]), "v": "even"} if key["pk"] % 2 == 0 else None) for key, item in got)
+    if ordered:
+        assert [key["pk"] for key, _ in got] == list(first)
+    for request, _ in items.calls:
+        assert 0 < len(request["Keys"]) <= entries
+        assert request["ConsistentRead"] is True
+        assert len({str(key) for key in request["Keys"]}) == len(request["Keys"])
+
+
+def test_pages_cut_by_size_are_followed_without_a_wait():
+    """Progress needs no wait; an answer without any does."""
+    sleeps = []
+    items = Items([".t", ".t", "t"])
+    reader = make(items, sleep=sleeps.append, random=lambda: 1.0)
+    assert len(list(reader.get({"pk": n} for n in range(8)))) == 8
+    assert len(sleeps) == 1
+    assert reader.stats.retries == 4 + 2 + 2
+
+
+def test_a_projection_gets_the_keys_added():
+    """The keys' attributes are read under names of our own where the projection lacks them."""
+    items = Items()
+    reader = make(
+        items, projection_expression="#v, pk", expression_attribute_names={"#v": "v"}, return_consumed_capacity="TOTAL"
+    )
+    list(reader.get([{"pk": 2}]))
+    request, more = items.calls[0]
+    assert request["ProjectionExpression"] == "#v, pk"
+    assert request["ExpressionAttributeNames"] == {"#v": "v"}
+    assert more == {"ReturnConsumedCapacity": "TOTAL"}
+    assert reader.stats.consumed_capacity == 0.5
+    list(make(items, projection_expression="v").get([{"pk": 2, "sk": "x"}]))
+    request, _ = items.calls[1]
+    assert request["ProjectionExpression"] == "v, #partialbatch_key0, #partialbatch_key1"
+    assert request["ExpressionAttributeNames"] == {"#partialbatch_key0": "pk", "#partialbatch_key1": "sk"}
+
+
+def test_numbers_of_one_value_are_one_key():
+    """1, 1.0 and Decimal('1.00') are read once; the first object given is yielded."""
+    items = Items()
+    first = {"pk": 2.0}
+    assert [key is first for key, _ in make(items).get([first, {"pk": 2}, {"pk": Decimal("2.00")}])] == [True]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_giving_up_raises_and_never_yields_none(ordered):
+    """Keys that could not be read are in DeliveryError, the others were yielded."""
+    items = Items(poison={3})
+    got = []
+    keys = [{"pk": n} for n in range(6)]
+    with pytest.raises(DeliveryError, match="1 keys were not accepted") as caught:
+        got.extend(key["pk"] for key, _ in make(items, max_entries=4).get(keys, ordered=ordered))
+    assert sorted(got) == [0, 1, 2, 4, 5]
+    assert caught.value.unprocessed[0].record is keys[3]
+    if ordered:
+        assert got == sorted(got)
+
+
+def test_a_missing_table_ends_the_reading_at_once():
+    """Everything comes back with the reason."""
+    items = Items(["fatal"])
+    with pytest.raises(DeliveryError, match="ResourceNotFoundException") as caught:
+        list(make(items, max_entries=2).get([{"pk": n} for n in range(6)]))
+    assert len(caught.value.unprocessed) == 6
+    assert len(items.calls) == 1
+
+
+@pytest.mark.parametrize("key", [5, {}, {"a": 1, "b": 2, "c": 3}, {"pk": None}, {"other": 1}])
+def test_a_bad_key_is_refused(key):
+    """A key is a dict of one or two key attributes, the same ones each time."""
+    with pytest.raises(RecordError):
+        list(make(Items()).get([{"pk": 1}, key]))
+
+
+def test_options_that_cannot_work_are_refused():
+    """Producers' options and names without an expression are errors."""
+    with pytest.raises(TypeError, match="workers"):
+        make(Items(), workers=2)
+    with pytest.raises(ConfigurationError, match="expression_attribute_names= needs"):
+        make(Items(), expression_attribute_names={"#a": "a"})
+    with pytest.raises(ConfigurationError, match="max_entries=101"):
+        make(Items(), max_entries=101)
+    with pytest.raises(ConfigurationError, match="table"):
+        DynamoDBReader("", client=Items())
