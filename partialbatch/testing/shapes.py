@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from partialbatch.errors import EventError
 
-__all__ = ["identifier_of", "records_of", "sequence_number", "source_of"]
+__all__ = ["group_of", "identifier_of", "records_of", "sequence_number", "source_of"]
 
 _SOURCES = {
     "aws:sqs": "sqs",
@@ -60,3 +61,14 @@ def sequence_number(source: str, raw: Any) -> Any:
     if source == "dynamodb":
         return raw["dynamodb"]["SequenceNumber"]
     return raw["kinesis"]["sequenceNumber"] if "kinesis" in raw else raw["sequenceNumber"]
+
+
+def group_of(source: str, raw: Any) -> str | None:
+    """Return what the record must stay in order with; None: it stands alone."""
+    if source == "sqs":
+        return raw["attributes"].get("MessageGroupId") if raw["eventSourceARN"].endswith(".fifo") else None
+    if source == "kinesis":
+        return str(raw["kinesis"]["partitionKey"])
+    if source == "dynamodb":
+        return json.dumps(raw["dynamodb"]["Keys"], sort_keys=True)
+    return f"{raw['topic']}-{raw['partition']}"

@@ -236,10 +236,9 @@ def _partial(source: str, records: list[Any], reported: tuple[int, ...]) -> Verd
     words = _WORDS[source]
     count = f"{len(reported)} of {len(records)} {words.noun}"
     if source in ("sqs", "kafka"):
-        rest = (
-            f"the other {len(records) - len(reported)} {words.finish}" if len(reported) < len(records) else "none stays"
-        )
-        return Verdict("partial", f"{count} are reported: they {words.repeat}, {rest}", reported, reported)
+        others = len(records) - len(reported)
+        rest = f", the other {others} {words.finish}" if others else ""
+        return Verdict("partial", f"{count} are reported: they {words.repeat}{rest}", reported, reported)
     numbers = [int(sequence_number(source, raw)) for raw in records]
     checkpoint = min(reported, key=numbers.__getitem__)
     returned = tuple(position for position, number in enumerate(numbers) if number >= numbers[checkpoint])
