@@ -44,8 +44,25 @@ class Consumer:
             EventError: The event, or the response to it, cannot be trusted.
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
+        return self.answer(self.run(function, plan, event, context))
+
+    def run(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> Invocation:
+        """Run a batch without answering; between the two, the testing kit looks at what became of each record.
+
+        Raises:
+            EventError: The event cannot be trusted.
+        """
         invocation = self._prepare(function, plan, event, context, keep=False)
         self._execute(invocation, plan, context)
+        return invocation
+
+    def answer(self, invocation: Invocation) -> BatchResponse:
+        """Return the Lambda result of a batch that was run.
+
+        Raises:
+            EventError: The response to it cannot be trusted.
+            FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
+        """
         response = invocation.conclude()
         invocation.refuse(response, full_failure=self._settings.raise_on_full_failure)
         if invocation.window is not None:

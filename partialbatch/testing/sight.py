@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from partialbatch.handler import BatchHandler, BoundBatchHandler
+from partialbatch.runners.run import DEAD_LETTERED, FAILED, SKIPPED, SUCCEEDED
 from partialbatch.testing.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
     from partialbatch.testing.verdict import Verdict
 
 __all__ = ["Answer", "call", "statuses"]
+
+_STATUSES: dict[int, RunStatus] = {
+    SKIPPED: "skipped",
+    SUCCEEDED: "succeeded",
+    FAILED: "failed",
+    DEAD_LETTERED: "dead_lettered",
+}
 
 
 class Answer(NamedTuple):
@@ -34,13 +43,25 @@ class Answer(NamedTuple):
 
 def call(handler: Callable[..., Any], event: Any, context: Any) -> Answer:
     """Call the handler as Lambda's runtime does, and catch what that would catch."""
+    states: bytearray | None = None
     try:
-        response = handler(event, context)
+        if type(handler) in (BatchHandler, BoundBatchHandler):
+            # What `handler(event, context)` does, with a look in between: `process` takes other paths.
+            consumer, plan = handler._target()  # type: ignore[attr-defined]  # noqa: SLF001 - one of ours, as just seen
+            invocation = consumer.run(handler.__wrapped__, plan, event, context)  # type: ignore[attr-defined]  # as above
+            states = invocation.run.states
+            response = consumer.answer(invocation)
+        else:
+            response = handler(event, context)
     except (Exception, SystemExit) as error:
-        return Answer(Outcome.raised(error), error=error)
+        return Answer(Outcome.raised(error), error=error, seen=_seen(states))
     if inspect.iscoroutine(response):  # the runtime does not await; closed, it does not warn either
         response.close()
-    return Answer(Outcome.returned(response), response)
+    return Answer(Outcome.returned(response), response, seen=_seen(states))
+
+
+def _seen(states: bytearray | None) -> tuple[RunStatus, ...] | None:
+    return None if states is None else tuple(_STATUSES[state] for state in states)
 
 
 def statuses(claim: Verdict, told: Sequence[bool | None], *, ordered: bool) -> list[RunStatus]:
