@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from partialbatch.testing.events import kinesis_event as kinesis_event
     from partialbatch.testing.events import pipes_event as pipes_event
     from partialbatch.testing.events import sqs_event as sqs_event
+    from partialbatch.testing.plans import FailurePlan as FailurePlan
     from partialbatch.testing.queue import SimulatedQueue as SimulatedQueue
+    from partialbatch.testing.simulation import simulate as simulate
     from partialbatch.testing.stream import SimulatedStream as SimulatedStream
     from partialbatch.testing.topic import SimulatedTopic as SimulatedTopic
 
 _HOMES = {
     "Clock": "context",
     "Delivery": "delivery",
+    "FailurePlan": "plans",
     "LambdaContext": "context",
     "SimulatedQueue": "queue",
     "SimulatedStream": "stream",
@@ -31,12 +34,14 @@ _HOMES = {
     "kafka_event": "events",
     "kinesis_event": "events",
     "pipes_event": "events",
+    "simulate": "simulation",
     "sqs_event": "events",
 }
 
 __all__ = [
     "Clock",
     "Delivery",
+    "FailurePlan",
     "LambdaContext",
     "SimulatedQueue",
     "SimulatedStream",
@@ -45,6 +50,7 @@ __all__ = [
     "kafka_event",
     "kinesis_event",
     "pipes_event",
+    "simulate",
     "sqs_event",
 ]
 
