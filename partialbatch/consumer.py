@@ -44,25 +44,16 @@ class Consumer:
             EventError: The event, or the response to it, cannot be trusted.
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
-        return self.answer(self.run(function, plan, event, context))
+        return self.answer(self.prepare(function, plan, event, context), plan, context)
 
-    def run(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> Invocation:
-        """Run a batch without answering; between the two, the testing kit looks at what became of each record.
-
-        Raises:
-            EventError: The event cannot be trusted.
-        """
-        invocation = self._prepare(function, plan, event, context, keep=False)
-        self._execute(invocation, plan, context)
-        return invocation
-
-    def answer(self, invocation: Invocation) -> BatchResponse:
-        """Return the Lambda result of a batch that was run.
+    def answer(self, invocation: Invocation, plan: Plan, context: Any) -> BatchResponse:
+        """Run a batch that was prepared, and return the Lambda result.
 
         Raises:
-            EventError: The response to it cannot be trusted.
+            EventError: The response cannot be trusted.
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
+        self._execute(invocation, plan, context)
         response = invocation.conclude()
         invocation.refuse(response, full_failure=self._settings.raise_on_full_failure)
         if invocation.window is not None:
@@ -75,7 +66,7 @@ class Consumer:
         Raises:
             EventError: The event, or the response to it, cannot be trusted.
         """
-        invocation = self._prepare(function, plan, event, context, keep=True)
+        invocation = self.prepare(function, plan, event, context, keep=True)
         self._execute(invocation, plan, context)
         response = invocation.conclude()
         _awaited(self._window_end(invocation, response))
@@ -85,7 +76,7 @@ class Consumer:
         """Do what `process` does, for a caller that is in an event loop."""
         from partialbatch.runners import tasks  # noqa: PLC0415 - loads asyncio
 
-        invocation = self._prepare(function, plan, event, context, keep=True)
+        invocation = self.prepare(function, plan, event, context, keep=True)
         if invocation.source is not None:
             runner = tasks.side_by_side if plan.awaits else tasks.in_thread
             await runner(*self._work(invocation, context))
@@ -95,8 +86,16 @@ class Consumer:
             await ended
         return invocation.result(response)
 
-    def _prepare(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any, *, keep: bool) -> Invocation:
-        """Take the event apart and bind the record function to it."""
+    def prepare(
+        self, function: Callable[..., Any], plan: Plan, event: Any, context: Any, *, keep: bool = False
+    ) -> Invocation:
+        """Take the event apart and bind the record function to it.
+
+        The testing kit watches what becomes of the records here, whatever `answer` raises.
+
+        Raises:
+            EventError: The event cannot be trusted.
+        """
         source, records = self._catalogue.open(event)
         window = Window.of(event)
         if source is None:
@@ -164,7 +163,7 @@ class Consumer:
             try:
                 group = group_of(raw)
                 hash(group)
-            except BaseException as error:  # noqa: B036, RUF100 - fails its record alone, as in `step`
+            except BaseException as error:  # noqa: RUF100 - fails its record alone, as in `step`
                 held_back = run.fail(index, error)
                 if isinstance(error, INTERRUPTS):
                     raise

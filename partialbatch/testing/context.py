@@ -61,6 +61,7 @@ class LambdaContext:
         self.log_stream_name = "2026/01/01/[$LATEST]c7c1a0f2b4d84f4f9f0e6c7a5d3b2e10"
         self.identity = None
         self.client_context = None
+        self.tenant_id = None
         self._deadline = self.clock() + self.timeout
 
     def get_remaining_time_in_millis(self) -> int:

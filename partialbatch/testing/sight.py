@@ -48,9 +48,9 @@ def call(handler: Callable[..., Any], event: Any, context: Any) -> Answer:
         if type(handler) in (BatchHandler, BoundBatchHandler):
             # What `handler(event, context)` does, with a look in between: `process` takes other paths.
             consumer, plan = handler._target()  # type: ignore[attr-defined]  # noqa: SLF001 - one of ours, as just seen
-            invocation = consumer.run(handler.__wrapped__, plan, event, context)  # type: ignore[attr-defined]  # as above
+            invocation = consumer.prepare(handler.__wrapped__, plan, event, context)  # type: ignore[attr-defined]  # as above
             states = invocation.run.states
-            response = consumer.answer(invocation)
+            response = consumer.answer(invocation, plan, context)
         else:
             response = handler(event, context)
     except (Exception, SystemExit) as error:
