@@ -47,8 +47,9 @@ def call(handler: Callable[..., Any], event: Any, context: Any) -> Answer:
     try:
         if type(handler) in (BatchHandler, BoundBatchHandler):
             # What `handler(event, context)` does, with a look in between: `process` takes other paths.
-            consumer, plan = handler._target()  # type: ignore[attr-defined]  # noqa: SLF001 - one of ours, as just seen
-            invocation = consumer.prepare(handler.__wrapped__, plan, event, context)  # type: ignore[attr-defined]  # as above
+            ours: BatchHandler[Any, Any] = handler  # type: ignore[assignment]  # one of ours, as just seen
+            consumer, function, plan = ours._target()  # noqa: SLF001 - the two make one unit
+            invocation = consumer.prepare(function, plan, event, context)
             states = invocation.run.states
             response = consumer.answer(invocation, plan, context)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import importlib.metadata
 import os
 import pathlib
 import subprocess
@@ -13,16 +14,23 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[2]
 
 
+def _declared():
+    """Return how the plugin is declared: in setup.cfg, and where only the wheel is, in its metadata."""
+    if (ROOT / "setup.cfg").exists():
+        config = configparser.ConfigParser()
+        config.read(ROOT / "setup.cfg")
+        return config["options.entry_points"]["pytest11"].strip()
+    (point,) = importlib.metadata.entry_points(group="pytest11", name="partialbatch")
+    return f"{point.name} = {point.value}"
+
+
 @pytest.fixture
 def run(tmp_path):
-    """Run pytest over a test file, with the plugin declared as setup.cfg declares it."""
-    config = configparser.ConfigParser()
-    config.read(ROOT / "setup.cfg")
+    """Run pytest over a test file, with the plugin declared as the package declares it."""
     installed = tmp_path / "site" / "partialbatch-0.dist-info"
     installed.mkdir(parents=True)
     installed.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: partialbatch\nVersion: 0\n")
-    declared = config["options.entry_points"]["pytest11"].strip()
-    installed.joinpath("entry_points.txt").write_text(f"[pytest11]\n{declared}\n")
+    installed.joinpath("entry_points.txt").write_text(f"[pytest11]\n{_declared()}\n")
     folder = tmp_path / "tests"
     folder.mkdir()
 
