@@ -137,6 +137,7 @@ class Consumer:
         return (
             self._one_by_one
             and policy is not ErrorPolicy.SKIP_GROUP
+            and not (run.holds_back is not None and policy is ErrorPolicy.STOP)
             and not (run.awaits or run.on_success or run.values is not None)
         )
 
@@ -150,7 +151,18 @@ class Consumer:
             runnable, groups = self._groups(invocation, policy)
             following = successors(groups)
         deadline = self._deadline(context)
-        return run, Schedule(runnable, following, policy, deadline), deadline, workers
+        schedule = Schedule(runnable, following, policy, deadline, self._spared(run, policy))
+        return run, schedule, deadline, workers
+
+    def _spared(self, run: Run, policy: ErrorPolicy) -> frozenset[int]:
+        """Return what a stop must not hold back: SQS would take it into the dead-letter queue, unrun.
+
+        Only failures of other message groups hold back a record at its last attempt: within a group
+        an earlier one was received at least as often, and so is at its last attempt too.
+        """
+        if run.holds_back is None or policy is not ErrorPolicy.STOP:
+            return frozenset()
+        return frozenset(index for index, raw in enumerate(run.records) if not run.holds_back(raw))
 
     def _groups(self, invocation: Invocation, policy: ErrorPolicy) -> tuple[list[int], list[Hashable]]:
         """Ask for each record's group; a record whose group is unknown fails, and runs nowhere."""
