@@ -44,26 +44,16 @@ class Consumer:
             EventError: The event, or the response to it, cannot be trusted.
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
-        return self.answer(self.run(function, plan, event, context))
+        return self.answer(self.prepare(function, plan, event, context), context)
 
-    def run(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> Invocation:
-        """Run a batch without answering; between the two, the testing kit looks at what became of each record.
-
-        Raises:
-            EventError: The event cannot be trusted.
-        """
-        keep = self._attachments is not None and self._attachments.keeps_results
-        invocation = self._prepare(function, plan, event, context, keep=keep)
-        self._execute(invocation, context)
-        return invocation
-
-    def answer(self, invocation: Invocation) -> BatchResponse:
-        """Return the Lambda result of a batch that was run.
+    def answer(self, invocation: Invocation, context: Any) -> BatchResponse:
+        """Run a batch that was prepared, and return the Lambda result.
 
         Raises:
             EventError: The response to it cannot be trusted.
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
+        self._execute(invocation, context)
         response = self._conclude(invocation)
         invocation.refuse(response, full_failure=self._settings.raise_on_full_failure)
         if invocation.window is not None:
@@ -76,7 +66,7 @@ class Consumer:
         Raises:
             EventError: The event, or the response to it, cannot be trusted.
         """
-        invocation = self._prepare(function, plan, event, context, keep=True)
+        invocation = self.prepare(function, plan, event, context, keep=True)
         self._execute(invocation, context)
         response = self._conclude(invocation)
         _wait_for(self._end_window(invocation, response))
@@ -86,7 +76,7 @@ class Consumer:
         """Do what `process` does, for a caller that is in an event loop."""
         from partialbatch.runners.tasks import beside  # noqa: PLC0415 - loads asyncio
 
-        invocation = self._prepare(function, plan, event, context, keep=True)
+        invocation = self.prepare(function, plan, event, context, keep=True)
         if invocation.source is not None:
             work = self._plan(invocation, context)
             flow = self._carry_out(invocation, context, work)
@@ -97,8 +87,16 @@ class Consumer:
             await ended
         return invocation.result(response)
 
-    def _prepare(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any, *, keep: bool) -> Invocation:
-        """Take the event apart and bind the record function to it."""
+    def prepare(
+        self, function: Callable[..., Any], plan: Plan, event: Any, context: Any, *, keep: bool = False
+    ) -> Invocation:
+        """Take the event apart and bind the record function to it.
+
+        The testing kit watches what becomes of the records here, whatever `answer` raises.
+
+        Raises:
+            EventError: The event cannot be trusted.
+        """
         source, records = self._catalogue.open(event)
         window = Window.of(event)
         if source is None:
@@ -114,6 +112,7 @@ class Consumer:
             from partialbatch.runners.tasks import with_timeout  # noqa: PLC0415 - loads asyncio
 
             invoke = with_timeout(invoke, self._settings.record_timeout)
+        keep = keep or (self._attachments is not None and self._attachments.keeps_results)
         run = Run(source.name, records, identifiers, invoke, plan.awaits, keep)
         if self._settings.max_receive_count is not None:
             run.holds_back = _holds_back(source)

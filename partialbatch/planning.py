@@ -40,6 +40,7 @@ class Planner:
         return (
             self._one_by_one
             and policy is not ErrorPolicy.SKIP_GROUP
+            and not (run.holds_back is not None and policy is ErrorPolicy.STOP)
             and not (run.awaits or run.on_success or run.values is not None)
         )
 
@@ -72,7 +73,8 @@ class Planner:
                 run.groups = groups if self._settings.group_by is None else [group and group[0] for group in groups]
                 run.is_ordered = self._settings.group_by is not None or any(group is not None for group in groups)
         deadline = self.deadline(context)
-        return run, Schedule(runnable, following, policy, deadline), deadline, workers
+        schedule = Schedule(runnable, following, policy, deadline, _spared(run, policy))
+        return run, schedule, deadline, workers
 
     def _groups(
         self, invocation: Invocation, policy: ErrorPolicy, indexes: Sequence[int]
@@ -106,3 +108,14 @@ class Planner:
         view = source.view
         # In a tuple, for None is a group like any other here.
         return lambda raw: (group_by(view(raw)),)
+
+
+def _spared(run: Run, policy: ErrorPolicy) -> frozenset[int]:
+    """Return what a stop must not hold back: SQS would take it into the dead-letter queue, unrun.
+
+    Only failures of other message groups hold back a record at its last attempt: within a group
+    an earlier one was received at least as often, and so is at its last attempt too.
+    """
+    if run.holds_back is None or policy is not ErrorPolicy.STOP:
+        return frozenset()
+    return frozenset(index for index, raw in enumerate(run.records) if not run.holds_back(raw))

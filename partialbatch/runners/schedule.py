@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Collection, Hashable, Iterable, Sequence
 
     from partialbatch.runners.deadline import Deadline
 
@@ -42,12 +42,9 @@ class Schedule:
 
     At most one record of each group is ready or running. What follows it becomes ready when it
     ends, or never: that is all there is to an error policy.
-
-    Attributes:
-        closed: Why nothing starts any more; empty while records do.
     """
 
-    __slots__ = ("_deadline", "_following", "_left", "_policy", "_ready", "closed")
+    __slots__ = ("_closed", "_deadline", "_following", "_left", "_policy", "_ready", "_spared", "_stopped")
 
     def __init__(
         self,
@@ -55,6 +52,7 @@ class Schedule:
         following: Sequence[int],
         policy: ErrorPolicy,
         deadline: Deadline | None = None,
+        spared: Collection[int] = (),
     ) -> None:
         """Start with the first record of each group.
 
@@ -63,6 +61,7 @@ class Schedule:
             following: The next index of the group, by index; see `successors`.
             policy: What a failure means for what follows.
             deadline: When to stop starting records; None: never.
+            spared: Indexes of records that start even after a stop.
         """
         runnable = set(records)
         self._following = following
@@ -71,12 +70,19 @@ class Schedule:
         self._left = len(records)
         self._policy = policy
         self._deadline = deadline
-        self.closed = ""
+        self._spared = spared
+        self._stopped = False
+        self._closed = ""
+
+    @property
+    def closed(self) -> str:
+        """Why records were not started; empty while all may be."""
+        return self._closed or (STOPPED if self._stopped else "")
 
     @property
     def gives_more(self) -> bool:
         """Whether a record may still start, now or later."""
-        return self._left > 0 and not self.closed
+        return self._left > 0 and not self._closed and not (self._stopped and not self._spared)
 
     @property
     def width(self) -> int:
@@ -85,7 +91,7 @@ class Schedule:
 
     def take(self) -> int:
         """Return the next record to start, -1 if none may start now."""
-        if self.closed or not self._ready:
+        if self._closed or not self._ready:
             return -1
         if self._deadline is not None and not self._deadline.allows():
             self.close(DEADLINE)
@@ -103,14 +109,19 @@ class Schedule:
         if passes is None:
             return
         if not passes and self._policy is ErrorPolicy.STOP:
-            self.close(STOPPED)
-        if self.closed or (not passes and self._policy is not ErrorPolicy.CONTINUE):
+            self._stop()
+        if self._closed or (not passes and self._policy is not ErrorPolicy.CONTINUE):
             return
         following = self._following[index]
-        if following >= 0:
+        if following >= 0 and (not self._stopped or following in self._spared):
             heappush(self._ready, following)
+
+    def _stop(self) -> None:
+        self._stopped = True
+        self._ready = [index for index in self._ready if index in self._spared]
+        heapify(self._ready)
 
     def close(self, why: str) -> None:
         """Start nothing any more; the first reason stands."""
         # What is ready stays where it is: another thread may be taking from it.
-        self.closed = self.closed or why
+        self._closed = self.closed or why

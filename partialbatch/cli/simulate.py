@@ -1,0 +1,114 @@
+"""``partialbatch simulate``: what an error policy costs, before production tells."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from partialbatch.errors import ConfigurationError
+from partialbatch.testing.comparison import POLICIES, SOURCES, Figures, Load, compare
+
+__all__ = ["simulate"]
+
+_COLUMNS = (
+    ("policy", "policy"),
+    ("invocations", "invocations"),
+    ("delivered", "delivered"),
+    ("duplicated", "duplicated"),
+    ("seconds", "drained in"),
+    ("in_order", "in order"),
+    ("dead_lettered", "dead-lettered"),
+    ("lost", "lost"),
+)
+
+
+@click.command()
+@click.option("--source", type=click.Choice(SOURCES), default="sqs", show_default=True, help="The event source.")
+@click.option("--records", type=int, default=1_000, show_default=True, help="Records of the load.")
+@click.option("--groups", type=int, default=20, show_default=True, help="Groups, keys or partitions that share them.")
+@click.option("--batch-size", type=int, help="Records an invocation.  [default: 10; streams and Kafka: 100]")
+@click.option("--failure-rate", type=float, default=0.01, show_default=True, help="Probability that an attempt fails.")
+@click.option("--poison", type=int, default=0, show_default=True, help="Records that always fail.")
+@click.option("--record-seconds", type=float, default=0.01, show_default=True, help="Virtual seconds a record takes.")
+@click.option(
+    "--max-receive-count", type=int, default=5, show_default=True, help="SQS: of the redrive policy; 0: none."
+)
+@click.option("--retries", type=int, default=10, show_default=True, help="Streams, Kafka: retries; -1: no limit.")
+@click.option("--bisect", is_flag=True, help="Streams: BisectBatchOnFunctionError.")
+@click.option("--shards", type=int, default=1, show_default=True, help="Streams: shards.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the load.")
+@click.option("--policy", default=",".join(POLICIES), show_default=True, help="Error policies, with commas between.")
+@click.option("--plot", type=click.Path(dir_okay=False, writable=True), help="Draw the figures: .svg, .png or .pdf.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> None:  # noqa: FBT001 - click's way
+    """Run a synthetic load under several error policies and compare what becomes of it.
+
+    Ends with 1 if a policy lost records, with 2 if an option is not possible.
+    """
+    try:
+        load = _load(**settings)
+        figures = compare(load, [name.strip() for name in policy.split(",")])
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(json.dumps(_told(load, figures), indent=2) if as_json else _table(load, figures))
+    if plot is not None:
+        _draw(load, figures, plot)
+    if any(entry.lost for entry in figures):
+        raise SystemExit(1)
+
+
+def _load(*, batch_size: int | None, max_receive_count: int, retries: int, **settings: Any) -> Load:
+    usual = 10 if settings["source"] in ("sqs", "fifo") else 100
+    return Load(
+        batch_size=usual if batch_size is None else batch_size,
+        max_receive_count=max_receive_count or None,
+        maximum_retry_attempts=retries,
+        **settings,
+    )
+
+
+def _told(load: Load, figures: list[Figures]) -> dict[str, Any]:
+    return {"load": asdict(load), "policies": [asdict(entry) for entry in figures]}
+
+
+def _table(load: Load, figures: list[Figures]) -> str:
+    rows = [[title for _, title in _COLUMNS], *([_cell(entry, name) for name, _ in _COLUMNS] for entry in figures)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
+    left = [f"{entry.policy}: {entry.remaining:,} records were still there" for entry in figures if entry.remaining]
+    return "\n".join([_title(load), "", *lines, *left])
+
+
+def _cell(entry: Figures, name: str) -> str:
+    value = getattr(entry, name)
+    if name == "in_order":
+        return f"{value:,} of {entry.groups:,} groups" if entry.groups else "no order"
+    if name == "seconds":
+        return f"{value:,.1f} s"
+    return value if isinstance(value, str) else f"{value:,}"
+
+
+def _title(load: Load) -> str:
+    return (
+        f"{load.source}: {load.records:,} records in batches of {load.batch_size:,}, "
+        f"{load.failure_rate:.2%} of the attempts fail, {load.poison} poison (virtual time)"
+    )
+
+
+def _draw(load: Load, figures: list[Figures], path: str) -> None:
+    try:
+        from partialbatch.testing.plot import draw  # noqa: PLC0415 - an extra
+
+        draw(_title(load), figures, path)
+    except ImportError:
+        raise click.ClickException("--plot needs matplotlib: pip install 'partialbatch[plot]'") from None
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"--plot {path}: {error}") from None

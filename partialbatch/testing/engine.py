@@ -1,0 +1,146 @@
+"""One simulation: calls the handler, asks for the verdict, and keeps the stories."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from partialbatch.testing.checks import checked_handler
+from partialbatch.testing.context import Clock, LambdaContext
+from partialbatch.testing.delivery import Delivery, Fate, Invocation, RecordStory, Run
+from partialbatch.testing.shapes import group_of, identifier_of, records_of
+from partialbatch.testing.sight import Answer, call, statuses
+from partialbatch.testing.verdict import Outcome, Verdict, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from partialbatch.testing.delivery import RunStatus
+
+__all__ = ["PAYLOAD_LIMIT", "Engine", "Tracked"]
+
+PAYLOAD_LIMIT = 6 * 1024 * 1024
+"""Lambda's quota for an event, in bytes."""
+
+
+@dataclass(slots=True, eq=False)
+class Tracked:
+    """A record on its way, and what happened to it so far."""
+
+    text: str
+    identifier: Any
+    group: str | None
+    fate: Fate = "remaining"
+    runs: list[Run] = field(default_factory=list)
+    receives: int = 0
+
+    @classmethod
+    def of(cls, event: Any, raw: Any, source: str) -> Tracked:
+        """Start the story of a raw record."""
+        return cls(json.dumps(raw), identifier_of(event, raw), group_of(source, raw))
+
+    def story(self) -> RecordStory:
+        """Return the story as it stands."""
+        return RecordStory(self.identifier, self.group, json.loads(self.text), self.fate, tuple(self.runs))
+
+    def give_up(self, *, destination: bool = False) -> None:
+        """End the retrying."""
+        statuses = {run.status for run in self.runs}
+        if statuses & {"succeeded", "resumed", "dead_lettered"}:
+            self.fate = "deleted"
+        elif not statuses or statuses == {"skipped"}:
+            self.fate = "discarded_unrun"
+        else:
+            self.fate = "dead_lettered" if destination else "expired"
+
+
+class Engine:
+    """Calls the handler for one simulation.
+
+    Args:
+        source: The name of the source.
+        ordered: Whether records are handed over in an order.
+        handler: Any callable ``(event, context)``.
+        context: What it gets as its context; a `LambdaContext` starts anew each time.
+        succeeded: Raw record -> whether it succeeded; asked after each invocation.
+        report: Whether ``ReportBatchItemFailures`` is set.
+        bound: The most invocations.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a simulation consists of
+        self,
+        source: str,
+        handler: Callable[[Any, Any], Any],
+        context: Any,
+        succeeded: Callable[[Any], bool | None] | None,
+        *,
+        ordered: bool,
+        report: bool,
+        bound: int,
+    ) -> None:
+        self._source, self._ordered, self._report, self._bound = source, ordered, report, bound
+        self._handler = checked_handler(handler)
+        self._succeeded = succeeded
+        self._context = LambdaContext(clock=Clock()) if context is None else context
+        clock = getattr(self._context, "clock", None)
+        self._clock = clock if isinstance(clock, Clock) else Clock()
+        self._start = self._clock()
+        self._seen = False
+        self._invocations: list[Invocation] = []
+
+    @property
+    def now(self) -> float:
+        """The seconds since the start."""
+        return self._clock() - self._start
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the most invocations were made."""
+        return len(self._invocations) >= self._bound
+
+    def wait_until(self, moment: float) -> None:
+        """Move the clock forward to `moment`, which may have passed."""
+        self._clock.advance(max(0.0, moment - self.now))
+
+    def invoke(self, make: Callable[[], Any], batch: Sequence[Tracked]) -> Verdict:
+        """Call the handler with an event.
+
+        Args:
+            make: Makes the event; called twice, as handlers may change theirs.
+            batch: The records of the event, in its order.
+        """
+        event, at = make(), self.now
+        context = self._context.anew() if isinstance(self._context, LambdaContext) else self._context
+        answer = call(self._handler, make(), context)
+        if isinstance(context, LambdaContext) and context.get_remaining_time_in_millis() <= 0:
+            answer = answer._replace(outcome=Outcome.timed_out(context.timeout))
+        verdict = judge(event, answer.outcome, report_batch_item_failures=self._report)
+        number = len(self._invocations)
+        for position, (tracked, status) in enumerate(zip(batch, self._statuses(event, answer, verdict), strict=True)):
+            tracked.runs.append(Run(number, position, status))
+        self._invocations.append(
+            Invocation(event, answer.response, answer.error, verdict.kind, verdict.reason, at, len(batch))
+        )
+        return verdict
+
+    def _statuses(self, event: Any, answer: Answer, verdict: Verdict) -> Sequence[RunStatus]:
+        if answer.seen is not None:
+            self._seen = True
+            return answer.seen
+        records = records_of(event)
+        told = [None] * len(records) if self._succeeded is None else [self._succeeded(raw) for raw in records]
+        claim = verdict if self._report else judge(event, answer.outcome)
+        if claim.kind == "failure" and verdict.kind == "success":
+            claim = verdict  # a response that was never meant to be read, and is not
+        return statuses(claim, told, ordered=self._ordered)
+
+    def delivery(self, tracked: Sequence[Tracked]) -> Delivery:
+        """Return all that happened; the records are given in the order of the source."""
+        return Delivery(
+            self._source,
+            tuple(entry.story() for entry in tracked),
+            tuple(self._invocations),
+            self.now,
+            inferred=not self._seen and self._succeeded is None,
+        )

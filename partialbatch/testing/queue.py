@@ -1,0 +1,184 @@
+"""A queue with a Lambda function behind it, on a virtual clock."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from partialbatch.errors import ConfigurationError
+from partialbatch.testing.checks import bound, listed, seconds, whole
+from partialbatch.testing.engine import PAYLOAD_LIMIT, Engine, Tracked
+from partialbatch.testing.events import BATCH_LIMIT, FIFO_LIMIT, queue_arn, sqs_records
+from partialbatch.testing.shapes import records_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from partialbatch.testing.delivery import Delivery
+
+__all__ = ["SimulatedQueue"]
+
+
+class SimulatedQueue:
+    """An SQS queue that delivers its messages to a handler as Lambda does.
+
+    One invocation at a time; what fails is visible again when its visibility timeout,
+    counted from its receipt, is over, and nothing sleeps meanwhile. A message group of
+    a FIFO queue waits as long as one of its messages is in flight.
+
+    Args:
+        messages: Bodies (text as it is, other values as JSON), or raw records, or an event.
+        fifo: Whether it is a FIFO queue.
+        groups: The message group ids, as in `sqs_event`.
+        batch_size: At most so many messages an invocation, 1 to 10,000, FIFO 10.
+        visibility_timeout: Seconds, 0 to 43,200.
+        max_receive_count: The redrive policy's ``maxReceiveCount``, 1 to 1,000; without,
+            there is no dead-letter queue.
+        retention: Seconds after which a message expires, 60 to 1,209,600.
+        report_batch_item_failures: Whether the event source mapping has that setting.
+        max_invocations: The bound of a run; without, 1,000 and 10 more a message.
+    """
+
+    def __init__(  # noqa: PLR0913 - the settings of a queue and its mapping
+        self,
+        messages: Iterable[Any],
+        *,
+        fifo: bool = False,
+        groups: str | Sequence[str | None] | None = None,
+        batch_size: int = 10,
+        visibility_timeout: float = 30,
+        max_receive_count: int | None = None,
+        retention: float = 345_600,
+        report_batch_item_failures: bool = True,
+        max_invocations: int | None = None,
+    ) -> None:
+        self._records = _raw_records(messages, groups, fifo=fifo)
+        self.fifo = fifo or (bool(self._records) and self._records[0]["eventSourceARN"].endswith(".fifo"))
+        self.batch_size = whole("batch_size", batch_size, 1, FIFO_LIMIT if self.fifo else BATCH_LIMIT)
+        self.visibility_timeout = seconds("visibility_timeout", visibility_timeout, 0, 43_200)
+        self.max_receive_count = max_receive_count
+        if max_receive_count is not None:
+            whole("max_receive_count", max_receive_count, 1, 1_000)
+        self.retention = seconds("retention", retention, 60, 1_209_600)
+        self.report_batch_item_failures = report_batch_item_failures
+        self.max_invocations = bound(max_invocations, len(self._records))
+
+    def run(
+        self,
+        handler: Callable[[Any, Any], Any],
+        context: Any = None,
+        succeeded: Callable[[Any], bool | None] | None = None,
+    ) -> Delivery:
+        """Deliver until the queue is empty, or the bound is hit.
+
+        Args:
+            handler: Any callable ``(event, context)``.
+            context: Its context; a `LambdaContext` (its timeout counts) starts anew each time.
+            succeeded: Raw record -> whether it has succeeded, for handlers that are not
+                ours; None where it was not run. Asked after each invocation.
+        """
+        engine = Engine(
+            "sqs",
+            handler,
+            context,
+            succeeded,
+            ordered=self.fifo,
+            report=self.report_batch_item_failures,
+            bound=self.max_invocations,
+        )
+        run = _QueueRun(self, engine, self._records)
+        while not engine.exhausted and run.step():
+            pass
+        return engine.delivery(run.tracked)
+
+
+def _raw_records(messages: Any, groups: Any, *, fifo: bool) -> list[Any]:
+    given = (
+        records_of(messages) if isinstance(messages, dict) and "Records" in messages else listed("messages", messages)
+    )
+    if not all(isinstance(entry, dict) and "messageId" in entry for entry in given):
+        return sqs_records(given, queue_arn("orders", fifo=fifo), groups=groups)
+    if fifo and not all(raw["eventSourceARN"].endswith(".fifo") for raw in given):
+        raise ConfigurationError("fifo=True: these records are of a standard queue, as their eventSourceARN says")
+    if groups is not None:
+        raise ConfigurationError("groups is for bodies: raw records have their MessageGroupId already")
+    return given
+
+
+class _QueueRun:
+    """The state of one run: a heap of groups, by the moment at which they can be received.
+
+    On a standard queue each message is a group of its own.
+    """
+
+    def __init__(self, queue: SimulatedQueue, engine: Engine, records: list[Any]) -> None:
+        event = {"Records": records}
+        self._queue, self._engine = queue, engine
+        self.tracked = [Tracked.of(event, raw, "sqs") for raw in records]
+        groups: dict[Any, deque[Tracked]] = {}
+        for number, entry in enumerate(self.tracked):
+            groups.setdefault(number if entry.group is None else entry.group, deque()).append(entry)
+        # The number decides between groups that are visible since the same moment.
+        self._waiting = [(0.0, number, waiting) for number, waiting in enumerate(groups.values())]
+
+    def step(self) -> bool:
+        """Receive and deliver one batch; False when the queue is empty."""
+        if not self._waiting:
+            return False
+        self._engine.wait_until(self._waiting[0][0])
+        at = self._engine.now
+        batch, taken = self._receive()
+        again: set[Tracked] = set()
+        if batch:
+            verdict = self._engine.invoke(lambda: _event(batch), batch)
+            again = {batch[position] for position in verdict.returned}
+        for entry in batch:
+            entry.fate = "remaining" if entry in again else "deleted"
+        for number, waiting, received in taken:
+            back = [entry for entry in received if entry in again]
+            waiting.extendleft(reversed(back))
+            if waiting:
+                visible = at + self._queue.visibility_timeout if back else at
+                heapq.heappush(self._waiting, (visible, number, waiting))
+        return True
+
+    def _receive(self) -> tuple[list[Tracked], list[tuple[int, deque[Tracked], list[Tracked]]]]:
+        """Take messages that are visible, group after group, until the batch is full."""
+        batch: list[Tracked] = []
+        taken: list[tuple[int, deque[Tracked], list[Tracked]]] = []
+        size = 0
+        while self._waiting and self._waiting[0][0] <= self._engine.now and len(batch) < self._queue.batch_size:
+            _, number, waiting = heapq.heappop(self._waiting)
+            received: list[Tracked] = []
+            taken.append((number, waiting, received))
+            while waiting and len(batch) < self._queue.batch_size:
+                size += len(waiting[0].text)
+                if batch and size > PAYLOAD_LIMIT:
+                    return batch, taken
+                entry = waiting.popleft()
+                if self._stays(entry):
+                    received.append(entry)
+                    batch.append(entry)
+        return batch, taken
+
+    def _stays(self, entry: Tracked) -> bool:
+        """Count a receipt; False where the message goes off the queue instead."""
+        limit = self._queue.max_receive_count
+        if self._engine.now > self._queue.retention:
+            entry.give_up()
+        elif limit is not None and entry.receives >= limit:
+            entry.fate = "dead_lettered"
+        else:
+            entry.receives += 1
+            return True
+        return False
+
+
+def _event(batch: list[Tracked]) -> dict[str, Any]:
+    records = [json.loads(entry.text) for entry in batch]
+    for entry, raw in zip(batch, records, strict=True):
+        earlier = int(raw["attributes"]["ApproximateReceiveCount"]) - 1
+        raw["attributes"]["ApproximateReceiveCount"] = str(earlier + entry.receives)
+    return {"Records": records}

@@ -1,0 +1,74 @@
+"""Where the records of an event are, and what names them in a response."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from partialbatch.errors import EventError
+
+__all__ = ["group_of", "identifier_of", "records_of", "sequence_number", "source_of"]
+
+_SOURCES = {
+    "aws:sqs": "sqs",
+    "aws:kinesis": "kinesis",
+    "aws:dynamodb": "dynamodb",
+    "aws:kafka": "kafka",
+    "SelfManagedKafka": "kafka",
+}
+
+
+def source_of(event: Any) -> str:
+    """Return ``"sqs"``, ``"kinesis"``, ``"dynamodb"`` or ``"kafka"``.
+
+    Raises:
+        EventError: The event comes from none of them.
+    """
+    records = event if isinstance(event, list) else event.get("Records") if isinstance(event, dict) else None
+    head = records[0] if records else event
+    if isinstance(head, dict):
+        # The last event of a tumbling window may carry no record, but an ARN.
+        service = ":".join(str(head.get("eventSourceARN")).split(":")[1:3])
+        source = _SOURCES.get(head.get("eventSource") or service)
+        if source:
+            return source
+    raise EventError("no event of SQS, Kinesis, DynamoDB Streams or Kafka: it names no eventSource such as 'aws:sqs'")
+
+
+def records_of(event: Any) -> list[Any]:
+    """Return the raw records in the order of the event."""
+    if isinstance(event, list):
+        return event
+    if "records" in event:
+        return [record for records in event["records"].values() for record in records]
+    return list(event.get("Records") or ())
+
+
+def identifier_of(event: Any, raw: Any) -> Any:
+    """Return what names a record in a response: a string, or Kafka's partition and offset."""
+    source = source_of(event)
+    if source == "sqs":
+        return raw["messageId"]
+    if source == "kafka":
+        return {"partition": f"{raw['topic']}-{raw['partition']}", "offset": raw["offset"]}
+    if isinstance(event, list):
+        return raw["eventID"]
+    return sequence_number(source, raw)
+
+
+def sequence_number(source: str, raw: Any) -> Any:
+    """Return the sequence number of a record of a stream: a decimal string."""
+    if source == "dynamodb":
+        return raw["dynamodb"]["SequenceNumber"]
+    return raw["kinesis"]["sequenceNumber"] if "kinesis" in raw else raw["sequenceNumber"]
+
+
+def group_of(source: str, raw: Any) -> str | None:
+    """Return what the record must stay in order with; None: it stands alone."""
+    if source == "sqs":
+        return raw["attributes"].get("MessageGroupId") if raw["eventSourceARN"].endswith(".fifo") else None
+    if source == "kinesis":
+        return str(raw["kinesis"]["partitionKey"])
+    if source == "dynamodb":
+        return json.dumps(raw["dynamodb"]["Keys"], sort_keys=True)
+    return f"{raw['topic']}-{raw['partition']}"

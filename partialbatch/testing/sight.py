@@ -1,0 +1,93 @@
+"""Which records succeeded in an invocation: seen through the handler, told, or inferred."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from partialbatch.handler import BatchHandler, BoundBatchHandler
+from partialbatch.results import DEAD_LETTERED, FAILED, SKIPPED, SUCCEEDED
+from partialbatch.testing.verdict import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from partialbatch.testing.delivery import RunStatus
+    from partialbatch.testing.verdict import Verdict
+
+__all__ = ["Answer", "call", "statuses"]
+
+_STATUSES: dict[int, RunStatus] = {
+    SKIPPED: "skipped",
+    SUCCEEDED: "succeeded",
+    FAILED: "failed",
+    DEAD_LETTERED: "dead_lettered",
+}
+
+
+class Answer(NamedTuple):
+    """What a call of the handler gave.
+
+    Attributes:
+        outcome: What goes over the wire.
+        response: The value that was returned; None where it raised.
+        error: What was raised.
+        seen: The status of each record, where the handler is one of ours.
+    """
+
+    outcome: Outcome
+    response: Any = None
+    error: BaseException | None = None
+    seen: tuple[RunStatus, ...] | None = None
+
+
+def call(handler: Callable[..., Any], event: Any, context: Any) -> Answer:
+    """Call the handler as Lambda's runtime does, and catch what that would catch."""
+    states: bytearray | None = None
+    try:
+        if type(handler) in (BatchHandler, BoundBatchHandler):
+            # What `handler(event, context)` does, with a look in between: `process` takes other paths.
+            ours: BatchHandler[Any, Any] = handler  # type: ignore[assignment]  # one of ours, as just seen
+            consumer, function, plan = ours._target()  # noqa: SLF001 - the two make one unit
+            invocation = consumer.prepare(function, plan, event, context)
+            states = invocation.run.states
+            response = consumer.answer(invocation, context)
+        else:
+            response = handler(event, context)
+    except (Exception, SystemExit) as error:
+        return Answer(Outcome.raised(error), error=error, seen=_seen(states))
+    if inspect.iscoroutine(response):  # the runtime does not await; closed, it does not warn either
+        response.close()
+    return Answer(Outcome.returned(response), response, seen=_seen(states))
+
+
+def _seen(states: bytearray | None) -> tuple[RunStatus, ...] | None:
+    return None if states is None else tuple(_STATUSES[state] for state in states)
+
+
+def statuses(claim: Verdict, told: Sequence[bool | None], *, ordered: bool) -> list[RunStatus]:
+    """Read off a response what became of each record.
+
+    In doubt a record counts as not run: of several that are reported only the first is
+    sure to have been, where the source has an order.
+
+    Args:
+        claim: What the response says, whether or not anyone reads it.
+        told: What the test tells of each record: True, False, or None for nothing.
+        ordered: Whether records are handed over in an order.
+    """
+    reported = frozenset(claim.reported)
+    sure = frozenset(claim.reported[:1]) if ordered else reported
+    found: list[RunStatus] = []
+    for position, success in enumerate(told):
+        if success:
+            found.append("succeeded")
+        elif claim.kind == "failure":
+            found.append("failed" if len(told) == 1 else "unknown")
+        elif position in reported:
+            found.append("failed" if position in sure else "unknown")
+        elif claim.checkpoint is not None and position > claim.checkpoint:
+            found.append("skipped")
+        else:
+            found.append("succeeded" if success is None else "failed")
+    return found

@@ -1,0 +1,190 @@
+"""Strategies for hypothesis: events of each source, broken events, and plans of failure.
+
+They shrink to one record with the shortest of bodies.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from partialbatch.testing.checks import whole
+from partialbatch.testing.events import (
+    BATCH_LIMIT,
+    FIFO_LIMIT,
+    dynamodb_event,
+    kafka_event,
+    kinesis_event,
+    pipes_event,
+    sqs_event,
+)
+from partialbatch.testing.plans import FOREVER, HOWS, FailurePlan
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from hypothesis.strategies import SearchStrategy
+
+    from partialbatch.testing.plans import How
+
+__all__ = [
+    "dynamodb_events",
+    "failure_plans",
+    "fifo_events",
+    "kafka_events",
+    "kinesis_events",
+    "malformed_events",
+    "sqs_events",
+]
+
+_TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=20)
+_GROUPS = st.sampled_from("abc")
+_SURVIVED = ("error", "base")
+# Where a number gets another digit: there texts sort differently from numbers.
+_FIRST_NUMBERS = st.sampled_from((None, 10**21 - 2, 10**27 - 5))
+
+
+def _sizes(min_size: int, max_size: int, limit: int) -> tuple[int, int]:
+    return whole("min_size", min_size, 0, limit), whole("max_size", max_size, min_size, limit)
+
+
+@st.composite
+def sqs_events(
+    draw: st.DrawFn, bodies: SearchStrategy[Any] = _TEXTS, *, min_size: int = 1, max_size: int = 10
+) -> dict[str, Any]:
+    """Draw events of a standard queue, some with the group ids of fair queues."""
+    low, high = _sizes(min_size, max_size, BATCH_LIMIT)
+    drawn = draw(
+        st.lists(st.tuples(bodies, st.one_of(st.none(), _GROUPS), st.integers(1, 5)), min_size=low, max_size=high)
+    )
+    return sqs_event(
+        [body for body, _, _ in drawn],
+        groups=[group for _, group, _ in drawn],
+        receive_counts=[count for _, _, count in drawn],
+    )
+
+
+@st.composite
+def fifo_events(
+    draw: st.DrawFn, bodies: SearchStrategy[Any] = _TEXTS, *, min_size: int = 1, max_size: int = 10
+) -> dict[str, Any]:
+    """Draw events of a FIFO queue, with up to three message groups."""
+    low, high = _sizes(min_size, max_size, FIFO_LIMIT)
+    drawn = draw(st.lists(st.tuples(bodies, _GROUPS, st.integers(1, 5)), min_size=low, max_size=high))
+    # Within a group, what comes later was never received more often.
+    least: dict[str, int] = {}
+    counts: list[int] = []
+    for _, group, count in drawn:
+        least[group] = min(count, least.get(group, count))
+        counts.append(least[group])
+    return sqs_event(
+        [body for body, _, _ in drawn],
+        fifo=True,
+        groups=[group for _, group, _ in drawn],
+        receive_counts=counts,
+    )
+
+
+@st.composite
+def kinesis_events(
+    draw: st.DrawFn, data: SearchStrategy[Any] = _TEXTS, *, min_size: int = 1, max_size: int = 10
+) -> dict[str, Any]:
+    """Draw events of a Kinesis data stream, with up to three partition keys."""
+    low, high = _sizes(min_size, max_size, BATCH_LIMIT)
+    drawn = draw(st.lists(st.tuples(data, _GROUPS), min_size=low, max_size=high))
+    return kinesis_event(
+        [value for value, _ in drawn],
+        partition_keys=[key for _, key in drawn],
+        first_sequence_number=draw(_FIRST_NUMBERS),
+    )
+
+
+@st.composite
+def dynamodb_events(draw: st.DrawFn, *, min_size: int = 1, max_size: int = 10) -> dict[str, Any]:
+    """Draw events of a DynamoDB stream: inserts, changes and removals of up to three items."""
+    low, high = _sizes(min_size, max_size, BATCH_LIMIT)
+    views = st.sampled_from(("NEW_AND_OLD_IMAGES", "NEW_IMAGE", "OLD_IMAGE", "KEYS_ONLY"))
+    return dynamodb_event(
+        draw(st.lists(_changes(), min_size=low, max_size=high)),
+        view=draw(views),
+        first_sequence_number=draw(_FIRST_NUMBERS),
+    )
+
+
+@st.composite
+def _changes(draw: st.DrawFn) -> tuple[Any, Any]:
+    key = draw(_GROUPS)
+    scalars = st.one_of(st.none(), st.booleans(), st.integers(), _TEXTS, st.binary(max_size=5))
+    images = st.dictionaries(st.sampled_from(("n", "m")), st.one_of(scalars, st.lists(scalars, max_size=2)), max_size=2)
+    kind = draw(st.sampled_from(("INSERT", "MODIFY", "REMOVE")))
+    old = None if kind == "INSERT" else {"id": key, **draw(images)}
+    return old, None if kind == "REMOVE" else {"id": key, **draw(images)}
+
+
+@st.composite
+def kafka_events(
+    draw: st.DrawFn, values: SearchStrategy[Any] = _TEXTS, *, min_size: int = 1, max_size: int = 10
+) -> dict[str, Any]:
+    """Draw events of a Kafka topic, with up to three partitions."""
+    low, high = _sizes(min_size, max_size, BATCH_LIMIT)
+    partitions: dict[str, list[Any]] = {}
+    for value, group in draw(st.lists(st.tuples(values, _GROUPS), min_size=low, max_size=high)):
+        partitions.setdefault(f"orders-{'abc'.index(group)}", []).append(value)
+    return kafka_event(partitions, start=draw(st.integers(0, 10**9)), self_managed=draw(st.booleans()))
+
+
+def failure_plans(
+    keys: Sequence[Hashable] = tuple(range(10)),
+    *,
+    hows: Sequence[How] = HOWS,
+    poison: bool = True,
+    most: int = 2,
+) -> SearchStrategy[FailurePlan]:
+    """Draw which records fail, on how many of their first attempts, and how.
+
+    Args:
+        keys: What `FailurePlan.attempt` is called with.
+        hows: The ways in which records may fail.
+        poison: Whether records may fail for ever, by an error: an exit or a timeout for ever
+            takes the whole batch along, whatever the handler does.
+        most: The most failing attempts of a record that is no poison.
+    """
+    # One number says both, for hypothesis shrinks to fewer choices before lower ones.
+    failing = st.tuples(st.integers(1, most + poison), st.sampled_from(list(hows))).map(
+        lambda drawn: drawn if drawn[0] <= most else (FOREVER if drawn[1] in _SURVIVED else most, drawn[1])
+    )
+    planned = st.dictionaries(st.sampled_from(list(keys)), failing) if keys else st.just({})
+    return planned.map(FailurePlan)
+
+
+def malformed_events() -> SearchStrategy[Any]:
+    """Draw what Lambda would never deliver: any JSON, and events with one part broken or gone."""
+    leaves = st.one_of(st.none(), st.booleans(), st.integers(), _TEXTS)
+    anything = st.recursive(
+        leaves, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_TEXTS, inner, max_size=2)
+    )
+    return st.one_of(anything, _broken(leaves))
+
+
+@st.composite
+def _broken(draw: st.DrawFn, leaves: SearchStrategy[Any]) -> Any:
+    event: Any = draw(st.one_of(sqs_events(), fifo_events(), kinesis_events(), dynamodb_events(), kafka_events()))
+    if draw(st.booleans()):
+        event = pipes_event(event)
+    places = list(_places(event))
+    container, key = draw(st.sampled_from(places))
+    if draw(st.booleans()):
+        container[key] = draw(leaves)
+    else:
+        del container[key]
+    return event
+
+
+def _places(value: Any) -> Any:
+    """Yield each place within a JSON value, the outer ones first."""
+    inner = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for key in inner:
+        yield value, key
+    for key in inner:
+        yield from _places(value[key])

@@ -1,0 +1,129 @@
+"""A Kafka topic with a Lambda function behind it, on a virtual clock."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from partialbatch.errors import ConfigurationError
+from partialbatch.testing.checks import bound, seconds, whole
+from partialbatch.testing.engine import Engine, Tracked
+from partialbatch.testing.events import BATCH_LIMIT, kafka_head, kafka_partitions
+from partialbatch.testing.lanes import Lane, Retrying, drain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from partialbatch.testing.delivery import Delivery
+    from partialbatch.testing.verdict import Verdict
+
+__all__ = ["SimulatedTopic"]
+
+
+class SimulatedTopic:
+    """Topic-partitions whose records go to a handler as Lambda delivers them.
+
+    A batch takes from each partition in turn, and is retried before the next one is made.
+
+    Args:
+        records: The messages of each topic-partition, as in `kafka_event`, or an event.
+        batch_size: At most so many records an invocation, 1 to 10,000.
+        maximum_retry_attempts: 0 to 10,000; without (or -1), no limit.
+        reading: What the named records of a partial response mean: ``"retry"``: these are
+            delivered again; ``"resume"``: all from the lowest offset of each partition on.
+            AWS's pages can be read both ways, so try both.
+        retention: Seconds after which a record leaves the topic.
+        on_failure_destination: Whether given-up records that ran count as dead-lettered.
+        report_batch_item_failures: Whether the event source mapping has that setting.
+        self_managed: Whether the cluster is one's own, not one of Amazon MSK.
+        max_invocations: The bound of a run; without, 1,000 and 10 more a record.
+    """
+
+    def __init__(  # noqa: PLR0913 - the settings of a topic and its mapping
+        self,
+        records: Mapping[str, Iterable[Any]],
+        *,
+        batch_size: int = 100,
+        maximum_retry_attempts: int | None = None,
+        reading: str = "retry",
+        retention: float = 604_800,
+        on_failure_destination: bool = False,
+        report_batch_item_failures: bool = True,
+        self_managed: bool = False,
+        max_invocations: int | None = None,
+    ) -> None:
+        if reading not in ("retry", "resume"):
+            raise ConfigurationError.bad_value("reading", reading, "'retry' or 'resume'")
+        self.reading = reading
+        self.batch_size = whole("batch_size", batch_size, 1, BATCH_LIMIT)
+        unlimited = maximum_retry_attempts in (None, -1)
+        self.maximum_retry_attempts = (
+            None if unlimited else whole("maximum_retry_attempts", maximum_retry_attempts, 0, 10_000)
+        )
+        self.retention = seconds("retention", retention, 60, 10**9)
+        self.on_failure_destination = on_failure_destination
+        self.report_batch_item_failures = report_batch_item_failures
+        self._head = kafka_head(self_managed=self_managed)
+        self._partitions = _raw_partitions(records)
+        self.max_invocations = bound(max_invocations, sum(map(len, self._partitions.values())))
+
+    def run(
+        self,
+        handler: Callable[[Any, Any], Any],
+        context: Any = None,
+        succeeded: Callable[[Any], bool | None] | None = None,
+    ) -> Delivery:
+        """Deliver until the topic is read to its end, or the bound is hit.
+
+        Args:
+            handler: Any callable ``(event, context)``.
+            context: Its context; a `LambdaContext` (its timeout counts) starts anew each time.
+            succeeded: Raw record -> whether it has succeeded, for handlers that are not
+                ours; None where it was not run. Asked after each invocation.
+        """
+        engine = Engine(
+            "kafka",
+            handler,
+            context,
+            succeeded,
+            ordered=True,
+            report=self.report_batch_item_failures,
+            bound=self.max_invocations,
+        )
+        event = {**self._head, "records": self._partitions}
+        tracked = [Tracked.of(event, raw, "kafka") for records in self._partitions.values() for raw in records]
+        # Offset by offset, so that each batch takes from every partition.
+        places = [place for records in self._partitions.values() for place in range(len(records))]
+        waiting = [entry for _, entry in sorted(zip(places, tracked, strict=True), key=lambda pair: pair[0])]
+        drain(engine, [Lane(deque(waiting), order=lambda entry: str(entry.group))], self._retrying())
+        return engine.delivery(tracked)
+
+    def _retrying(self) -> Retrying:
+        return Retrying(
+            batch_size=self.batch_size,
+            event=self._event,
+            returned=_resumed if self.reading == "resume" else lambda verdict, _: verdict.returned,
+            retries=self.maximum_retry_attempts,
+            longest=self.retention,
+            destination=self.on_failure_destination,
+        )
+
+    def _event(self, batch: list[Tracked]) -> dict[str, Any]:
+        partitions: dict[Any, list[Any]] = {}
+        for entry in batch:
+            partitions.setdefault(entry.group, []).append(json.loads(entry.text))
+        return {**self._head, "records": partitions}
+
+
+def _resumed(verdict: Verdict, batch: list[Tracked]) -> list[int]:
+    lowest: dict[Any, int] = {}
+    for position in verdict.returned:
+        lowest.setdefault(batch[position].group, position)
+    return [position for position, entry in enumerate(batch) if position >= lowest.get(entry.group, len(batch))]
+
+
+def _raw_partitions(records: Any) -> dict[str, list[Any]]:
+    if isinstance(records, dict) and isinstance(records.get("records"), dict):
+        return dict(records["records"])
+    return kafka_partitions(records)

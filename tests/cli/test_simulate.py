@@ -1,0 +1,115 @@
+"""The command `partialbatch simulate`."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import logging
+
+import pytest
+from click.testing import CliRunner
+
+from partialbatch.cli.simulate import simulate
+
+
+def run(*arguments):
+    return CliRunner().invoke(simulate, list(arguments))
+
+
+def test_it_prints_a_line_a_policy():
+    """The table names load and figures of each policy, and the exit code is 0 where nothing is lost."""
+    ended = run("--source", "fifo", "--records", "200", "--failure-rate", "0.05", "--poison", "1")
+    assert ended.exit_code == 0, ended.output
+    lines = ended.output.splitlines()
+    assert lines[0] == "fifo: 200 records in batches of 10, 5.00% of the attempts fail, 1 poison (virtual time)"
+    assert [line.split()[0] for line in lines[2:]] == ["policy", "continue", "stop", "skip_group"]
+    assert "20 of 20 groups" in lines[4]
+    titles = "policy invocations delivered duplicated drained-in in-order dead-lettered lost"
+    assert lines[2].replace("drained in", "drained-in").replace("in order", "in-order").split() == titles.split()
+
+
+def test_a_loss_ends_with_1():
+    """A policy that loses records shows in the figures and in the exit code."""
+    ended = run("--source", "kinesis", "--records", "200", "--poison", "1", "--policy", "stop", "--retries", "2")
+    assert ended.exit_code == 1
+    assert ended.output.splitlines()[-1].split()[0] == "stop"
+    assert int(ended.output.split()[-1]) > 0
+
+
+def test_json_holds_load_and_figures():
+    """The JSON has the settings and one object a policy."""
+    ended = run("--records", "50", "--policy", "continue, stop", "--json", "--max-receive-count", "0")
+    told = json.loads(ended.output)
+    assert told["load"]["batch_size"] == 10
+    assert told["load"]["max_receive_count"] is None
+    assert [entry["policy"] for entry in told["policies"]] == ["continue", "stop"]
+    assert told["policies"][0]["groups"] == 0
+
+
+def test_what_remains_is_told():
+    """Records that were still there at the end are named below the table."""
+    ended = run("--records", "1", "--poison", "1", "--max-receive-count", "0", "--policy", "continue")
+    assert "no order" in ended.output
+    assert ended.output.splitlines()[-1] == "continue: 1 records were still there"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--policy", "hope"], "policy='hope'"),
+        (["--failure-rate", "1"], "failure_rate=1.0"),
+        (["--batch-size", "10001"], "batch_size=10001"),
+        (["--source", "fifo", "--batch-size", "11"], "from 1 to 10"),
+        (["--source", "sns"], "'sns' is not one of"),
+        (["--retries", "-2", "--source", "kinesis"], "maximum_retry_attempts=-2"),
+    ],
+)
+def test_a_mistake_ends_with_2(arguments, words):
+    """An impossible option is told without a traceback."""
+    ended = run(*arguments)
+    assert ended.exit_code == 2
+    assert words in ended.output
+    assert "Traceback" not in ended.output
+
+
+def test_the_plot_is_drawn(tmp_path):
+    """The figures are drawn as SVG, with title and policies in it."""
+    path = tmp_path / "out.svg"
+    ended = run("--records", "50", "--plot", str(path))
+    assert ended.exit_code == 0, ended.output
+    drawn = path.read_text()
+    assert drawn.startswith("<?xml")
+    assert "<!-- duplicated work (runs) -->" in drawn
+    assert "<!-- skip_group -->" in drawn
+
+
+@pytest.mark.parametrize("name", ["out.doc", "missing/out.svg"])
+def test_a_plot_that_cannot_be_written_is_told(tmp_path, name):
+    """A wrong ending or folder ends with 1 and one line."""
+    ended = run("--records", "10", "--plot", str(tmp_path / name))
+    assert ended.exit_code == 1
+    assert "Error: --plot" in ended.output
+    assert "Traceback" not in ended.output
+
+
+def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
+    """Where matplotlib is missing the message says what to install."""
+    real = builtins.__import__
+
+    def missing(name, *rest):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    ended = run("--records", "10", "--plot", str(tmp_path / "out.svg"))
+    assert ended.exit_code == 1
+    assert "partialbatch[plot]" in ended.output
+
+
+def test_planned_failures_are_not_logged(caplog):
+    """The load's failures stay out of the log, and the log is as before afterwards."""
+    caplog.set_level(logging.DEBUG, logger="partialbatch")
+    run("--records", "100", "--failure-rate", "0.5")
+    assert not caplog.records
+    assert logging.getLogger("partialbatch").level == logging.DEBUG

@@ -1,0 +1,29 @@
+"""The kit's shapes beside those of the real parts."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from awslambdaric.lambda_context import LambdaContext as RealContext
+from moto.sqs.models import Message
+
+from partialbatch.testing import LambdaContext, sqs_event
+
+
+def test_the_context_has_what_lambdas_has():
+    """All public attributes of the real context are there."""
+    real = {name for name in vars(RealContext("id", {}, {}, 0, "arn")) if not name.startswith("_")}
+    assert real <= set(vars(LambdaContext()))
+
+
+def test_the_md5_of_attributes_is_that_of_a_queue():
+    """The digest of message attributes is the one that a queue gives."""
+    given = {"s": "x", "n": Decimal("1.5"), "b": b"\x00"}
+    message = Message("id", "a")
+    message.message_attributes = {
+        "s": {"DataType": "String", "StringValue": "x"},
+        "n": {"DataType": "Number", "StringValue": "1.5"},
+        "b": {"DataType": "Binary", "BinaryValue": b"\x00"},
+    }
+    raw = sqs_event(["a"], message_attributes=given)["Records"][0]
+    assert raw["md5OfMessageAttributes"] == message.attribute_md5

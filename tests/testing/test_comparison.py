@@ -1,0 +1,90 @@
+"""Policies compared over one load."""
+
+from __future__ import annotations
+
+import pytest
+
+from partialbatch.errors import ConfigurationError
+from partialbatch.testing.comparison import POLICIES, SOURCES, Load, compare
+from partialbatch.testing.plans import FOREVER
+
+
+def figures(load):
+    return {entry.policy: entry for entry in compare(load)}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_source_takes_every_policy(source):
+    """A load without failures costs each record one delivery, whatever the policy."""
+    for entry in compare(Load(source=source, records=100, failure_rate=0)):
+        assert (entry.delivered, entry.invocations, entry.duplicated, entry.lost) == (100, 10, 0, 0)
+        assert entry.seconds == pytest.approx(1.0)
+        assert entry.in_order == entry.groups == (0 if source == "sqs" else 20)
+
+
+def test_fifo_loses_its_order_under_continue_alone():
+    """What FIFO's `stop` and `skip_group` are for."""
+    found = figures(Load(source="fifo", records=500, failure_rate=0.05, poison=1))
+    assert found["continue"].in_order < found["continue"].groups
+    assert found["stop"].in_order == found["skip_group"].in_order == 20
+    assert {entry.dead_lettered for entry in found.values()} == {1}
+    assert {entry.lost for entry in found.values()} == {0}
+
+
+def test_streams_pay_order_with_losses_or_with_duplicates():
+    """On a stream `continue` runs records again, and `stop` loses what is behind poison, but for bisect."""
+    load = {"source": "kinesis", "records": 500, "batch_size": 50, "poison": 1, "maximum_retry_attempts": 3}
+    found = figures(Load(**load))
+    assert found["continue"].duplicated > 0
+    assert found["continue"].lost == 0
+    assert found["stop"].duplicated == 0
+    assert found["stop"].lost > 0
+    assert {entry.lost for entry in figures(Load(**load, bisect=True)).values()} == {0}
+
+
+def test_the_same_seed_gives_the_same_figures():
+    """A load is its settings and its seed."""
+    load = Load(records=200, failure_rate=0.1)
+    assert compare(load) == compare(load)
+    assert load.plan().failures != Load(records=200, failure_rate=0.1, seed=1).plan().failures
+
+
+def test_poison_is_as_many_records_as_asked_for():
+    """A plan holds the poison, and transient failures by their rate."""
+    plan = Load(records=2_000, failure_rate=0.1, poison=7).plan()
+    assert sum(times == FOREVER for times, _ in plan.failures.values()) == 7
+    assert 100 < len(plan.failures) < 320
+    assert Load(records=10, failure_rate=0).plan().failures == {}
+
+
+def test_what_remains_is_counted():
+    """Without a redrive policy poison is still there when the bound is hit."""
+    (entry,) = compare(Load(records=1, failure_rate=0, poison=1, max_receive_count=None), ["continue"])
+    assert (entry.remaining, entry.dead_lettered, entry.invocations) == (1, 0, 1010)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"source": "sns"}, "source='sns'"),
+        ({"records": 0}, "records=0"),
+        ({"groups": 0}, "groups=0"),
+        ({"poison": 1_001}, "from 0 to 1,000"),
+        ({"failure_rate": 1}, "failure_rate=1"),
+        ({"failure_rate": -0.1}, "failure_rate=-0.1"),
+        ({"failure_rate": float("nan")}, "failure_rate=nan"),
+        ({"record_seconds": -1}, "record_seconds=-1"),
+    ],
+)
+def test_impossible_loads_are_refused(settings, words):
+    """A load that cannot be is refused by option, value and what is allowed."""
+    with pytest.raises(ConfigurationError) as caught:
+        Load(**settings)
+    assert words in str(caught.value)
+
+
+def test_an_unknown_policy_is_refused():
+    """Policies are those of the handler, `derive` aside: it is one of them."""
+    with pytest.raises(ConfigurationError, match="policy='derive'"):
+        compare(Load(records=1), ["derive"])
+    assert POLICIES == ("continue", "stop", "skip_group")

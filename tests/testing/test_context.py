@@ -1,0 +1,60 @@
+"""The context and its clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from partialbatch.errors import ConfigurationError
+from partialbatch.testing import Clock, LambdaContext
+
+
+def test_time_passes_when_the_clock_is_moved():
+    """The time left is the timeout less what the clock moved, and never below 0."""
+    context = LambdaContext(timeout=3)
+    assert context.get_remaining_time_in_millis() == 3000
+    context.clock.advance(1.25)
+    assert context.get_remaining_time_in_millis() == 1750
+    context.clock.advance(10)
+    assert context.get_remaining_time_in_millis() == 0
+
+
+def test_a_clock_can_be_shared():
+    """A context takes any callable that gives seconds, and starts at its present time."""
+    clock = Clock(100)
+    clock.advance(5)
+    assert clock() == 105
+    context = LambdaContext(timeout=2, clock=clock)
+    assert context.get_remaining_time_in_millis() == 2000
+    now = [7.0]
+    context = LambdaContext(timeout=2, clock=lambda: now[0])
+    now[0] = 8.5
+    assert context.get_remaining_time_in_millis() == 500
+
+
+def test_a_context_starts_anew():
+    """A new invocation has the whole timeout again, by the same clock."""
+    context = LambdaContext(timeout=2, function_name="orders")
+    context.clock.advance(1)
+    again = context.anew()
+    assert again.get_remaining_time_in_millis() == 2000
+    assert again.clock is context.clock
+    assert again.function_name == "orders"
+    assert again.invoked_function_arn == "arn:aws:lambda:eu-west-1:123456789012:function:orders"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: LambdaContext(timeout=901), "timeout=901"),
+        (lambda: LambdaContext(timeout=-1), "timeout=-1"),
+        (lambda: LambdaContext(timeout=True), "timeout=True"),
+        (lambda: LambdaContext(timeout="3"), "timeout='3'"),
+        (lambda: LambdaContext(clock=3), "clock=3"),
+        (lambda: Clock().advance(-1), "seconds=-1"),
+        (lambda: Clock().advance(float("nan")), "seconds=nan"),
+    ],
+)
+def test_impossible_times_are_refused(make, words):
+    """Timeouts beyond Lambda's, and clocks that run backwards, are refused."""
+    with pytest.raises(ConfigurationError, match=words.replace("(", r"\(")):
+        make()

@@ -1,0 +1,207 @@
+"""What a delivery tells, and what its assertions say."""
+
+from __future__ import annotations
+
+import pytest
+
+from partialbatch import batch_handler
+from partialbatch.testing import FailurePlan, SimulatedQueue, SimulatedStream, SimulatedTopic
+from partialbatch.testing.plans import FOREVER
+
+
+def name(number):
+    return f"00000000-0000-4000-8000-{number:012d}"
+
+
+def ours(failures, **options):
+    plan = FailurePlan(failures)
+    return batch_handler(lambda record: plan.attempt(record.text), **options)
+
+
+POISON = (FOREVER, "error")
+
+
+def test_order_is_kept_when_poison_was_given_up_first():
+    """A record may succeed once an earlier one of its group will not come again."""
+    handler = ours({"a": POISON}, max_receive_count=2)
+    delivery = SimulatedQueue(list("ab"), fifo=True, max_receive_count=2).run(handler)
+    delivery.assert_in_order()
+    delivery.assert_nothing_lost()
+    delivery.assert_dead_lettered([name(0)])
+    assert delivery.records[1].invocations == (0, 1)
+
+
+def test_order_is_broken_when_a_later_record_succeeds_first():
+    """An earlier record that runs again after a later one succeeded was overtaken, poison or not."""
+    for failures in ({"a": (1, "error")}, {"a": POISON}):
+        handler = ours(failures, error_policy="continue")
+        delivery = SimulatedQueue(list("ab"), fifo=True, max_receive_count=3).run(handler)
+        with pytest.raises(AssertionError) as caught:
+            delivery.assert_in_order()
+        assert f"{name(0)} (group group)" in str(caught.value)
+        assert f"{name(1)} (group group)" in str(caught.value)
+
+
+def test_order_is_by_group():
+    """Records of other groups may overtake."""
+    handler = ours({"a": (2, "error")}, error_policy="skip_group")
+    delivery = SimulatedQueue(list("axby"), fifo=True, groups=list("ghgh")).run(handler)
+    delivery.assert_in_order()
+    with pytest.raises(AssertionError, match="2 of 4 records succeeded while an earlier one was still to come"):
+        delivery.assert_in_order(by=lambda raw: "all")
+
+
+def test_a_standard_queue_has_no_order_but_one_of_ones_own():
+    """Without groups nothing is out of order; `by` gives an order."""
+    delivery = SimulatedQueue(list("ab")).run(ours({"a": (1, "error")}))
+    delivery.assert_in_order()
+    with pytest.raises(AssertionError):
+        delivery.assert_in_order(by=lambda raw: None)
+
+
+def test_duplicates_do_not_break_the_order():
+    """A record that succeeds again later was not overtaken by those in between."""
+    delivery = SimulatedStream(list("abc"), partition_keys="k").run(ours({"c": (1, "error")}, error_policy="stop"))
+    delivery.assert_in_order()
+    calls = []
+
+    def handler(event, context):
+        calls.append(event)
+        if len(calls) == 1:
+            raise ValueError("late")
+
+    delivery = SimulatedStream(list("abc"), partition_keys="k").run(handler, succeeded=lambda raw: True)
+    assert delivery.duplicated_work == 3
+    delivery.assert_in_order()
+
+
+def test_dead_letters_must_match_exactly():
+    """A missing and an unexpected dead letter both fail, with the story of each."""
+    delivery = SimulatedQueue(list("abc"), max_receive_count=2).run(ours({"a": POISON}))
+    delivery.assert_dead_lettered([name(0)])
+    delivery.assert_dead_lettered(name(0))
+    with pytest.raises(AssertionError, match="1 of 3 records: not as expected") as caught:
+        delivery.assert_dead_lettered([])
+    assert f"{name(0)}: in the dead-letter queue" in str(caught.value)
+    assert "invocation 1: failed; Lambda: failure" in str(caught.value)
+    with pytest.raises(AssertionError) as caught:
+        delivery.assert_dead_lettered([name(0), name(1)])
+    assert f"{name(1)}: done with" in str(caught.value)
+    with pytest.raises(AssertionError, match="no record of this delivery is named 'x'"):
+        delivery.assert_dead_lettered(["x"])
+
+
+def test_kafka_records_go_by_partition_and_offset():
+    """Identifiers of Kafka are objects, and are told in short."""
+    topic = SimulatedTopic({"t-0": list("ab")}, maximum_retry_attempts=1, on_failure_destination=True)
+    delivery = topic.run(ours({"a": POISON}, error_policy="stop"))
+    with pytest.raises(AssertionError, match=r"t-0@1 \(group t-0\): given up without ever having run: LOST"):
+        delivery.assert_nothing_lost()
+    delivery.assert_dead_lettered([{"partition": "t-0", "offset": 0}])
+
+
+def test_a_message_shows_five_stories():
+    """A failed assertion tells of five records and counts the rest."""
+    delivery = SimulatedQueue(list("abcdefg"), report_batch_item_failures=False).run(
+        lambda event, context: None, succeeded=lambda raw: False
+    )
+    with pytest.raises(AssertionError) as caught:
+        delivery.assert_nothing_lost()
+    assert str(caught.value).count("LOST") == 5
+    assert "and 2 more records" in str(caught.value)
+
+
+def test_a_long_story_is_abridged():
+    """Of many deliveries the first five and the last are told."""
+    delivery = SimulatedQueue(["a"], max_receive_count=9).run(lambda event, context: {"batchItemFailures": 1})
+    with pytest.raises(AssertionError) as caught:
+        delivery.assert_dead_lettered([])
+    lines = [line.strip() for line in str(caught.value).splitlines()]
+    assert [line.partition(":")[0] for line in lines if line.startswith("invocation")] == [
+        *(f"invocation {number}" for number in range(5)),
+        "invocation 8",
+    ]
+    assert lines[-3] == "… 3 more invocations …"
+    assert "8: failed (9 deliveries)" in delivery.explain()
+
+
+def test_whether_it_was_seen_or_inferred_is_told():
+    """An inferred success is marked so; one that was told or seen is not."""
+    queue = SimulatedQueue(["a"])
+    inferred = queue.run(lambda event, context: None)
+    assert inferred.inferred
+    assert "inferred from the responses: give succeeded=" in inferred.explain()
+    for handler, told in ((lambda event, context: None, lambda raw: True), (ours({}), None)):
+        delivery = queue.run(handler, succeeded=told)
+        assert not delivery.inferred
+        assert "was seen, or told" in delivery.explain()
+
+
+def test_our_own_eyes_are_better_than_what_is_told():
+    """For a handler of ours `succeeded` is not asked."""
+    delivery = SimulatedQueue(["a"]).run(ours({}), succeeded=lambda raw: 1 / 0)
+    assert delivery.records[0].successes == 1
+
+
+def test_what_was_not_run_can_be_told():
+    """A hand-written FIFO handler that stops: the messages behind the first reported one count as unrun."""
+
+    def handler(event, context):
+        return {"batchItemFailures": [{"itemIdentifier": raw["messageId"]} for raw in event["Records"]]}
+
+    delivery = SimulatedQueue(list("ab"), fifo=True, max_receive_count=1).run(handler)
+    assert [record.runs[0].status for record in delivery.records] == ["failed", "unknown"]
+    with pytest.raises(AssertionError, match="1 of 2 records lost"):
+        delivery.assert_nothing_lost()
+    standard = SimulatedQueue(list("ab"), max_receive_count=1).run(handler)
+    assert [record.runs[0].status for record in standard.records] == ["failed", "failed"]
+
+
+def test_a_stream_handler_that_returns_at_the_first_failure():
+    """What lies behind the only reported record of a stream counts as not run, unless told otherwise."""
+
+    def handler(event, context):
+        return {"batchItemFailures": [{"itemIdentifier": event["Records"][1]["kinesis"]["sequenceNumber"]}]}
+
+    stream = SimulatedStream(list("abc"), maximum_retry_attempts=0)
+    delivery = stream.run(handler)
+    assert [record.runs[0].status for record in delivery.records] == ["succeeded", "failed", "skipped"]
+    assert [record.fate for record in delivery.records] == ["deleted", "expired", "discarded_unrun"]
+    told = stream.run(handler, succeeded=lambda raw: raw["kinesis"]["partitionKey"] != "key-1")
+    assert [record.fate for record in told.records] == ["deleted", "expired", "deleted"]
+
+
+def test_explain_tells_the_whole_story():
+    """The totals, each invocation and each record that met with anything are told, and no body."""
+    delivery = SimulatedQueue(["secret-a", "secret-b", "secret-c"], max_receive_count=2).run(
+        ours({"secret-a": POISON, "secret-b": (1, "error")})
+    )
+    text = delivery.explain()
+    assert "3 records (1 dead-lettered, 2 deleted); 2 invocations, 5 records delivered, 0 duplicated, 60 s" in text
+    assert "invocation 0 at 0 s, 3 records: partial: 2 of 3 messages are reported" in text
+    assert f"{name(0)}: in the dead-letter queue; invocation 0: failed, 1: failed" in text
+    assert f"{name(1)}: done with; invocation 0: failed, 1: succeeded" in text
+    assert "1 records were delivered once, and are done with" in text
+    assert "secret" not in text + repr(delivery) + repr(delivery.records) + repr(delivery.invocations)
+    assert repr(delivery).startswith("Delivery(sqs: 3 records")
+
+
+def test_explain_counts_what_is_too_much_to_tell():
+    """Of many invocations the successful ones are counted, and long lists are cut."""
+    delivery = SimulatedQueue([str(number) for number in range(60)], batch_size=1, max_receive_count=2).run(
+        ours({"7": POISON, **{str(number): (1, "error") for number in range(10, 60)}})
+    )
+    text = delivery.explain()
+    assert "and 59 invocations with full success" in text
+    assert "… and 12 more lines" in text
+    assert "… and 11 more lines" in text
+
+
+def test_a_record_that_was_never_delivered():
+    """What no invocation saw is told so, and what remains is no loss."""
+    delivery = SimulatedQueue(list("ab"), batch_size=1, max_invocations=1).run(ours({}))
+    assert delivery.fates == {"deleted": 1, "remaining": 1}
+    assert "still to be delivered; no invocation saw it" in delivery.explain()
+    delivery.assert_nothing_lost()
+    with pytest.raises(AssertionError, match="no invocation saw it"):
+        delivery.assert_dead_lettered([name(1)])

@@ -1,0 +1,252 @@
+"""Events as the services write them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from decimal import Decimal
+
+import pytest
+
+from partialbatch.errors import ConfigurationError
+from partialbatch.testing import dynamodb_event, kafka_event, kinesis_event, pipes_event, sqs_event
+from partialbatch.testing.shapes import group_of, identifier_of, records_of
+
+
+def decoded(text):
+    return base64.b64decode(text, validate=True)
+
+
+def test_sqs_bodies_are_text_or_json():
+    """Text stays as it is, other values become JSON, and the MD5 is that of the body."""
+    records = sqs_event(["grüezi", {"n": 1}, 3])["Records"]
+    assert [raw["body"] for raw in records] == ["grüezi", '{"n": 1}', "3"]
+    for raw in records:
+        assert raw["md5OfBody"] == hashlib.md5(raw["body"].encode()).hexdigest()
+        assert raw["eventSourceARN"] == "arn:aws:sqs:eu-west-1:123456789012:orders"
+        assert raw["eventSource"] == "aws:sqs"
+        assert raw["awsRegion"] == "eu-west-1"
+        assert set(raw["attributes"]) == {
+            "ApproximateReceiveCount",
+            "SentTimestamp",
+            "SenderId",
+            "ApproximateFirstReceiveTimestamp",
+        }
+        assert len(raw["attributes"]["SentTimestamp"]) == 13
+        assert decoded(raw["receiptHandle"])
+    assert len({raw["messageId"] for raw in records}) == 3
+    assert len({raw["receiptHandle"] for raw in records}) == 3
+
+
+def test_sqs_events_count_on_from_start():
+    """The same arguments give the same event, and `start` numbers go on from an earlier one."""
+    both = sqs_event(["a", "b"])["Records"]
+    assert both == [*sqs_event(["a"])["Records"], *sqs_event(["b"], start=1)["Records"]]
+    assert [raw["messageId"][-1] for raw in both] == ["0", "1"]
+
+
+@pytest.mark.parametrize("options", [{"fifo": True}, {"queue": "orders.fifo"}, {"fifo": True, "queue": "orders.fifo"}])
+def test_a_fifo_queue_has_groups_and_sequence_numbers(options):
+    """FIFO messages carry group, deduplication id and an increasing 20-digit number."""
+    records = sqs_event(["a", "b"], **options)["Records"]
+    assert [raw["eventSourceARN"].rpartition(":")[2] for raw in records] == ["orders.fifo"] * 2
+    assert [raw["attributes"]["MessageGroupId"] for raw in records] == ["group"] * 2
+    assert records[0]["attributes"]["MessageDeduplicationId"] == hashlib.sha256(b"a").hexdigest()
+    numbers = [raw["attributes"]["SequenceNumber"] for raw in records]
+    assert [len(number) for number in numbers] == [20, 20]
+    assert int(numbers[0]) < int(numbers[1])
+
+
+def test_groups_and_receive_counts_are_one_each_or_one_for_all():
+    """A list gives each message its own, a single value is that of all."""
+    records = sqs_event(["a", "b"], groups=["x", None], receive_counts=[1, 4])["Records"]
+    assert [raw["attributes"].get("MessageGroupId") for raw in records] == ["x", None]
+    assert [raw["attributes"]["ApproximateReceiveCount"] for raw in records] == ["1", "4"]
+    assert [group_of("sqs", raw) for raw in records] == [None, None]
+    records = sqs_event(["a", "b"], fifo=True, groups="x", receive_counts=3)["Records"]
+    assert [group_of("sqs", raw) for raw in records] == ["x", "x"]
+    assert {raw["attributes"]["ApproximateReceiveCount"] for raw in records} == {"3"}
+
+
+def test_message_attributes_carry_type_and_md5():
+    """Attributes are written by type, and an MD5 is there if they are."""
+    raw = sqs_event(["a"], message_attributes={"s": "x", "n": Decimal("1.5"), "b": b"\x00"})["Records"][0]
+    shown = raw["messageAttributes"]
+    assert {name: entry["dataType"] for name, entry in shown.items()} == {"s": "String", "n": "Number", "b": "Binary"}
+    assert (shown["s"]["stringValue"], shown["n"]["stringValue"], shown["b"]["binaryValue"]) == ("x", "1.5", "AA==")
+    assert len(raw["md5OfMessageAttributes"]) == 32
+    assert "md5OfMessageAttributes" not in sqs_event(["a"])["Records"][0]
+
+
+def test_kinesis_records_are_base64_with_56_digits():
+    """Data is base64, keys differ by default, sequence numbers rise and have 56 digits."""
+    records = kinesis_event([b"\xff", "text", {"n": 1}], shard=3)["Records"]
+    assert [decoded(raw["kinesis"]["data"]) for raw in records] == [b"\xff", b"text", b'{"n": 1}']
+    assert [raw["kinesis"]["partitionKey"] for raw in records] == ["key-0", "key-1", "key-2"]
+    numbers = [raw["kinesis"]["sequenceNumber"] for raw in records]
+    assert {len(number) for number in numbers} == {56}
+    assert sorted(numbers, key=int) == numbers
+    assert [raw["eventID"] for raw in records] == [f"shardId-000000000003:{number}" for number in numbers]
+    assert {raw["eventName"] for raw in records} == {"aws:kinesis:record"}
+    assert isinstance(records[0]["kinesis"]["approximateArrivalTimestamp"], float)
+
+
+def test_sequence_numbers_can_start_anywhere():
+    """A first sequence number near a power of ten makes texts and numbers sort differently."""
+    for event in (
+        kinesis_event(["a", "b"], first_sequence_number=9, partition_keys="k"),
+        dynamodb_event([{"id": "a"}, {"id": "b"}], first_sequence_number=9),
+    ):
+        assert [identifier_of(event, raw) for raw in records_of(event)] == ["9", "10"]
+
+
+@pytest.mark.parametrize("make", [lambda **o: kinesis_event(["a"], **o), lambda **o: dynamodb_event([{"id": 1}], **o)])
+def test_a_window_adds_its_keys(make):
+    """A tumbling window's event has state, window and the two flags; what is given wins."""
+    event = make(window={"state": {"n": 1}, "isFinalInvokeForWindow": True})
+    assert event["state"] == {"n": 1}
+    assert event["isFinalInvokeForWindow"] is True
+    assert event["isWindowTerminatedEarly"] is False
+    assert set(event["window"]) == {"start", "end"}
+    assert event["eventSourceARN"] == event["Records"][0]["eventSourceARN"]
+    assert event["shardId"].startswith("shardId-")
+    assert "window" not in make()
+    with pytest.raises(ConfigurationError, match="stat"):
+        make(window={"stat": 1})
+
+
+def test_dynamodb_changes_are_inserts_changes_and_removals():
+    """A dict is an INSERT; old and new item tell the rest; images are DynamoDB JSON."""
+    item = {"id": "a", "n": 1, "f": 1.5, "d": Decimal("2.50"), "b": b"\x00", "t": True, "z": None}
+    item |= {"l": [1, ("x",)], "m": {"k": "v"}, "ss": {"x", "y"}, "ns": {2, 1}, "bs": frozenset([b"\x01"])}
+    records = dynamodb_event([item, (item, {"id": "a"}), (item, None), (None, {"id": "b"})])["Records"]
+    assert [raw["eventName"] for raw in records] == ["INSERT", "MODIFY", "REMOVE", "INSERT"]
+    assert records[0]["dynamodb"]["NewImage"] == {
+        "id": {"S": "a"},
+        "n": {"N": "1"},
+        "f": {"N": "1.5"},
+        "d": {"N": "2.50"},
+        "b": {"B": "AA=="},
+        "t": {"BOOL": True},
+        "z": {"NULL": True},
+        "l": {"L": [{"N": "1"}, {"L": [{"S": "x"}]}]},
+        "m": {"M": {"k": {"S": "v"}}},
+        "ss": {"SS": ["x", "y"]},
+        "ns": {"NS": ["1", "2"]},
+        "bs": {"BS": ["AQ=="]},
+    }
+    assert [("NewImage" in raw["dynamodb"], "OldImage" in raw["dynamodb"]) for raw in records] == [
+        (True, False),
+        (True, True),
+        (False, True),
+        (True, False),
+    ]
+    assert {raw["dynamodb"]["StreamViewType"] for raw in records} == {"NEW_AND_OLD_IMAGES"}
+    numbers = [raw["dynamodb"]["SequenceNumber"] for raw in records]
+    assert all(21 <= len(number) <= 40 for number in numbers)
+    assert sorted(numbers, key=int) == numbers
+    assert [raw["dynamodb"]["Keys"] for raw in records][-1] == {"id": {"S": "b"}}
+    assert len({raw["eventID"] for raw in records}) == 4
+    assert all(raw["dynamodb"]["SizeBytes"] > 0 for raw in records)
+    assert json.loads(json.dumps(records)) == records
+
+
+@pytest.mark.parametrize(
+    ("view", "images"),
+    [("KEYS_ONLY", set()), ("NEW_IMAGE", {"NewImage"}), ("OLD_IMAGE", {"OldImage"})],
+)
+def test_the_view_type_says_which_images_there_are(view, images):
+    """A stream's view type leaves images out."""
+    raw = dynamodb_event([({"id": 1}, {"id": 1, "n": 2})], view=view)["Records"][0]
+    assert {"NewImage", "OldImage"} & set(raw["dynamodb"]) == images
+
+
+def test_a_ttl_removal_names_dynamodb_as_its_user():
+    """With `ttl` a REMOVE carries the identity of the service, and nothing else does."""
+    records = dynamodb_event([({"id": 1}, None), {"id": 2}], ttl=True)["Records"]
+    assert records[0]["userIdentity"] == {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+    assert "userIdentity" not in records[1]
+
+
+def test_keys_may_be_several():
+    """A composite key is written whole."""
+    event = dynamodb_event([{"pk": "a", "sk": 1}], keys=["pk", "sk"])
+    assert event["Records"][0]["dynamodb"]["Keys"] == {"pk": {"S": "a"}, "sk": {"N": "1"}}
+
+
+def test_kafka_events_hold_several_partitions():
+    """Each topic-partition counts its own offsets; keys, tombstones and headers are there."""
+    event = kafka_event({"orders-0": ["a", ("k", None)], "my-topic-12": [b"\xff"]}, start=5, headers={"h": b"\xff\x01"})
+    assert event["eventSource"] == "aws:kafka"
+    assert event["eventSourceArn"].startswith("arn:aws:kafka:")
+    first, second = event["records"]["orders-0"]
+    other = event["records"]["my-topic-12"][0]
+    assert (first["topic"], first["partition"], first["offset"]) == ("orders", 0, 5)
+    assert (other["topic"], other["partition"], other["offset"]) == ("my-topic", 12, 5)
+    assert second["offset"] == 6
+    assert decoded(first["value"]) == b"a"
+    assert "key" not in first
+    assert decoded(second["key"]) == b"k"
+    assert "value" not in second
+    assert decoded(other["value"]) == b"\xff"
+    assert first["headers"] == [{"h": [-1, 1]}]
+    assert kafka_event({"t-0": ["a"]}, headers={"h": "x"})["records"]["t-0"][0]["headers"] == [{"h": [120]}]
+    assert first["timestampType"] == "CREATE_TIME"
+    own = kafka_event({"orders-0": ["a"]}, self_managed=True)
+    assert own["eventSource"] == "SelfManagedKafka"
+    assert "eventSourceArn" not in own
+
+
+def test_pipes_hands_over_a_bare_list():
+    """SQS and DynamoDB records keep their shape; Kinesis and Kafka records become flat."""
+    assert pipes_event(sqs_event(["a"])) == sqs_event(["a"])["Records"]
+    assert pipes_event(dynamodb_event([{"id": 1}])) == dynamodb_event([{"id": 1}])["Records"]
+    kinesis = kinesis_event(["a"])["Records"][0]
+    (flat,) = pipes_event(kinesis_event(["a"]))
+    assert flat["sequenceNumber"] == kinesis["kinesis"]["sequenceNumber"]
+    assert flat["eventID"] == kinesis["eventID"]
+    assert "kinesis" not in flat
+    (record,) = pipes_event(kafka_event({"orders-3": ["a"]}))
+    assert (record["topic"], record["partition"], record["eventSourceKey"]) == ("orders", 3, "orders-3")
+    assert record["eventSource"] == "aws:kafka"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: sqs_event("abc"), "bodies takes a list"),
+        (lambda: sqs_event(3), "bodies takes a list"),
+        (lambda: sqs_event(["a"] * 11, fifo=True), "from 0 to 10"),
+        (lambda: sqs_event(["a"] * 10_001), "from 0 to 10,000"),
+        (lambda: sqs_event(["a"], groups=["x", "y"]), "groups has 2 entries for 1 records"),
+        (lambda: sqs_event(["a"], receive_counts={"a": 1}), "receive_counts takes a list"),
+        (lambda: kinesis_event(["a"] * 10_001), "from 0 to 10,000"),
+        (lambda: kinesis_event(["a"], partition_keys=[]), "partition_keys has 0 entries"),
+        (lambda: dynamodb_event([{"n": 1}]), "item 0 has no attribute 'id'"),
+        (lambda: dynamodb_event([{"id": 1}], view="ALL"), "view='ALL'"),
+        (lambda: dynamodb_event([(None, None)]), "one of them None at most"),
+        (lambda: dynamodb_event(["x"]), "takes items as dicts"),
+        (lambda: dynamodb_event([{"id": object()}]), "no type for a object"),
+        (lambda: dynamodb_event([{"id": 1, "s": set()}]), "a DynamoDB set holds"),
+        (lambda: dynamodb_event([{"id": 1, "s": {1, "a"}}]), "a DynamoDB set holds"),
+        (lambda: dynamodb_event([{"id": 1, "s": {(1,)}}]), "a DynamoDB set holds"),
+        (lambda: dynamodb_event([{"id": float("nan")}]), "no number for nan"),
+        (lambda: dynamodb_event([{"id": 1}] * 10_001), "from 0 to 10,000"),
+        (lambda: kafka_event(["a"]), "records takes a dict"),
+        (lambda: kafka_event({"orders": ["a"]}), "'<topic>-<number>'"),
+        (lambda: kafka_event({"orders-0": "a"}), "takes a list"),
+        (lambda: kafka_event({"o-0": ["a"] * 5001, "o-1": ["a"] * 5000}), "from 0 to 10,000"),
+    ],
+)
+def test_what_lambda_would_not_deliver_is_refused(make, words):
+    """Arguments beyond the limits or without sense are refused, and the message says which."""
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+    assert words in str(caught.value)
+
+
+def test_unknown_arguments_are_refused():
+    """A misspelt argument is Python's own TypeError."""
+    with pytest.raises(TypeError, match="fifi"):
+        sqs_event([], fifi=True)

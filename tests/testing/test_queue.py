@@ -1,0 +1,292 @@
+"""A queue as Lambda reads it."""
+
+from __future__ import annotations
+
+import pytest
+
+from partialbatch import batch_handler
+from partialbatch.errors import ConfigurationError
+from partialbatch.testing import FailurePlan, LambdaContext, SimulatedQueue, sqs_event
+from partialbatch.testing.plans import FOREVER
+
+
+def name(number):
+    return f"00000000-0000-4000-8000-{number:012d}"
+
+
+def failing(*bodies):
+    """Make a hand-written handler that reports some bodies."""
+
+    def handler(event, context):
+        events.append([raw["body"] for raw in event["Records"]])
+        bad = [raw["messageId"] for raw in event["Records"] if raw["body"] in bodies]
+        return {"batchItemFailures": [{"itemIdentifier": one} for one in bad]}
+
+    handler.events = events = []
+    return handler
+
+
+def fates(delivery):
+    return [record.fate for record in delivery.records]
+
+
+def test_messages_come_in_batches():
+    """Full batches come first, and each message once."""
+    handler = failing()
+    delivery = SimulatedQueue(list("abcde"), batch_size=2).run(handler)
+    assert handler.events == [["a", "b"], ["c", "d"], ["e"]]
+    assert fates(delivery) == ["deleted"] * 5
+    assert [record.invocations for record in delivery.records] == [(0,), (0,), (1,), (1,), (2,)]
+    assert delivery.records_delivered == 5
+    assert delivery.duplicated_work == 0
+    assert delivery.seconds == 0
+    assert delivery.source == "sqs"
+
+
+def test_an_empty_queue_needs_no_invocation():
+    """Nothing to deliver is a delivery too."""
+    delivery = SimulatedQueue([]).run(failing())
+    assert (delivery.records, delivery.invocations) == ((), ())
+    delivery.assert_nothing_lost()
+    delivery.assert_in_order()
+
+
+def test_what_failed_is_visible_again_after_its_timeout():
+    """A reported message comes back when the visibility timeout is over, its receipts counted."""
+    seen = []
+
+    def handler(event, context):
+        (raw,) = event["Records"]
+        seen.append(raw["attributes"]["ApproximateReceiveCount"])
+        return {"batchItemFailures": [{"itemIdentifier": raw["messageId"]}] if len(seen) < 3 else []}
+
+    delivery = SimulatedQueue(["a"], visibility_timeout=45).run(handler)
+    assert seen == ["1", "2", "3"]
+    assert [entry.at for entry in delivery.invocations] == [0, 45, 90]
+    assert delivery.seconds == 90
+    assert [run.status for run in delivery.records[0].runs] == ["failed", "failed", "succeeded"]
+
+
+def test_other_messages_are_delivered_meanwhile():
+    """On a standard queue nothing waits for what is in flight."""
+    handler = failing("a")
+    delivery = SimulatedQueue(list("abc"), batch_size=1, max_receive_count=2).run(handler)
+    assert handler.events == [["a"], ["b"], ["c"], ["a"]]
+    assert fates(delivery) == ["dead_lettered", "deleted", "deleted"]
+
+
+def test_a_receive_count_beyond_the_limit_dead_letters():
+    """After `max_receive_count` receipts the next one goes to the dead-letter queue instead."""
+    for limit in (1, 3):
+        delivery = SimulatedQueue(["a"], max_receive_count=limit).run(failing("a"))
+        assert len(delivery.invocations) == limit
+        delivery.assert_dead_lettered([name(0)])
+        delivery.assert_nothing_lost()
+
+
+def test_a_fifo_group_waits_for_what_is_in_flight():
+    """A group's later messages are not delivered before its failed one is visible again."""
+    handler = failing("a")
+    delivery = SimulatedQueue(list("abxc"), fifo=True, groups=list("gghg"), batch_size=1, max_receive_count=2).run(
+        handler
+    )
+    assert handler.events == [["a"], ["x"], ["a"], ["b"], ["c"]]
+    assert [entry.at for entry in delivery.invocations] == [0, 0, 30, 60, 60]
+    delivery.assert_in_order()
+
+
+def test_a_fifo_batch_mixes_groups():
+    """A batch takes from several groups, each in its order."""
+    handler = failing()
+    SimulatedQueue(list("axbyc"), fifo=True, groups=list("ghghg"), batch_size=4).run(handler)
+    assert handler.events == [["a", "b", "c", "x"], ["y"]]
+
+
+def test_raw_records_keep_their_identity():
+    """Records and events of one's own are delivered as they are, their receipts counted on."""
+    event = sqs_event(["a", "b"], receive_counts=[3, 1], start=7)
+    for given in (event, event["Records"], iter(event["Records"])):
+        delivery = SimulatedQueue(given).run(failing())
+        assert [record.identifier for record in delivery.records] == [name(7), name(8)]
+        assert delivery.invocations[0].event == event
+
+
+def test_retention_ends_the_waiting():
+    """A message that outlives the retention has expired."""
+    delivery = SimulatedQueue(["a"], retention=100).run(failing("a"))
+    assert fates(delivery) == ["expired"]
+    assert [entry.at for entry in delivery.invocations] == [0, 30, 60, 90]
+
+
+def test_the_bound_ends_a_run_that_would_not():
+    """Without a dead-letter queue, poison is delivered until the bound is hit."""
+    delivery = SimulatedQueue(["a", "b"], max_invocations=7).run(failing("a"))
+    assert len(delivery.invocations) == 7
+    assert fates(delivery) == ["remaining", "deleted"]
+    assert len(SimulatedQueue(["a"]).run(failing("a")).invocations) == 1010
+    delivery.assert_nothing_lost()
+
+
+def test_without_the_setting_reported_failures_are_deleted():
+    """Without ReportBatchItemFailures the response is ignored, and what failed is lost."""
+    delivery = SimulatedQueue(["a", "b"], report_batch_item_failures=False).run(failing("a"))
+    assert fates(delivery) == ["deleted", "deleted"]
+    with pytest.raises(AssertionError, match="no ReportBatchItemFailures"):
+        delivery.assert_nothing_lost()
+
+
+def test_a_plain_return_is_success_without_the_setting():
+    """A handler that never heard of partial responses succeeds by returning."""
+    delivery = SimulatedQueue(["a", "b"], report_batch_item_failures=False).run(lambda event, context: "ok")
+    delivery.assert_nothing_lost()
+    assert [record.successes for record in delivery.records] == [1, 1]
+
+
+def test_a_timeout_brings_the_batch_back():
+    """An invocation that outlasts its timeout on the virtual clock has failed, whatever it returned."""
+    context = LambdaContext(timeout=3)
+
+    def handler(event, own):
+        assert own.get_remaining_time_in_millis() == 3000
+        context.clock.advance(3 if len(starts) < 2 else 2.9)
+        starts.append(context.clock())
+
+    starts = []
+    delivery = SimulatedQueue(["a"], visibility_timeout=10).run(handler, context)
+    assert [entry.verdict for entry in delivery.invocations] == ["failure", "failure", "success"]
+    assert "Task timed out after 3.00 seconds" in delivery.invocations[0].reason
+    assert [entry.at for entry in delivery.invocations] == [0, 10, 20]
+    assert delivery.seconds == pytest.approx(22.9)
+
+
+def test_any_context_is_handed_on():
+    """A context of another kind goes to the handler as it is, and nothing times out by it."""
+    own = object()
+    seen = []
+    SimulatedQueue(["a"]).run(lambda event, context: seen.append(context), own)
+    assert seen == [own]
+
+
+def test_handlers_may_change_their_event():
+    """What a handler does to its event harms neither the verdict nor the record of it."""
+
+    def handler(event, context):
+        event["Records"][0].clear()
+        event["Records"].clear()
+
+    delivery = SimulatedQueue(["a", "b"]).run(handler)
+    assert fates(delivery) == ["deleted", "deleted"]
+    assert len(delivery.invocations[0].event["Records"]) == 2
+
+
+def test_a_batch_stays_below_six_megabytes():
+    """A batch is closed before its event is larger than Lambda takes."""
+    delivery = SimulatedQueue(["x" * 1_000_000] * 10).run(lambda event, context: None)
+    assert [entry.delivered for entry in delivery.invocations] == [6, 4]
+
+
+def test_coroutines_are_not_awaited():
+    """An async handler fails each time, as in Lambda, and leaves no warning behind."""
+
+    async def handler(event, context):
+        return None
+
+    delivery = SimulatedQueue(["a"], max_receive_count=1).run(handler)
+    assert "Runtime.MarshalError" in delivery.invocations[0].reason
+    delivery.assert_dead_lettered([name(0)])
+
+
+def test_our_own_handlers_are_looked_into():
+    """What became of each record is seen, not inferred: failed, skipped, succeeded."""
+    plan = FailurePlan({"b": (1, "error")})
+    handler = batch_handler(lambda record: plan.attempt(record.text))
+    delivery = SimulatedQueue(list("abc"), fifo=True).run(handler)
+    assert not delivery.inferred
+    assert [[run.status for run in record.runs] for record in delivery.records] == [
+        ["succeeded"],
+        ["failed", "succeeded"],
+        ["skipped", "succeeded"],
+    ]
+    delivery.assert_in_order()
+
+
+class Orders:
+    def __init__(self):
+        self.plan = FailurePlan({"b": (FOREVER, "error")})
+
+    @batch_handler
+    def handle(self, record):
+        self.plan.attempt(record.text)
+
+
+def test_a_bound_handler_is_looked_into_as_well():
+    """A method's handler is one of ours too; a full failure is raised and seen."""
+    delivery = SimulatedQueue(["a", "b"], max_receive_count=2).run(Orders().handle)
+    assert not delivery.inferred
+    assert "FullBatchFailure" in delivery.invocations[1].reason
+    assert [run.status for run in delivery.records[1].runs] == ["failed", "failed"]
+    assert type(delivery.invocations[1].error).__name__ == "FullBatchFailure"
+
+
+def test_an_exit_ends_the_invocation_only():
+    """A SystemExit fails the invocation, and the simulation goes on."""
+    plan = FailurePlan({"a": (1, "exit")})
+    handler = batch_handler(lambda record: plan.attempt(record.text))
+    delivery = SimulatedQueue(["a", "b"]).run(handler)
+    assert "Runtime.ExitError" in delivery.invocations[0].reason
+    delivery.assert_nothing_lost()
+    assert plan.done == ["a", "b"]
+
+
+def test_an_interrupt_ends_the_simulation():
+    """Ctrl-C is not taken for a failed invocation."""
+
+    def handler(event, context):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        SimulatedQueue(["a"]).run(handler)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"batch_size": 10_001}, "from 1 to 10,000"),
+        ({"batch_size": 11, "fifo": True}, "from 1 to 10"),
+        ({"batch_size": 1.5}, "batch_size=1.5"),
+        ({"visibility_timeout": 43_201}, "visibility_timeout=43201"),
+        ({"max_receive_count": 0}, "max_receive_count=0"),
+        ({"max_receive_count": True}, "max_receive_count=True"),
+        ({"retention": 59}, "retention=59"),
+        ({"max_invocations": 0}, "max_invocations=0"),
+        ({"groups": ["x"]}, "groups has 1 entries for 2 records"),
+    ],
+)
+def test_settings_beyond_the_limits_are_refused(options, words):
+    """Impossible settings name option, value and what is allowed."""
+    with pytest.raises(ConfigurationError) as caught:
+        SimulatedQueue(["a", "b"], **options)
+    assert words in str(caught.value)
+
+
+def test_raw_records_must_fit_the_queue():
+    """Records of a standard queue are not taken for FIFO ones, and have their groups already."""
+    with pytest.raises(ConfigurationError, match="fifo=True"):
+        SimulatedQueue(sqs_event(["a"]), fifo=True)
+    with pytest.raises(ConfigurationError, match="groups is for bodies"):
+        SimulatedQueue(sqs_event(["a"]), groups="x")
+    assert SimulatedQueue(sqs_event(["a"], fifo=True)).fifo
+
+
+def test_a_handler_must_be_callable():
+    """What cannot be called is refused before anything is delivered."""
+    with pytest.raises(ConfigurationError, match=r"handler='lambda\.handler'"):
+        SimulatedQueue(["a"]).run("lambda.handler")
+
+
+def test_a_queue_can_be_run_again():
+    """A run leaves nothing behind in the queue."""
+    queue = SimulatedQueue(["a", "b"], max_receive_count=2)
+    first, second = (queue.run(failing("a")) for _ in range(2))
+    assert fates(first) == fates(second) == ["dead_lettered", "deleted"]

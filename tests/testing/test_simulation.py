@@ -1,0 +1,53 @@
+"""One call for all simulators."""
+
+from __future__ import annotations
+
+import pytest
+
+from partialbatch.errors import ConfigurationError
+from partialbatch.testing import LambdaContext, dynamodb_event, kafka_event, kinesis_event, simulate, sqs_event
+
+
+@pytest.mark.parametrize(
+    ("event", "source"),
+    [
+        (sqs_event(["a"]), "sqs"),
+        (kinesis_event(["a"]), "kinesis"),
+        (dynamodb_event([{"id": 1}]), "dynamodb"),
+        (kafka_event({"t-0": ["a"]}), "kafka"),
+    ],
+)
+def test_an_event_tells_its_source(event, source):
+    """An event is simulated as what it is."""
+    delivery = simulate(lambda event, context: None, event)
+    assert delivery.source == source
+    assert delivery.invocations[0].event == event
+
+
+@pytest.mark.parametrize(
+    ("records", "source"),
+    [(["a"], "kinesis"), ([{"id": 1}], "dynamodb"), ({"t-0": ["a"]}, "kafka"), (["a"], None), (["a"], "sqs")],
+)
+def test_or_it_is_named(records, source):
+    """Plain values go to the simulator of the named source; without one, to a queue."""
+    assert simulate(lambda event, context: None, records, source).source == (source or "sqs")
+
+
+def test_all_options_are_handed_on():
+    """Context, succeeded and the simulator's own options reach it."""
+    context = LambdaContext(timeout=1)
+
+    def handler(event, own):
+        context.clock.advance(0.1)
+
+    told = []
+    delivery = simulate(handler, ["a", "b"], batch_size=1, context=context, succeeded=lambda raw: not told.append(raw))
+    assert len(delivery.invocations) == 2
+    assert len(told) == 2
+    assert delivery.seconds == pytest.approx(0.2)
+
+
+def test_an_unknown_source_is_refused():
+    """A source that is not simulated is refused by name."""
+    with pytest.raises(ConfigurationError, match="source='sns'"):
+        simulate(lambda event, context: None, ["a"], "sns")

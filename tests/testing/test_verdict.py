@@ -1,0 +1,264 @@
+"""What Lambda does with an answer, row by row of the table."""
+
+from __future__ import annotations
+
+import json
+from collections import namedtuple
+from decimal import Decimal
+
+import pytest
+
+from partialbatch.errors import EventError
+from partialbatch.testing.shapes import identifier_of, records_of, source_of
+from partialbatch.testing.verdict import Outcome, judge
+
+
+def sqs(*ids):
+    return {"Records": [{"messageId": one, "eventSource": "aws:sqs", "body": "x"} for one in ids]}
+
+
+def kinesis(*numbers):
+    return {"Records": [{"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": one}} for one in numbers]}
+
+
+def dynamodb(*numbers):
+    return {"Records": [{"eventSource": "aws:dynamodb", "dynamodb": {"SequenceNumber": one}} for one in numbers]}
+
+
+def kafka(*offsets, source="aws:kafka"):
+    records = [{"topic": "orders", "partition": 3, "offset": one} for one in offsets]
+    return {"eventSource": source, "records": {"orders-3": records}}
+
+
+EVENTS = {"sqs": sqs("1", "2", "3"), "kinesis": kinesis("1", "2", "3"), "dynamodb": dynamodb("1", "2", "3")}
+EVENTS_AND_KAFKA = {**EVENTS, "kafka": kafka(1, 2, 3)}
+
+
+def failures(*identifiers):
+    return {"batchItemFailures": [{"itemIdentifier": one} for one in identifiers]}
+
+
+def returned(event, value, **options):
+    return judge(event, Outcome.returned(value), **options)
+
+
+@pytest.mark.parametrize("source", EVENTS_AND_KAFKA)
+@pytest.mark.parametrize("response", [None, {}, [], "", failures(), {"batchItemFailures": None}, {"failures": [1]}])
+def test_an_answer_that_names_nothing_is_full_success(source, response):
+    """Empty and null responses and lists, and a misspelt outer key, finish the whole batch."""
+    verdict = returned(EVENTS_AND_KAFKA[source], response)
+    assert (verdict.kind, verdict.reported, verdict.returned) == ("success", (), ())
+    assert "all 3" in verdict.reason
+
+
+def test_a_misspelt_outer_key_is_named():
+    """The reason of a success by misspelling shows the key that was there."""
+    verdict = returned(sqs("1"), {"batchItemFailure": [{"itemIdentifier": "1"}]})
+    assert "no key 'batchItemFailures'" in verdict.reason
+    assert "batchItemFailure" in verdict.reason.partition("its keys are")[2]
+    assert "deleted from the queue" in verdict.reason
+
+
+@pytest.mark.parametrize("source", EVENTS_AND_KAFKA)
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (failures(""), "empty 'itemIdentifier'"),
+        (failures(None), "empty 'itemIdentifier'"),
+        (failures({}), "empty 'itemIdentifier'"),
+        ({"batchItemFailures": ["1"]}, "batchItemFailures[0] is '1' instead of"),
+        ({"batchItemFailures": [None]}, "is None instead of"),
+        ({"batchItemFailures": [{"itemIdentifer": "1"}]}, "no key 'itemIdentifier'; its keys are itemIdentifer"),
+        ({"batchItemFailures": "1"}, "no list but '1'"),
+        ({"batchItemFailures": {}}, "no list but {}"),
+        (failures("4"), "'4' names no record"),
+        (failures(0), "0 names no record"),
+        (failures(True), "True names no record"),
+        (failures("1", ""), "batchItemFailures[1]"),
+        ("nothing", "a JSON str"),
+        (["1"], "a JSON list"),
+        (7, "a JSON int"),
+        ({1, 2}, "Runtime.MarshalError"),
+        ({"batchItemFailures": [], "at": float("nan")}, "NaN is no JSON"),
+        ({"at": Decimal("Infinity")}, "Infinity is no JSON"),
+        ({"text": "x" * 6_291_456}, "over Lambda's 6,291,456"),
+    ],
+)
+def test_a_malformed_answer_is_full_failure(source, response, words):
+    """Whatever Lambda cannot read brings the whole batch back, and the reason says what it is."""
+    verdict = returned(EVENTS_AND_KAFKA[source], response)
+    assert (verdict.kind, verdict.returned) == ("failure", (0, 1, 2))
+    assert words in verdict.reason
+    assert "those that succeeded included" in verdict.reason
+
+
+@pytest.mark.parametrize("source", EVENTS_AND_KAFKA)
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (Outcome.raised(ValueError("bad")), "ValueError: bad"),
+        (Outcome.raised(SystemExit(1)), "Runtime.ExitError"),
+        (Outcome.timed_out(3), "Task timed out after 3.00 seconds"),
+        (Outcome("{"), "no valid JSON"),
+        (Outcome(error="Handled"), "Handled"),
+    ],
+)
+@pytest.mark.parametrize("report", [True, False])
+def test_a_failed_invocation_is_full_failure(source, outcome, words, report):
+    """Errors, timeouts and broken JSON bring all back, with partial responses switched on or off."""
+    verdict = judge(EVENTS_AND_KAFKA[source], outcome, report_batch_item_failures=report)
+    assert (verdict.kind, verdict.returned, verdict.reported) == ("failure", (0, 1, 2), ())
+    assert words in verdict.reason
+
+
+def test_an_answer_of_no_bytes_is_an_empty_response():
+    """An empty body is read as a null response."""
+    assert judge(sqs("1"), Outcome("")).kind == "success"
+    assert returned(sqs("1"), b"").kind == "success"
+
+
+def test_nesting_without_end_is_no_valid_json():
+    """Text that is nested too deeply to be parsed fails the invocation, and not the judge."""
+    assert judge(sqs("1"), Outcome("[" * 200_000)).kind == "failure"
+    loop = []
+    loop.append(loop)
+    assert "MarshalError" in returned(sqs("1"), loop).reason
+
+
+def test_named_messages_return_and_the_rest_is_deleted():
+    """SQS takes the named messages back, in event order, each once."""
+    verdict = returned(sqs("a", "b", "c", "d"), failures("c", "a", "c"))
+    assert (verdict.kind, verdict.reported, verdict.returned) == ("partial", (0, 2), (0, 2))
+    assert verdict.checkpoint is None
+    assert "2 of 4 messages are reported" in verdict.reason
+    assert "the other 2 are deleted" in verdict.reason
+
+
+def test_a_batch_that_is_reported_as_a_whole_is_partial():
+    """A response that names every message is a valid one."""
+    verdict = returned(sqs("a", "b"), failures("a", "b"))
+    assert (verdict.kind, verdict.returned) == ("partial", (0, 1))
+    assert "2 of 2" in verdict.reason
+    assert "other" not in verdict.reason
+
+
+@pytest.mark.parametrize("make", [kinesis, dynamodb])
+def test_streams_go_on_from_the_lowest_reported_number(make):
+    """All from the lowest sequence number on comes back, compared as integers."""
+    verdict = returned(make("8", "9", "10", "11"), failures("10", "9"))
+    assert (verdict.kind, verdict.checkpoint, verdict.reported, verdict.returned) == ("partial", 1, (1, 2), (1, 2, 3))
+    assert "from record 1 of the event on" in verdict.reason
+
+
+def test_kafka_takes_partition_and_offset():
+    """Kafka's identifier is an object with the partition's name and the offset as a number."""
+    event = kafka(10, 11, 12)
+    assert returned(event, failures({"partition": "orders-3", "offset": 11})).returned == (1,)
+    assert returned(event, failures({"offset": Decimal(11), "partition": "orders-3"})).returned == (1,)
+    assert (
+        returned(kafka(1, source="SelfManagedKafka"), failures({"partition": "orders-3", "offset": 1})).kind
+        == "partial"
+    )
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        {"partition": "orders-3", "offset": "11"},
+        {"partition": "orders-4", "offset": 11},
+        {"partition": "orders-3", "offset": 13},
+        {"partition": "orders-3"},
+        {"partition": "orders-3", "offset": 11.0},
+    ],
+)
+def test_kafka_refuses_what_is_not_in_the_event(identifier):
+    """A topic-partition or offset that is not in the event fails the batch."""
+    assert returned(kafka(10, 11, 12), failures(identifier)).kind == "failure"
+
+
+@pytest.mark.parametrize("source", EVENTS_AND_KAFKA)
+@pytest.mark.parametrize("response", [failures("1"), failures("4"), {"batchItemFailures": 1}, "text", ["1"], None])
+def test_without_the_flag_the_response_is_ignored(source, response):
+    """Any normal return is success when the mapping does not ask for partial responses."""
+    verdict = returned(EVENTS_AND_KAFKA[source], response, report_batch_item_failures=False)
+    assert (verdict.kind, verdict.returned) == ("success", ())
+    assert "no ReportBatchItemFailures" in verdict.reason
+
+
+def test_the_reason_counts_the_failures_that_were_ignored():
+    """Reported failures that nobody reads are counted in the reason."""
+    verdict = returned(sqs("1", "2"), failures("1"), report_batch_item_failures=False)
+    assert "the 1 that it reports included" in verdict.reason
+    assert "included" not in returned(sqs("1"), failures(), report_batch_item_failures=False).reason
+
+
+def window(*numbers, **more):
+    return {**kinesis(*numbers), "window": {}, "state": {}, "isFinalInvokeForWindow": not numbers, **more}
+
+
+def test_a_tumbling_window_needs_its_state():
+    """Without `state`, or with more than 1 MB of it, the invocation of a window fails."""
+    event = window("1", "2")
+    assert "must contain 'state'" in returned(event, failures("2")).reason
+    assert returned(event, None).kind == "failure"
+    assert returned(event, "x").kind == "failure"
+    assert returned(event, {"state": {"n": 1}}).kind == "success"
+    assert returned(event, {"state": {}, **failures("2")}).returned == (1,)
+    assert returned(event, {"state": "x" * (1_048_576 - 2)}).kind == "success"
+    assert "1,048,577 bytes" in returned(event, {"state": "x" * (1_048_577 - 2)}).reason
+
+
+def test_the_last_event_of_a_window_can_be_empty():
+    """A final invocation without records is told by its ARN, and needs its state too."""
+    event = window(eventSourceARN="arn:aws-cn:kinesis:cn-north-1:1:stream/s")
+    with pytest.raises(EventError):
+        judge(event, Outcome())
+    event["eventSourceARN"] = "arn:aws:kinesis:eu-west-1:1:stream/s"
+    assert returned(event, {"state": {"n": 1}}).kind == "success"
+    assert returned(event, {}).kind == "failure"
+
+
+def test_pipes_names_stream_records_by_event_id():
+    """Through Pipes, Kinesis and DynamoDB records go by eventID, and SQS messages by messageId."""
+    flat = [{"eventSource": "aws:kinesis", "eventID": f"shardId-0:{n}", "sequenceNumber": str(n)} for n in (9, 10, 11)]
+    assert returned(flat, failures("shardId-0:10")).returned == (1, 2)
+    assert returned(flat, failures("10")).kind == "failure"
+    images = [{"eventSource": "aws:dynamodb", "eventID": c, "dynamodb": {"SequenceNumber": c}} for c in "123"]
+    assert returned(images, failures("3", "2"), report_batch_item_failures=False).returned == (1, 2)
+    assert returned(sqs("1", "2")["Records"], failures("2")).returned == (1,)
+
+
+def test_pipes_ignores_the_response_for_kafka():
+    """Kafka through Pipes takes no partial response: only an error brings the batch back."""
+    records = [{"eventSource": "aws:kafka", "topic": "t", "partition": 0, "offset": 1}]
+    assert returned(records, failures({"partition": "t-0", "offset": 1})).kind == "success"
+    assert judge(records, Outcome.raised(ValueError("x"))).kind == "failure"
+
+
+@pytest.mark.parametrize(
+    "event", [None, "text", [], {}, {"Records": []}, [1], {"Records": [{"eventSource": "aws:s3"}]}]
+)
+def test_an_unknown_event_is_refused(event):
+    """What comes from none of the four sources is an EventError that says what is missing."""
+    with pytest.raises(EventError, match="eventSource"):
+        judge(event, Outcome())
+
+
+def test_values_are_written_as_the_runtime_writes_them():
+    """Decimals, named tuples, tuples and bytes become what Lambda's own encoder makes of them."""
+    Pair = namedtuple("Pair", "first second")  # noqa: PYI024 - the case is untyped users' code
+    value = {"d": [Decimal("1.50"), Decimal(3)], "n": Pair(1, (2,)), "b": b"x"}
+    assert json.loads(Outcome.returned(value).text) == {
+        "d": [1.5, 3],
+        "n": {"first": 1, "second": [2]},
+        "b": "x",
+    }
+
+
+@pytest.mark.parametrize("source", EVENTS_AND_KAFKA)
+def test_shapes_agree_with_the_judge(source):
+    """An identifier as `identifier_of` gives it is one that the judge accepts."""
+    event = EVENTS_AND_KAFKA[source]
+    assert source_of(event) == source
+    for position, raw in enumerate(records_of(event)):
+        assert returned(event, failures(identifier_of(event, raw))).reported == (position,)
