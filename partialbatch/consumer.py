@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.calls import Window, bind
@@ -205,7 +206,11 @@ def _wait_for(value: Any) -> None:
         async def wait() -> None:
             await value
 
-        run_in_loop(wait)
+        try:
+            run_in_loop(wait)
+        finally:
+            if isinstance(value, CoroutineType):
+                value.close()  # where a loop runs it was not begun, and Python would warn of that too
 
 
 def _holds_back(source: Any) -> Callable[[RawRecord], bool] | None:

@@ -46,6 +46,10 @@ def _lambda_handler(event: Any, context: Any = None) -> BatchResponse:  # type: 
     """Stand for a handler where others look at its signature and code."""
 
 
+def _lambda_method(self: Any, event: Any, context: Any = None) -> BatchResponse:  # type: ignore[empty-body]
+    """Stand for a handler that is bound to an instance or a class."""
+
+
 class _Signature:
     """Shows ``(event, context=None)`` on a handler, whatever it wraps; the class is called with a function."""
 
@@ -59,6 +63,8 @@ class _Callable(Generic[Function, Value]):
     Attributes:
         __wrapped__: The record function itself.
     """
+
+    __slots__ = ()  # or `functools.wraps` over a handler finds a `__dict__` that is not wrapt's
 
     __wrapped__: Function
     __signature__ = _Signature()
@@ -109,6 +115,11 @@ class _Callable(Generic[Function, Value]):
 
 class BoundBatchHandler(_Callable[Function, Value], BoundFunctionWrapper):
     """A handler made of a method, for one instance or class; shares all with its `BatchHandler`."""
+
+    @property
+    def __func__(self) -> Callable[..., Any]:
+        # Where `inspect` looks first at what has the class of a bound method.
+        return _lambda_method
 
     def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
         """Handle a batch; the first argument is the instance where the class was asked: ``Orders.handle(orders, event)``."""

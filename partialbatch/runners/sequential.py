@@ -64,11 +64,11 @@ def drain(run: Run, schedule: Schedule, deadline: Deadline | None) -> None:
     while (index := schedule.take()) >= 0:
         started = deadline.now if deadline is not None else 0
         passes = drive(step(run, index))
-        if deadline is not None and schedule.gives_more:
-            deadline.record_ended(started)
         if run.interrupt is not None:
             schedule.close(ENDING)
         schedule.ended(index, passes=passes)
+        if deadline is not None and schedule.gives_more:
+            deadline.record_ended(started)
     run.left_over = schedule.closed or run.left_over
 
 

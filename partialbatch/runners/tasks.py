@@ -7,7 +7,7 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from partialbatch.results import FAILED
+from partialbatch.results import FAILED, SUCCEEDED
 from partialbatch.runners import settle
 from partialbatch.runners.run import is_awaitable, step
 from partialbatch.runners.schedule import DEADLINE, ENDING
@@ -112,12 +112,14 @@ class _Tasks:
     def _ended(self, index: int, started: float, task: asyncio.Task[bool | None]) -> None:
         self.running.discard(task)
         try:
-            if self._deadline is not None and self._schedule.gives_more:
-                self._deadline.record_ended(started)
             if self._run.interrupt is not None:
                 self._schedule.close(ENDING)
-            # A task that was cancelled before its first step has run nothing: its record stays skipped.
-            self._schedule.ended(index, passes=False if task.cancelled() else task.result())
+            # A task that was cancelled before its first step has run nothing: its record stays skipped. One
+            # that cancelled itself at its end has succeeded.
+            passes = self._run.states[index] == SUCCEEDED if task.cancelled() else task.result()
+            self._schedule.ended(index, passes=passes)
+            if self._deadline is not None and self._schedule.gives_more:
+                self._deadline.record_ended(started)
         except BaseException as error:  # noqa: BLE001, RUF100 - raised once nothing runs; the loop would drop it, and wait for ever
             self.error = error
             self._schedule.close(ENDING)

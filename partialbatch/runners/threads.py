@@ -88,11 +88,11 @@ class _Team:
             except BaseException as error:  # noqa: BLE001, RUF100 - struck the step, not the record function
                 passes = not self._run.fail(index, error)
             with self._lock:
-                if self._deadline is not None and self._schedule.gives_more:
-                    self._deadline.record_ended(started)
                 if self._run.interrupt is not None:
                     self._schedule.close(ENDING)
                 self._schedule.ended(index, passes=passes)
+                if self._deadline is not None and self._schedule.gives_more:
+                    self._deadline.record_ended(started)
             index, started = self._take()
 
     def dismiss(self) -> None:

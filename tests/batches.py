@@ -1,0 +1,123 @@
+"""Events of real shape in a line, and a context whose time a test sets; imported by the tests."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders"
+STREAM = "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks"
+TABLE = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders/stream/2026-01-01T00:00:00.000"
+
+
+def sqs(count: int, *, groups: Sequence[str] | None = None, receives: Sequence[int] | None = None) -> dict[str, Any]:
+    """Messages ``m0``, ``m1`` and so on, each with its number as body; of a FIFO queue if groups are given."""
+    return {"Records": [_message(index, groups, receives) for index in range(count)]}
+
+
+def _message(index: int, groups: Sequence[str] | None, receives: Sequence[int] | None) -> dict[str, Any]:
+    attributes = {"ApproximateReceiveCount": str(receives[index] if receives else 1), "SentTimestamp": "1700000000000"}
+    if groups is not None:
+        attributes["MessageGroupId"] = groups[index]
+    return {
+        "messageId": f"m{index}",
+        "receiptHandle": "handle",
+        "body": str(index),
+        "attributes": attributes,
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": QUEUE if groups is None else f"{QUEUE}.fifo",
+        "awsRegion": "eu-west-1",
+    }
+
+
+def kinesis(keys: Sequence[str], **window: Any) -> dict[str, Any]:
+    """Records ``0``, ``1`` and so on of these partition keys; further fields make a window of it."""
+    records = [
+        {
+            "kinesis": {
+                "partitionKey": key,
+                "sequenceNumber": str(index),
+                "data": base64.b64encode(str(index).encode()).decode(),
+                "approximateArrivalTimestamp": 1.5,
+            },
+            "eventSource": "aws:kinesis",
+            "eventID": f"shardId-000000000000:{index}",
+            "eventSourceARN": STREAM,
+        }
+        for index, key in enumerate(keys)
+    ]
+    return {"Records": records, **window}
+
+
+def dynamodb(keys: Sequence[str]) -> dict[str, Any]:
+    """Changes ``0``, ``1`` and so on of the items with these keys."""
+    records = [
+        {
+            "eventID": f"e{index}",
+            "eventName": "INSERT",
+            "eventSource": "aws:dynamodb",
+            "eventSourceARN": TABLE,
+            "dynamodb": {
+                "Keys": {"id": {"S": key}},
+                "NewImage": {"id": {"S": key}, "n": {"N": str(index)}},
+                "SequenceNumber": str(index),
+                "StreamViewType": "NEW_IMAGE",
+            },
+        }
+        for index, key in enumerate(keys)
+    ]
+    return {"Records": records}
+
+
+def kafka(partitions: Sequence[int]) -> dict[str, Any]:
+    """Records of these partitions of one topic; the value is the index, once sorted by partition."""
+    records: dict[str, list[Any]] = {}
+    for index, partition in enumerate(sorted(partitions)):
+        of_partition = records.setdefault(f"orders-{partition}", [])
+        of_partition.append(
+            {
+                "topic": "orders",
+                "partition": partition,
+                "offset": index,
+                "timestamp": 1_700_000_000_000,
+                "timestampType": "CREATE_TIME",
+                "value": base64.b64encode(str(index).encode()).decode(),
+                "headers": [],
+            }
+        )
+    return {"eventSource": "aws:kafka", "eventSourceArn": "arn:kafka", "bootstrapServers": "b:9092", "records": records}
+
+
+def number(record: Any) -> int:
+    """Return the index that a record of one of these batches carries."""
+    payload = record.payload
+    return int(payload["n"]) if isinstance(payload, dict) else int(json.loads(payload))
+
+
+def reported(response: Any) -> list[Any]:
+    """Return the identifiers that a response names."""
+    return [item["itemIdentifier"] for item in response["batchItemFailures"]]
+
+
+def ids(numbers: Iterable[int]) -> list[str]:
+    """Return the identifiers of messages by their numbers."""
+    return [f"m{index}" for index in numbers]
+
+
+class Clock:
+    """A Lambda context whose remaining time a test moves, and that counts how often it was read."""
+
+    def __init__(self, left: float, elapsed: Callable[[], float] = lambda: 0.0) -> None:
+        """Start with some seconds left; `elapsed` gives the seconds that have gone by."""
+        self.left = left
+        self.reads = 0
+        self._elapsed = elapsed
+
+    def get_remaining_time_in_millis(self) -> int:
+        self.reads += 1
+        return round((self.left - self._elapsed()) * 1000)

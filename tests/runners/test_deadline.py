@@ -1,0 +1,72 @@
+"""The deadline: when no record may start any more."""
+
+from __future__ import annotations
+
+import time
+from unittest.mock import MagicMock
+
+import pytest
+from batches import Clock
+from hypothesis import given
+from hypothesis import strategies as st
+
+from partialbatch.runners.deadline import Deadline
+
+
+@pytest.mark.parametrize(
+    ("context", "margin"),
+    [(None, 0.5), (object(), 0.5), (MagicMock(), 0.5), (Clock(1), None)],
+)
+def test_no_deadline_without_a_clock_or_a_margin(context, margin):
+    """A context without the method, a mock's answer, or margin None means that there is no deadline."""
+    assert Deadline.of(context, margin) is None
+
+
+def test_an_attribute_that_cannot_be_called_is_no_clock():
+    """A context whose ``get_remaining_time_in_millis`` is a value has no clock."""
+    assert Deadline.of(type("Odd", (), {"get_remaining_time_in_millis": 5})(), 0.5) is None
+
+
+@given(st.integers(0, 10_000), st.integers(0, 5_000), st.integers(0, 5_000))
+def test_a_record_starts_only_if_margin_and_slowest_are_left(left, margin, slowest):
+    """To the millisecond: exactly enough left is enough, one less is not."""
+    clock = Clock((left + slowest) / 1000)
+    deadline = Deadline.of(clock, margin / 1000)
+    begun = deadline.now
+    clock.left = left / 1000
+    deadline.record_ended(begun)
+    assert deadline.allows() is (left >= margin + slowest)
+    assert deadline.slowest == pytest.approx(slowest / 1000)
+    assert deadline.seconds_left == pytest.approx((left - margin) / 1000, abs=1e-5)
+    assert clock.reads == 2
+
+
+def test_the_slowest_record_counts_not_the_last():
+    """A short record after a long one does not shorten what must be left."""
+    clock = Clock(10)
+    deadline = Deadline.of(clock, 1)
+    clock.left = 6
+    deadline.record_ended(deadline.now)  # as if started at 6: nothing
+    deadline.slowest = 4.0
+    clock.left = 5
+    deadline.record_ended(deadline.now)
+    assert deadline.allows()
+    clock.left = 4.9
+    deadline.record_ended(deadline.now)
+    assert not deadline.allows()
+
+
+def test_the_runtime_clients_context_is_read_by_the_wall_clock():
+    """The context of the real runtime client gives the same deadline, from one call of its method."""
+    from awslambdaric.lambda_context import LambdaContext
+
+    context = LambdaContext("id", None, None, int(time.time() * 1000) + 2_000, "arn")
+    deadline = Deadline.of(context, 0.5)
+    assert 1.3 < deadline.seconds_left <= 1.5
+    assert deadline.allows()
+    late = Deadline.of(context, 5)
+    assert not late.allows()
+    begun = deadline.now
+    time.sleep(0.01)
+    deadline.record_ended(begun)
+    assert 0.009 < deadline.slowest < 1

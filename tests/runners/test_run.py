@@ -1,0 +1,178 @@
+"""One run: the step, and what a value gives away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from batches import ids, number, reported, sqs
+
+from partialbatch import batch_handler
+from partialbatch.runners.run import check_value
+
+
+def generator():
+    yield 1
+
+
+async def agenerator():
+    yield 1
+
+
+async def coroutine():
+    return 1
+
+
+class Awaitable:
+    def __await__(self):
+        yield
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [(generator, "generator"), (agenerator, "generator"), (coroutine, "awaitable"), (Awaitable, "awaitable")],
+)
+def test_a_value_that_shows_that_nothing_ran_fails_its_record(make, why, workers):
+    """A plain function that returns an awaitable or a generator has not done its work: the record fails, with why."""
+    handler = batch_handler(lambda record: make() if number(record) == 1 else None, max_concurrency=workers)
+    assert reported(handler(sqs(3))) == ["m1"]
+    error = handler.process(sqs(3)).results[1].error
+    assert isinstance(error, TypeError)
+    assert why in str(error)
+
+
+def test_an_async_function_that_returns_an_awaitable_fails_its_record():
+    """An ``async def`` that forgot an ``await`` inside has not done its work either."""
+
+    @batch_handler
+    async def handler(record):
+        return coroutine()
+
+    (entry,) = handler.process(sqs(1)).results
+    assert "awaitable" in str(entry.error)
+
+
+@pytest.mark.parametrize("value", [None, True, 3, "x", 1.5, b"", {}, [], (), set(), object(), ValueError, iter([])])
+def test_other_values_are_results(value):
+    """Whatever else a record function returns is its value."""
+    check_value(value)
+    assert batch_handler(lambda record: value).process(sqs(1)).results[0].value is value
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("interrupt", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("call", ["handle", "process", "aprocess"])
+def test_interrupts_propagate_once_running_records_have_ended(workers, interrupt, asynchronous, call):
+    """``SystemExit`` and ``KeyboardInterrupt`` reach the caller, and nothing is started after they were seen."""
+    begun, ended = [], []
+
+    def before(record):
+        begun.append(number(record))
+        if number(record) == 1:
+            raise interrupt("now")
+
+    async def waiting(record):
+        before(record)
+        await asyncio.sleep(0.01)
+        ended.append(number(record))
+
+    def plain(record):
+        before(record)
+        ended.append(number(record))
+
+    handler = batch_handler(waiting if asynchronous else plain, max_concurrency=workers)
+    with pytest.raises(interrupt, match="now"):
+        if call == "handle":
+            handler(sqs(50))
+        elif call == "process":
+            handler.process(sqs(50))
+        else:
+            asyncio.run(handler.aprocess(sqs(50)))
+    assert sorted(begun) == sorted([*ended, 1])
+    if workers == 1:
+        assert begun == [0, 1]
+    elif asynchronous:
+        assert begun == [0, 1, 2, 3]
+
+
+class Odd(BaseException):
+    """Neither an Exception nor an interrupt."""
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncio.CancelledError(),
+        GeneratorExit(),
+        Odd(),
+        ExceptionGroup("many", [ValueError(), KeyError()]),
+        BaseExceptionGroup("odd", [Odd(), SystemExit()]),
+        StopIteration(3),
+        StopAsyncIteration(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_any_other_exception_fails_its_record_alone(workers, error, asynchronous):
+    """``CancelledError`` and all other ``BaseException``s cost no other record its result."""
+
+    def body(record):
+        if number(record) == 1:
+            raise error
+
+    async def abody(record):
+        await asyncio.sleep(0)
+        body(record)
+
+    handler = batch_handler(abody if asynchronous else body, max_concurrency=workers)
+    assert reported(handler(sqs(4))) == ["m1"]
+    results = handler.process(sqs(4)).results
+    assert [entry.status for entry in results] == ["succeeded", "failed", "succeeded", "succeeded"]
+    if not isinstance(error, StopIteration | StopAsyncIteration):
+        assert results[1].error is error
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_logging_filter_that_raises_costs_nobody_a_result(workers, asynchronous):
+    """A broken filter on our logger stops no record and hangs nothing."""
+
+    def broken(entry):
+        if hasattr(entry, "record_identifier"):
+            raise RuntimeError("broken filter")
+        return True
+
+    def body(record):
+        if number(record) % 2:
+            raise ValueError
+
+    async def abody(record):
+        body(record)
+
+    logger = logging.getLogger("partialbatch")
+    logger.addFilter(broken)
+    try:
+        response = batch_handler(abody if asynchronous else body, max_concurrency=workers)(sqs(6))
+    finally:
+        logger.removeFilter(broken)
+    assert reported(response) == ids([1, 3, 5])
+
+
+def test_durations_and_values_are_those_of_their_record():
+    """``process`` gives each record its value and the seconds that it took."""
+
+    @batch_handler(max_concurrency=3)
+    async def handler(record):
+        await asyncio.sleep(0.03 if number(record) == 1 else 0)
+        if number(record) == 2:
+            raise ValueError
+        return number(record)
+
+    results = handler.process(sqs(3)).results
+    assert [entry.value for entry in results] == [0, 1, None]
+    assert results[1].duration >= 0.029 > results[0].duration >= 0
+    assert results[2].duration >= 0
