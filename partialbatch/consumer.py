@@ -38,6 +38,13 @@ class Consumer:
         self._attachments = _attachments(settings) if settings.has_attachments else None
         self._planner = Planner(settings)
 
+    def load_for(self, plan: Plan) -> None:
+        """Load what a record function will need: initialisation has burst CPU, and is what SnapStart covers."""
+        if plan.awaits:
+            from partialbatch.runners import loops, tasks  # noqa: F401, PLC0415 - loads asyncio
+        elif self._planner.concurrency > 1:
+            import concurrent.futures.thread  # noqa: F401, PLC0415 - handlers of one worker need none
+
     def handle(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResponse:
         """Run a batch and return the Lambda result.
 

@@ -204,10 +204,8 @@ def _short_form(error: BaseException, seen: set[int]) -> BaseException:
     text, kind = _text(error), type(error)
     shown = f"<{kind.__name__} whose str or repr raises>" if text is None else clip(text, TEXT_SHOWN)
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    if not isinstance(error, BaseExceptionGroup):
-        return type(kind.__name__, (Exception,), names)(shown)
-    members = [_stand_in(member, seen) for member in error.exceptions]
-    group: type[BaseExceptionGroup[BaseException]] = type(
-        kind.__name__, (BaseExceptionGroup,), {**names, "__str__": lambda _: shown}
-    )
-    return group("", members)
+    bases = (BaseExceptionGroup,) if isinstance(error, BaseExceptionGroup) else (Exception,)
+    stand_in: type[BaseException] = type(kind.__name__, bases, {**names, "__str__": lambda _: shown})
+    if isinstance(error, BaseExceptionGroup):
+        return stand_in("", [_stand_in(member, seen) for member in error.exceptions])
+    return stand_in(shown)

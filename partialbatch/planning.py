@@ -26,14 +26,18 @@ Work = tuple[Run, Schedule, Deadline | None, int]
 
 
 class Planner:
-    """Plans batches by one set of settings."""
+    """Plans batches by one set of settings.
+
+    Attributes:
+        concurrency: How many records may run at once.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         # What records give away, groups keep in order.
         self._delivers = settings.sink is not None or settings.dead_letter is not None
-        self._concurrency = settings.max_concurrency if settings.max_concurrency > 0 else os.cpu_count() or 1
-        self._one_by_one = self._concurrency == 1 and settings.group_by is None and not settings.has_attachments
+        self.concurrency = settings.max_concurrency if settings.max_concurrency > 0 else os.cpu_count() or 1
+        self._one_by_one = self.concurrency == 1 and settings.group_by is None and not settings.has_attachments
 
     def is_plain(self, run: Run, policy: ErrorPolicy) -> bool:
         """Tell whether a batch can run in event order, with nothing but successes and failures to note."""
@@ -62,7 +66,7 @@ class Planner:
     def work(self, invocation: Invocation, context: Any) -> Work:
         """Plan which records may run when."""
         run, policy = invocation.run, self.policy(invocation)
-        workers = 1 if invocation.window is not None else self._concurrency
+        workers = 1 if invocation.window is not None else self.concurrency
         runnable: Sequence[int] = [index for index in range(len(run.records)) if index not in run.resumed]
         following = [-1] * len(run.records)
         grouped = workers > 1 or policy is ErrorPolicy.SKIP_GROUP or self._delivers
