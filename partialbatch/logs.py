@@ -108,6 +108,17 @@ def hook_failed(moment: str, error: BaseException) -> None:
     logger.warning("a hook raised in %s", moment, exc_info=(type(shown), shown, shown.__traceback__))
 
 
+def dead_letter_refused(run: Any, index: int, error: BaseException) -> None:
+    """Warn that a record with a permanent error comes back all the same."""
+    identifier, shown = run.identifiers[index], presentable(error)
+    logger.warning(
+        "the dead letter of %s record %s was not accepted: the record fails",
+        run.source,
+        identifier if isinstance(identifier, str) else safe_repr(identifier),
+        exc_info=(type(shown), shown, shown.__traceback__),
+    )
+
+
 def visibility_unchanged(count: int, why: str) -> None:
     """Warn that messages come back when their queue says, not when they were asked to."""
     logger.warning("the visibility timeout of %d messages could not be changed: %s", count, clip(why, TEXT_SHOWN))
