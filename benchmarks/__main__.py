@@ -16,7 +16,9 @@ import pyperf
 from .table import render
 
 MODULES = [
-    name for name in ("startup", "records", "memory", "concurrency", "producers") if find_spec(f"benchmarks.{name}")
+    name
+    for name in ("startup", "records", "memory", "concurrency", "producers", "endtoend")
+    if find_spec(f"benchmarks.{name}")
 ]
 
 

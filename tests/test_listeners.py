@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import time
 import weakref
 from contextlib import contextmanager
 from dataclasses import replace
@@ -314,7 +315,11 @@ def test_nothing_is_kept_after_the_call(kind, workers):
     try:
         handler(event)
         del event
-        assert [ref() for ref in seen] == [None, None]
+        for _ in range(1000):  # a thread of the loop's executor lets go of a call a little after its end
+            if [ref() for ref in seen] == [None, None]:
+                return
+            time.sleep(0.002)
+        pytest.fail("the records are still referenced")
     finally:
         gc.enable()
 

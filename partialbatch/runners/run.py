@@ -11,7 +11,7 @@ from partialbatch import logs
 from partialbatch.results import DEAD_LETTERED, FAILED, SUCCEEDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Protocol
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         def is_permanent(self, error: BaseException) -> bool: ...
         def bury(self, index: int, error: BaseException) -> bool: ...
         def settle(
-            self, waiting: Mapping[int, BaseException | None]
+            self, waiting: Collection[int], doomed: Mapping[int, BaseException]
         ) -> tuple[Mapping[int, BaseException], Mapping[int, BaseException]]: ...
         def close(self) -> None: ...
 
@@ -61,7 +61,8 @@ class Run:
         is_ordered: Whether what records give away must arrive in the order of their groups.
         deliveries: Takes values and permanent errors off the records; None: there are none.
         buried: Why records are dead letters, by index.
-        waiting: The records that wait for their deliveries: value or error, by index.
+        waiting: What the records returned that wait for their items to be accepted, by index.
+        doomed: Why the records failed that wait for their dead letters to be accepted, by index.
         collects: Whether an iterator is no value but the items of one, for a sink.
         resumed: The records that had succeeded in an earlier invocation.
         around: Gives what is open while a record runs; None: nothing.
@@ -71,7 +72,18 @@ class Run:
     __slots__ = (
         *("source", "records", "identifiers", "invoke", "awaits", "holds_back"),
         *("states", "errors", "values", "durations", "interrupt", "cancelled", "left_over", "on_success"),
-        *("groups", "is_ordered", "deliveries", "buried", "waiting", "collects", "resumed", "around", "on_end"),
+        *(
+            "groups",
+            "is_ordered",
+            "deliveries",
+            "buried",
+            "waiting",
+            "doomed",
+            "collects",
+            "resumed",
+            "around",
+            "on_end",
+        ),
     )
 
     def __init__(
@@ -101,7 +113,8 @@ class Run:
         self.is_ordered = False
         self.deliveries: Deliveries | None = None
         self.buried: dict[int, BaseException] = {}
-        self.waiting: dict[int, tuple[Any, BaseException | None]] = {}
+        self.waiting: dict[int, Any] = {}
+        self.doomed: dict[int, BaseException] = {}
         self.collects = False
         self.resumed: frozenset[int] = frozenset()
         self.around: Callable[[int], AbstractContextManager[None]] | None = None
@@ -167,7 +180,7 @@ class Run:
             What `fail` does.
         """
         if self.deliveries is not None and self.deliveries.bury(index, error):
-            self.waiting[index] = (None, error)
+            self.doomed[index] = error
             return not all(passes for _, passes in self.settle())
         return self.fail(index, error)
 
@@ -178,18 +191,23 @@ class Run:
             The records that waited, and whether each holds nothing back.
         """
         waiting, self.waiting = self.waiting, {}
-        if not waiting or self.deliveries is None:
+        doomed, self.doomed = self.doomed, {}
+        if self.deliveries is None or not (waiting or doomed):
             return []
-        refused, buried = self.deliveries.settle({index: error for index, (_, error) in waiting.items()})
+        refused, buried = self.deliveries.settle(waiting, doomed)
+        if not (refused or buried):
+            for index, value in waiting.items():
+                self.succeed(index, value)
+            return [(index, True) for index in waiting]
         ended: list[tuple[int, bool]] = []
-        for index, (value, _) in sorted(waiting.items()):
+        for index in sorted([*waiting, *doomed]):
             passes = True
             if index in buried:
                 self.bury(index, buried[index])
             elif index in refused:
                 passes = not self.fail(index, refused[index])
             else:
-                self.succeed(index, value)
+                self.succeed(index, waiting[index])
             ended.append((index, passes))
         return ended
 
@@ -221,17 +239,18 @@ async def step(run: Run, index: int) -> bool | None:
                         "the record was cancelled at the deadline's margin (deadline_margin), and went on: "
                         "re-raise the CancelledError after cleaning up"
                     )
-            if run.collects and hasattr(type(value), "__next__"):
-                value = list(value)  # all of it before any of it is sent: it may raise half-way
-            check_value(value)
-            if value is not None and run.deliveries is not None and run.deliveries.takes_values:
-                waits = await _beside(run, run.deliveries.put, index, value)
+            if type(value) not in _PLAIN and value is not None:
+                if run.collects and hasattr(type(value), "__next__"):
+                    value = list(value)  # all of it before any of it is sent: it may raise half-way
+                check_value(value)
+            if value is not None and (takes := run.deliveries) is not None and takes.takes_values:
+                waits = takes.put(index, value) if not run.awaits else await _beside(run, takes.put, index, value)
     except BaseException as error:  # noqa: BLE001, RUF100 - a CancelledError fails its record alone; interrupts are raised at the end
         run.note_duration(index, started)
         return await _fail(run, index, error)
     run.note_duration(index, started)
     if waits:
-        run.waiting[index] = (value, None)
+        run.waiting[index] = value
         return None
     run.succeed(index, value)
     return True
@@ -247,7 +266,7 @@ async def _fail(run: Run, index: int, error: BaseException) -> bool | None:
     if run.deliveries is not None and not run.cancelled and run.deliveries.is_permanent(error):
         try:
             if await _beside(run, run.deliveries.bury, index, error):
-                run.waiting[index] = (None, error)
+                run.doomed[index] = error
                 return None
         except BaseException as struck:  # noqa: BLE001, RUF100 - as in `step`
             if isinstance(struck, INTERRUPTS):

@@ -485,9 +485,9 @@ def test_the_deadline_leaves_time_to_send(kind, workers):
         time.sleep(0.02)
         return number(record)
 
-    response = make(body, kind, workers, sink=sink)(sqs(40), clock)
-    assert 0 < len(sink.accepted) < 40
-    assert set(reported(response)) == set(ids(set(range(40)) - set(sink.accepted)))
+    response = make(body, kind, workers, sink=sink)(sqs(150), clock)
+    assert 0 < len(sink.accepted) < 150
+    assert set(reported(response)) == set(ids(set(range(150)) - set(sink.accepted)))
     assert set(sink.accepted) == set(ran)
 
 
