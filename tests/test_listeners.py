@@ -118,7 +118,9 @@ def test_a_context_manager_that_raises_changes_nothing(moment, caplog):
             if moment == "enter":
                 raise RuntimeError("enter")
 
-        def __exit__(self, *_):
+        def __exit__(self, kind, error, traceback):
+            if error is not None:
+                raise error  # gives the record's own back: no error of the hook
             raise RuntimeError("exit")
 
     class Broken:
@@ -130,7 +132,8 @@ def test_a_context_manager_that_raises_changes_nothing(moment, caplog):
     assert [entry.status for entry in result.results] == ["succeeded", "failed"]
     assert isinstance(result.failed[0].error, KeyError)
     assert sum(entry[0] == "leave" for entry in story.told) == 2
-    assert sum("around_record" in entry.getMessage() for entry in caplog.records) == 2
+    told = sum("around_record" in entry.getMessage() for entry in caplog.records)
+    assert told == (2 if moment == "enter" else 1)
 
 
 def test_an_interrupt_of_a_hook_leaves_those_around_it():

@@ -170,10 +170,8 @@ class _Box:
         """Return the records of which something was not accepted, and why."""
         with self._lock:
             held, self._held = self._held, []
-            if self._session is None:
-                return {}
             try:
-                return _refused(self._session.flush(), held)
+                return _refused(self._session.flush() if self._session is not None else (), held)
             except Exception as error:
                 # Whether anything was accepted is unknown, or what the session says is not understood.
                 return dict.fromkeys((index for index, _ in held), error)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.results import FAILED, SUCCEEDED
 from partialbatch.runners import settle
 from partialbatch.runners.aside import aside
-from partialbatch.runners.run import is_awaitable, step
 from partialbatch.runners.schedule import DEADLINE, ENDING
+from partialbatch.runners.step import is_awaitable, step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -289,6 +289,27 @@ def test_the_items_of_a_record_that_failed_are_not_sent_for_themselves():
     assert sink.closed == 1
 
 
+def test_refused_items_of_a_record_that_failed_concern_nobody():
+    """They were sent along with those of others: their record has failed before, for its own reason."""
+    sink = ScriptedSink({"x": 1}, size=10)
+    result = batch_handler(lambda record: number(record) or ["x", "invalid"], sink=sink).process(sqs(2))
+    assert [entry.status for entry in result.results] == ["failed", "succeeded"]
+    assert str(result.failed[0].error) == "no such item can be sent"
+
+
+def test_a_letter_that_was_taken_by_halves_fails_its_record_once():
+    """A session that raises in `put` and hands the letter back all the same has refused it, and no other."""
+
+    class Halves(Refusing):
+        def put(self, item, *, group):
+            if not self.held:
+                self.held.append(item)
+                raise ValueError
+
+    result = batch_handler(fails(Reject("bad"), 0, 1), dead_letter=Halves()).process(sqs(2))
+    assert [entry.status for entry in result.results] == ["failed", "dead_lettered"]
+
+
 @RUNNERS
 def test_a_generator_that_raises_half_way_has_sent_nothing(kind, workers):
     """All items are there before the first one is put."""
