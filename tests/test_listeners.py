@@ -7,7 +7,7 @@ import contextvars
 import gc
 import time
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -155,10 +155,8 @@ def test_a_hook_cannot_swallow_a_failure(caplog):
     class Swallows:
         @contextmanager
         def around_record(self, record):
-            try:
+            with suppress(KeyError):
                 yield
-            except KeyError:
-                pass
 
     assert reported(batch_handler(lambda record: {}[number(record)], hooks=[Swallows()]).process(sqs(1)).response)
     assert not [entry for entry in caplog.records if "hook" in entry.getMessage()]
@@ -180,7 +178,7 @@ def test_a_hook_needs_one_moment_only():
 @pytest.mark.parametrize("value", [[object()], [Story], Story(), ["on_batch_end"], [Story(), None], None])
 def test_what_is_no_hook(value):
     """Objects without any of the methods, and classes in place of objects, are refused at decoration."""
-    with pytest.raises(ConfigurationError, match="hooks=.*on_batch_start, around_record"):
+    with pytest.raises(ConfigurationError, match=r"hooks=.*on_batch_start, around_record"):
         batch_handler(number, hooks=value)
 
 
@@ -252,34 +250,35 @@ def test_records_of_an_unknown_group_end_too():
     ]
 
 
+class Source:
+    name, partial_response = "own", True
+
+    def matches(self, event):
+        return True
+
+    def records(self, event):
+        return event["Records"]
+
+    def identifier(self, raw):
+        return raw["messageId"]
+
+    def payload(self, raw):
+        return raw["body"]
+
+    def view(self, raw):
+        if raw["body"] == "1":
+            raise ValueError("no view")
+        return raw
+
+    def group(self, raw):
+        return None
+
+    def policy(self, records):
+        return "continue"
+
+
 def test_a_view_that_cannot_be_made_fails_its_record_alone():
     """Hooks want views: a source whose view raises costs that record only, as without hooks."""
-
-    class Source:
-        name, partial_response = "own", True
-
-        def matches(self, event):
-            return True
-
-        def records(self, event):
-            return event["Records"]
-
-        def identifier(self, raw):
-            return raw["messageId"]
-
-        def payload(self, raw):
-            return raw["body"]
-
-        def view(self, raw):
-            if raw["body"] == "1":
-                raise ValueError("no view")
-            return raw
-
-        def group(self, raw):
-            return None
-
-        def policy(self, records):
-            return "continue"
 
     seen = []
 

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import threading
 import time
-from collections import defaultdict, deque, namedtuple
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import pytest
 from batches import Clock, ids, kafka, kinesis, number, reported, sqs
@@ -142,7 +143,7 @@ def test_streams(policy, source, kind, workers):
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.usefixtures("quiet")
 def test_poison_never_blocks_a_shard(policy, kind, workers):
-    """With a dead letter all of a shard gets through without retries, and each poison pill lies there in order, once."""
+    """With a dead letter all of a shard gets through without retries; each poison pill lies there once, in order."""
 
     @a_third
     @given(groupings, st.sets(st.integers(0, MOST - 1), max_size=4), st.integers(1, 10), st.integers(1, 5))
@@ -365,7 +366,9 @@ def test_generator_functions_need_a_sink(sink):
             batch_handler(each, sink=sink)
 
 
-Point = namedtuple("Point", "x y")
+class Point(NamedTuple):
+    x: int
+    y: int
 
 
 @dataclass
@@ -696,7 +699,7 @@ def test_a_payload_error_may_be_permanent():
 
 @RUNNERS
 def test_items_that_are_rejected_for_good_may_be_permanent(kind, workers):
-    """With `DeliveryError` in `permanent`, what the sink rejects goes to the dead letter; what it throttles comes back."""
+    """With `DeliveryError` in `permanent`, what the sink rejects is a dead letter; what it throttles comes back."""
     for reason, status in (("rejected", "dead_lettered"), ("throttled", "failed")):
         letters = []
         options = {"sink": Refusing(reason), "dead_letter": letters.append, "permanent": DeliveryError}
