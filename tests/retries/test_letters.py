@@ -20,11 +20,11 @@ from partialbatch.producers import (
     DynamoDBProducer,
     EventBridgeProducer,
     FirehoseProducer,
+    Item,
     KinesisProducer,
     SNSProducer,
     SQSProducer,
 )
-from partialbatch.producers.session import Item
 from partialbatch.retries import discard
 from partialbatch.retries.letters import letter
 
