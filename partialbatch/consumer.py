@@ -36,6 +36,7 @@ class Consumer:
         self._settings = settings
         self._catalogue = Catalogue(settings)
         self._attachments = _attachments(settings) if settings.has_attachments else None
+        self._late: Attachments | None = None
         self._planner = Planner(settings)
 
     def handle(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResponse:
@@ -167,10 +168,11 @@ class Consumer:
 
     def _after_run(self, invocation: Invocation, context: Any) -> None:
         """Delay retries, where an option or an error asks for it."""
-        attachments = self._attachments
+        attachments = self._attachments or self._late
         errors = invocation.run.errors.values()
         if attachments is None and any(isinstance(error, RetryAfter | Reject) for error in errors):
-            attachments = _attachments(self._settings)
+            # Kept, for it makes a client; apart, for it must not change which runner is taken.
+            attachments = self._late = _attachments(self._settings)
         if attachments is not None and invocation.run.interrupt is None:
             attachments.after_run(invocation, context)
 

@@ -69,8 +69,8 @@ class Planner:
         if grouped or self._settings.group_by is not None:
             runnable, groups = self._groups(invocation, policy, runnable)
             following = successors(groups)
+            run.groups = groups if self._settings.group_by is None else [group and group[0] for group in groups]
             if self._delivers:
-                run.groups = groups if self._settings.group_by is None else [group and group[0] for group in groups]
                 run.is_ordered = self._settings.group_by is not None or any(group is not None for group in groups)
         deadline = self.deadline(context)
         schedule = Schedule(runnable, following, policy, deadline, _spared(run, policy))
