@@ -112,10 +112,10 @@ def decoded(text: str) -> frozenset[str]:
 
 def fitting(done: Iterable[str]) -> list[str]:
     """Return as many identifiers as an entry holds; the last are left out, and run again."""
-    size = len("[]")
+    size = len("[]") - 1  # one comma less than there are identifiers
     kept: list[str] = []
     for identifier in done:
-        size += len(encoded([identifier])) - 1  # its comma, but no brackets
+        size += len(encoded([identifier])) - 1  # with its comma, without brackets
         if size > LARGEST:
             break
         kept.append(identifier)
