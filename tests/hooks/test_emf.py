@@ -17,11 +17,9 @@ from partialbatch.hooks import EmfMetrics
 from partialbatch.retries import ResumeLedger, discard
 from tests.batches import dynamodb, kinesis, sqs
 
-UNITS = (
-    "Seconds Microseconds Milliseconds Bytes Kilobytes Megabytes Gigabytes Terabytes Bits Kilobits Megabits Gigabits "
-    "Terabits Percent Count Bytes/Second Kilobytes/Second Megabytes/Second Gigabytes/Second Terabytes/Second "
-    "Bits/Second Kilobits/Second Megabits/Second Gigabits/Second Terabits/Second Count/Second None"
-).split()
+RATES = ["Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes"]
+RATES += ["Bits", "Kilobits", "Megabits", "Gigabits", "Terabits", "Count"]
+UNITS = ["Seconds", "Microseconds", "Milliseconds", "Percent", "None", *RATES, *(f"{unit}/Second" for unit in RATES)]
 
 # The document structure of
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html

@@ -155,7 +155,10 @@ def linked(spans, *, attributes=None, **message_attributes):
     event["Records"][0]["attributes"] |= attributes or {}
     batch_handler(lambda record: None, hooks=[spans.hook])(event)
     [span] = spans.of("process sqs")
-    return [(f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}", int(link.context.trace_flags)) for link in span.links]
+    return [
+        (f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}", int(link.context.trace_flags))
+        for link in span.links
+    ]
 
 
 @pytest.mark.parametrize("name", ["traceparent", "Traceparent"])
@@ -179,7 +182,9 @@ def test_a_traceparent_goes_before_xrays_header(spans):
     assert linked(spans, attributes={"AWSTraceHeader": header}, traceparent=attribute) == [(TRACE, SPAN, 1)]
 
 
-@pytest.mark.parametrize("header", ["", "Root=1-x-y;Parent=z", "Root=1-00000000-000000000000000000000000;Parent=0", "?"])
+@pytest.mark.parametrize(
+    "header", ["", "Root=1-x-y;Parent=z", "Root=1-00000000-000000000000000000000000;Parent=0", "?"]
+)
 def test_a_broken_header_is_no_link(spans, header):
     """What cannot be read is left out, and the span is there."""
     broken = {"dataType": "String", "stringValue": "00-zz"}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sentry_sdk
 import pytest
+import sentry_sdk
 from sentry_sdk.transport import Transport
 
 from partialbatch import Reject, batch_handler
@@ -77,7 +77,9 @@ def test_the_scope_is_the_records_own(sentry, workers, is_async):
     found = {event["tags"]["order"]: event for event in sentry.events}
     assert found.keys() == {"0", "2"}
     for number, event in found.items():
-        crumbs = [crumb["message"] for crumb in event["breadcrumbs"]["values"] if crumb.get("message", "")[:4] == "read"]
+        crumbs = [
+            crumb["message"] for crumb in event["breadcrumbs"]["values"] if crumb.get("message", "")[:4] == "read"
+        ]
         assert crumbs == [f"read {number}"]
         assert event["tags"]["partialbatch.identifier"] == f"m{number}"
 

@@ -149,21 +149,19 @@ def test_environments_that_share_a_store_keep_order(keys, fails, mapping, option
         assert delivery.duplicated_work == 0
 
 
-@given(
-    keys=keys_of,
-    fails=failing,
-    mapping=mappings,
-    options=options_of,
-    turns=st.lists(st.integers(0, 2)),
-    broken=st.lists(st.booleans(), max_size=20),
-    shared=st.booleans(),
+troubles = st.fixed_dictionaries(
+    {"turns": st.lists(st.integers(0, 2)), "broken": st.lists(st.booleans(), max_size=20), "shared": st.booleans()}
 )
-def test_at_worst_a_record_runs_again(keys, fails, mapping, options, turns, broken, shared):
+
+
+@given(keys=keys_of, fails=failing, mapping=mappings, options=options_of, trouble=troubles)
+def test_at_worst_a_record_runs_again(keys, fails, mapping, options, trouble):
     """Other environments, and a store that fails: no record is ever skipped that did not succeed."""
     work = Work(lambda number, attempt: (number, attempt) in fails)
-    store = Store(broken)
-    ledgers = [ResumeLedger(store) if shared else ResumeLedger.in_memory() for _ in range(3)]
-    delivery = work.stream(keys, **mapping).run(work.handler(resume=Environments(ledgers, turns), **options))
+    store = Store(trouble["broken"])
+    ledgers = [ResumeLedger(store) if trouble["shared"] else ResumeLedger.in_memory() for _ in range(3)]
+    environments = Environments(ledgers, trouble["turns"])
+    delivery = work.stream(keys, **mapping).run(work.handler(resume=environments, **options))
     delivery.assert_nothing_lost()
     assert_only_successes_were_resumed(delivery)
     assert {story.fate for story in delivery.records} == {"deleted"}
