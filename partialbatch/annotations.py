@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from partialbatch.errors import ConfigurationError
-from partialbatch.payloads import Change, change_decoder, decoder, is_text, unwrapper, without_none
+from partialbatch.payloads import Change, change_decoder, decoder, is_text, name_of, unwrapper, without_none
 from partialbatch.sources import VIEWS, Record
 from partialbatch.types import RawRecord
 
@@ -57,15 +57,12 @@ class Reading:
         """
         if self.views:
             if source not in self.views:
-                raise ConfigurationError(f"the record function takes {self._name}, and the event source is {source!r}")
+                wanted = name_of(self.annotation)
+                raise ConfigurationError(f"the record function takes {wanted}, and the event source is {source!r}")
         elif source == "dynamodb" and not self.universal:
             raise ConfigurationError(
-                f"a DynamoDB image has no form as {self._name}: annotate dict, a model, or Change[...]"
+                f"a DynamoDB image has no form as {name_of(self.annotation)}: annotate dict, a model, or Change[...]"
             )
-
-    @property
-    def _name(self) -> str:
-        return getattr(self.annotation, "__name__", None) or str(self.annotation)
 
 
 def inner(function: Any) -> Any:

@@ -13,16 +13,19 @@ from partialbatch.listeners import Listeners
 from partialbatch.results import FAILED, SKIPPED, SUCCEEDED
 from partialbatch.retries.bulk import Bulk
 from partialbatch.retries.deliveries import Deliveries
-from partialbatch.retries.letters import as_sink, letter
+from partialbatch.retries.letters import as_sink
 from partialbatch.retries.visibility import Visibility, plan_timeouts, random_wait
+from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from partialbatch.backoff import Backoff
     from partialbatch.invocation import Invocation
+    from partialbatch.runners.places import Beside, Here
+    from partialbatch.runners.run import Run
     from partialbatch.settings import Settings
-    from partialbatch.types import BatchResponse
+    from partialbatch.types import BatchResponse, Sink, SinkSession
 
 __all__ = ["Attachments"]
 
@@ -34,7 +37,6 @@ class Attachments:
     """The sink, dead letter, retry delay, ledger and hooks of a handler.
 
     Attributes:
-        bulk: The sink that is a bulk step, None if there is none.
         keeps_results: Whether the value and duration of each record are needed.
     """
 
@@ -42,14 +44,14 @@ class Attachments:
         """Make what needs no event; initialisation has burst CPU, so boto3's client is made now."""
         self._settings = settings
         is_sink = hasattr(settings.sink, "open")
-        self.bulk = Bulk(settings.sink) if settings.sink is not None and not is_sink else None
+        self._bulk = Bulk(settings.sink) if settings.sink is not None and not is_sink else None
         self._sink = settings.sink if is_sink else None
-        self._dead_letter = None if settings.dead_letter is None else as_sink("dead_letter", settings.dead_letter)
+        self._dead_letter = None if settings.dead_letter is None else as_sink(settings.dead_letter)
         self._listeners = Listeners(settings.hooks) if settings.hooks else None
         self._visibility = Visibility()
         if settings.retry_delay is not None:
             self._visibility.warm_up()
-        self.keeps_results = self.bulk is not None or self._listeners is not None
+        self.keeps_results = self._bulk is not None or self._listeners is not None
 
     def resume(self, invocation: Invocation) -> None:
         """Take off what had succeeded behind the checkpoint that this delivery starts at."""
@@ -60,32 +62,31 @@ class Attachments:
                 run.states[index] = SUCCEEDED
 
     def attach(self, invocation: Invocation, context: Any) -> None:
-        """Open sessions, and tell the hooks that the batch begins."""
+        """Have sessions opened when they are needed, and tell the hooks that the batch begins."""
         run = invocation.run
+        run.collects = self._settings.sink is not None
         if self._sink is not None or self._dead_letter is not None:
-            run.deliveries = self._open(invocation, seconds_left(context, self._settings.deadline_margin))
+            run.deliveries = self._deliveries(run, seconds_left(context, self._settings.deadline_margin))
         if self._listeners is not None:
-            listeners, source = self._listeners, invocation.source
-            views = [source.view(raw) for raw in run.records] if source is not None else []
-            listeners.tell("on_batch_start", views, context)
-            run.around = lambda index: listeners.around(views[index])
-            run.on_end = lambda index: listeners.tell("on_record_end", invocation.record_result(index))
+            self._listen(invocation, context)
 
-    async def bulk_step(self, invocation: Invocation) -> None:
+    async def bulk_step(self, invocation: Invocation, place: Here | Beside, policy: ErrorPolicy) -> None:
         """Hand what succeeded to the bulk sink; what it returns as failed fails, and its group behind it."""
         run = invocation.run
-        if self.bulk is None:
+        if self._bulk is None:
             return
-        indexes = [index for index, state in enumerate(run.states) if state == SUCCEEDED and index not in run.resumed]
-        failures = await self.bulk.failures({index: invocation.record_result(index) for index in indexes})
-        held: set[Any] = set()
-        for index in indexes:
-            if index in failures:
-                run.fail(index, failures[index])
-                held.add(run.group(index))
-            elif run.group(index) is not None and run.group(index) in held:
-                # It was written after one of its group that was not: only both again end up in order.
-                run.fail(index, RecordSkipped("a record of its group before it failed in the bulk sink"))
+        succeeded = {
+            index: invocation.record_result(index)
+            for index, state in enumerate(run.states)
+            if state == SUCCEEDED and index not in run.resumed
+        }
+        failures = await self._bulk.failures(succeeded, place)
+        if failures:
+            await place.call(_take_back, run, succeeded, failures, policy is not ErrorPolicy.CONTINUE)
+        if self._listeners is not None:
+            for index in succeeded:
+                if run.states[index] == SUCCEEDED:
+                    self._listeners.tell("on_record_end", invocation.record_result(index))
 
     def after_run(self, invocation: Invocation, context: Any) -> None:
         """Delay the retries of what failed; tell of what was asked for in vain."""
@@ -106,27 +107,36 @@ class Attachments:
             except Exception as error:  # the response must not depend on it
                 logs.visibility_unchanged({type(error).__name__: len(invocation.reported())})
 
-    def after_response(self, invocation: Invocation, response: BatchResponse) -> None:
-        """Remember what is done behind the checkpoint, and tell the hooks."""
+    def remember(self, invocation: Invocation) -> None:
+        """Remember what is done behind the checkpoint."""
         if self._settings.resume is not None and invocation.window is None:
             self._remember(invocation)
+
+    def ended(self, invocation: Invocation, response: BatchResponse) -> None:
+        """Tell the hooks that the batch has ended."""
         if self._listeners is not None:
             self._listeners.tell("on_batch_end", invocation.result(response))
 
-    def _open(self, invocation: Invocation, left: Callable[[], float] | None) -> Deliveries:
-        run = invocation.run
-        ordered = run.is_ordered
+    def _deliveries(self, run: Run, left: Callable[[], float] | None) -> Deliveries:
+        def opens(sink: Sink | None) -> Callable[[], SinkSession] | None:
+            return None if sink is None else lambda: sink.open(ordered=run.is_ordered, seconds_left=left)
 
-        def dead_letter(index: int, error: BaseException) -> dict[str, Any]:
-            raw = run.records[index]
-            return letter(raw, error, run.identifiers[index], logs.receive_count(raw))
+        return Deliveries(run, opens(self._sink), opens(self._dead_letter), self._settings.permanent)
 
-        return Deliveries(
-            self._sink.open(ordered=ordered, seconds_left=left) if self._sink is not None else None,
-            self._dead_letter.open(ordered=ordered, seconds_left=left) if self._dead_letter is not None else None,
-            self._settings.permanent,
-            dead_letter,
-        )
+    def _listen(self, invocation: Invocation, context: Any) -> None:
+        run, listeners = invocation.run, self._listeners
+        if listeners is None or invocation.source is None:
+            return
+        views = [_view(invocation.source, raw) for raw in run.records]
+
+        def ended(index: int) -> None:
+            # With a bulk step to come, a success is none yet.
+            if self._bulk is None or run.states[index] != SUCCEEDED:
+                listeners.tell("on_record_end", invocation.record_result(index))
+
+        listeners.tell("on_batch_start", views, context)
+        run.around = lambda index: listeners.around(views[index])
+        run.on_end = ended
 
     def _done_already(self, invocation: Invocation) -> frozenset[int]:
         """Return the records that had succeeded behind the checkpoint that this delivery starts at."""
@@ -197,3 +207,23 @@ def _stream(raw: Any) -> str:
     """
     shard, found, _ = str(raw.get("eventID", "")).partition(":")
     return f"{raw.get('eventSourceARN', '')}/{shard}" if found else str(raw.get("eventSourceARN", ""))
+
+
+def _view(source: Any, raw: Any) -> Any:
+    try:
+        return source.view(raw)
+    except Exception:  # its record fails when it runs
+        return None
+
+
+def _take_back(run: Run, succeeded: Iterable[int], failures: Mapping[int, BaseException], holds: bool) -> None:  # noqa: FBT001 - private
+    """Note what failed in the bulk step: as dead letters, where the error is permanent."""
+    held: set[Any] = set()
+    for index in succeeded:
+        group = run.group(index)
+        if index in failures:
+            if run.give_up(index, failures[index]) and holds and group is not None:
+                held.add(group)
+        elif group in held:
+            # It was written after one of its group that was not: only both again end up in order.
+            run.fail(index, RecordSkipped("a record of its group before it failed in the bulk sink"))

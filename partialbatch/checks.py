@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, TypeGuard
 
 from partialbatch.backoff import Backoff
@@ -126,11 +127,38 @@ def exceptions(option: str, value: Any) -> tuple[type[Exception], ...]:
 
 def sink(option: str, value: Any) -> Any:
     """Check a `Sink`, or a callable, or None."""
-    if value is None or callable(value) or callable(getattr(value, "open", None)):
+    if value is None or (not isinstance(value, type) and (_opens(value) or _takes_calls(value))):
         return value
     raise ConfigurationError.bad_value(
-        option, value, "a Sink (an object with `open`: every producer is one) or a callable"
+        option, value, "a Sink (an object with `open(*, ordered, seconds_left)`: every producer is one) or a callable"
     )
+
+
+def dead_letter(option: str, value: Any) -> Any:
+    """Check a `Sink`, or a plain callable, or None."""
+    if not hasattr(value, "open") and _is_async(value):
+        raise ConfigurationError.bad_value(option, value, "a plain function: nobody would await an async one")
+    return sink(option, value)
+
+
+def _opens(value: Any) -> bool:
+    """Tell whether a session can be opened; the ``open`` of a path or a file takes other arguments."""
+    try:
+        inspect.signature(value.open).bind(ordered=True, seconds_left=None)
+    except (AttributeError, TypeError):
+        return False
+    except ValueError:  # of a builtin that tells nothing
+        return True
+    return True
+
+
+def _takes_calls(value: Any) -> bool:
+    return callable(value) and not hasattr(value, "open") and not inspect.isasyncgenfunction(value)
+
+
+def _is_async(value: Any) -> bool:
+    called = getattr(type(value), "__call__", None)  # noqa: B004 - its kind is asked for, not whether it exists
+    return any(inspect.iscoroutinefunction(each) for each in (value, called))
 
 
 def backoff(option: str, value: Any) -> Backoff | None:
@@ -149,8 +177,14 @@ def ledger(option: str, value: Any) -> Any:
 
 def hooks(option: str, value: Any) -> tuple[Any, ...]:
     """Check a sequence of hooks."""
-    if isinstance(value, list | tuple) and all(
-        any(callable(getattr(hook, moment, None)) for moment in MOMENTS) for hook in value
-    ):
+    if isinstance(value, list | tuple) and all(map(_is_hook, value)):
         return tuple(value)
-    raise ConfigurationError.bad_value(option, value, f"a list or tuple of objects with any of {', '.join(MOMENTS)}")
+    raise ConfigurationError.bad_value(
+        option, value, f"a list or tuple of objects with any of {', '.join(MOMENTS)}, none of them async"
+    )
+
+
+def _is_hook(hook: Any) -> bool:
+    methods = [getattr(hook, moment) for moment in MOMENTS if hasattr(hook, moment)]
+    plain = all(callable(method) and not _is_async(method) for method in methods)
+    return bool(methods) and plain and not isinstance(hook, type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ from partialbatch.errors import Reject, RetryAfter
 from partialbatch.invocation import Invocation
 from partialbatch.planning import Planner
 from partialbatch.runners import run_plain
+from partialbatch.runners.places import Beside, Here
 from partialbatch.runners.run import Run, is_awaitable
+from partialbatch.runners.schedule import ENDING
 from partialbatch.runners.sequential import drive, in_order
 from partialbatch.settings import check_source
 from partialbatch.sources import Catalogue
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from partialbatch.attachments import Attachments
-    from partialbatch.planning import Work
     from partialbatch.results import BatchResult
     from partialbatch.settings import Settings
     from partialbatch.signatures import Plan
@@ -39,6 +41,13 @@ class Consumer:
         self._late: Attachments | None = None
         self._planner = Planner(settings)
 
+    def load_for(self, plan: Plan) -> None:
+        """Load what a record function will need: initialisation has burst CPU, and is what SnapStart covers."""
+        if plan.awaits:
+            from partialbatch.runners import loops, tasks  # noqa: F401, PLC0415 - loads asyncio
+        elif self._planner.concurrency > 1:
+            import concurrent.futures.thread  # noqa: F401, PLC0415 - handlers of one worker need none
+
     def handle(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResponse:
         """Run a batch and return the Lambda result.
 
@@ -56,7 +65,7 @@ class Consumer:
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
         self._execute(invocation, context)
-        response = self._conclude(invocation)
+        response = drive(self._conclude(invocation, Here()))
         invocation.refuse(response, full_failure=self._settings.raise_on_full_failure)
         if invocation.window is not None:
             _wait_for(self._end_window(invocation, response))
@@ -70,20 +79,17 @@ class Consumer:
         """
         invocation = self.prepare(function, plan, event, context, keep=True)
         self._execute(invocation, context)
-        response = self._conclude(invocation)
+        response = drive(self._conclude(invocation, Here()))
         _wait_for(self._end_window(invocation, response))
         return invocation.result(response)
 
     async def aprocess(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResult[Any]:
         """Do what `process` does, for a caller that is in an event loop."""
-        from partialbatch.runners.tasks import beside  # noqa: PLC0415 - loads asyncio
-
         invocation = self.prepare(function, plan, event, context, keep=True)
+        place = Beside()
         if invocation.source is not None:
-            work = self._plan(invocation, context)
-            flow = self._carry_out(invocation, context, work)
-            await (flow if self._needs_loop(invocation) else beside(drive, flow, stop=work[1]))
-        response = self._conclude(invocation)
+            await self._flow(invocation, context, place)
+        response = await self._conclude(invocation, place)
         ended = self._end_window(invocation, response)
         if is_awaitable(ended):
             await ended
@@ -132,39 +138,38 @@ class Consumer:
             if run.errors:
                 self._after_run(invocation, context)
             return
-        flow = self._carry_out(invocation, context, self._plan(invocation, context))
-        if self._needs_loop(invocation):
-            from partialbatch.runners.loops import run_in_loop  # noqa: PLC0415 - loads asyncio
+        drive(self._flow(invocation, context, Here()))
 
-            run_in_loop(lambda: flow)
-        else:
-            drive(flow)
+    async def _flow(self, invocation: Invocation, context: Any, place: Here | Beside) -> None:
+        """Run the records, and what waits for all of them."""
+        run, attachments = invocation.run, self._attachments
+        try:
+            if attachments is not None:
+                await place.call(attachments.resume, invocation)  # what is done already need not run
+                attachments.attach(invocation, context)
+            await self._run_records(invocation, context, place)
+            if attachments is not None and run.interrupt is None:
+                await attachments.bulk_step(invocation, place, self._planner.policy(invocation))
+        finally:
+            if run.deliveries is not None:
+                await place.call(run.close)
+            run.close()
+        if run.errors or attachments is not None:
+            await place.call(self._after_run, invocation, context)
 
-    def _needs_loop(self, invocation: Invocation) -> bool:
-        bulk = self._attachments.bulk if self._attachments is not None else None
-        return invocation.run.awaits or (bulk is not None and bulk.awaits)
-
-    def _plan(self, invocation: Invocation, context: Any) -> Work:
-        """Plan which records run when, and open what they deliver to."""
-        if self._attachments is None:
-            return self._planner.work(invocation, context)
-        self._attachments.resume(invocation)  # what is done already need not run
-        work = self._planner.work(invocation, context)
-        self._attachments.attach(invocation, context)
-        return work
-
-    async def _carry_out(self, invocation: Invocation, context: Any, work: Work) -> None:
-        """Run the records, and then what waits for all of them."""
-        run = invocation.run
+    async def _run_records(self, invocation: Invocation, context: Any, place: Here | Beside) -> None:
+        """Plan which records run when, and run them."""
+        run, planner = invocation.run, self._planner
+        unknown, reach = planner.group(invocation), len(run.records)
+        if unknown:
+            reach = await place.call(planner.give_up, invocation, unknown)
+        work = planner.work(invocation, context, reach)
         if run.awaits:
             from partialbatch.runners.tasks import in_rounds  # noqa: PLC0415 - loads asyncio
 
-            await in_rounds(*work)
+            await place.run(in_rounds, *work)
         else:
-            run_plain(*work)
-        if self._attachments is not None and run.interrupt is None:
-            await self._attachments.bulk_step(invocation)
-        self._after_run(invocation, context)
+            await place.call(run_plain, *work, on_cancel=partial(work[1].close, ENDING))
 
     def _after_run(self, invocation: Invocation, context: Any) -> None:
         """Delay retries, where an option or an error asks for it."""
@@ -176,10 +181,11 @@ class Consumer:
         if attachments is not None and invocation.run.interrupt is None:
             attachments.after_run(invocation, context)
 
-    def _conclude(self, invocation: Invocation) -> BatchResponse:
+    async def _conclude(self, invocation: Invocation, place: Here | Beside) -> BatchResponse:
         response = invocation.conclude()
         if self._attachments is not None:
-            self._attachments.after_response(invocation, response)
+            await place.call(self._attachments.remember, invocation)
+            self._attachments.ended(invocation, response)
         return response
 
     def _end_window(self, invocation: Invocation, response: BatchResponse) -> Any:

@@ -174,7 +174,9 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
                 names = list(inspect.signature(function).parameters)
                 if names[:1] in (["cls"], ["self"]):
                     raise _swap(self)
-            self._self_plans[bound] = plan(function, self._self_settings, namespace, bound=bound)
+            asked = plan(function, self._self_settings, namespace, bound=bound)
+            self._self_consumer.load_for(asked)
+            self._self_plans[bound] = asked
             self._self_namespace = {}
         return self._self_plans[bound]
 

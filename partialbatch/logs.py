@@ -108,6 +108,17 @@ def hook_failed(moment: str, error: BaseException) -> None:
     logger.warning("a hook raised in %s", moment, exc_info=(type(shown), shown, shown.__traceback__))
 
 
+def dead_letter_refused(run: Any, index: int, error: BaseException) -> None:
+    """Warn that a record with a permanent error comes back all the same."""
+    identifier, shown = run.identifiers[index], presentable(error)
+    logger.warning(
+        "the dead letter of %s record %s was not accepted: the record fails",
+        run.source,
+        identifier if isinstance(identifier, str) else safe_repr(identifier),
+        exc_info=(type(shown), shown, shown.__traceback__),
+    )
+
+
 def visibility_unchanged(reasons: Mapping[str, int]) -> None:
     """Warn that messages come back when their queue says, not when they were asked to.
 
@@ -209,10 +220,8 @@ def _short_form(error: BaseException, seen: set[int]) -> BaseException:
     text, kind = _text(error), type(error)
     shown = f"<{kind.__name__} whose str or repr raises>" if text is None else clip(text, TEXT_SHOWN)
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    if not isinstance(error, BaseExceptionGroup):
-        return type(kind.__name__, (Exception,), names)(shown)
-    members = [_stand_in(member, seen) for member in error.exceptions]
-    group: type[BaseExceptionGroup[BaseException]] = type(
-        kind.__name__, (BaseExceptionGroup,), {**names, "__str__": lambda _: shown}
-    )
-    return group("", members)
+    bases = (BaseExceptionGroup,) if isinstance(error, BaseExceptionGroup) else (Exception,)
+    stand_in: type[BaseException] = type(kind.__name__, bases, {**names, "__str__": lambda _: shown})
+    if isinstance(error, BaseExceptionGroup):
+        return stand_in("", [_stand_in(member, seen) for member in error.exceptions])
+    return stand_in(shown)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from partialbatch.sources import DynamoDBRecord
 
-__all__ = ["Change", "change_decoder", "decoder", "is_text", "unwrapper", "without_none"]
+__all__ = ["Change", "change_decoder", "decoder", "is_text", "name_of", "unwrapper", "without_none"]
 
 Image = TypeVar("Image")
 _ERRORS_SHOWN = 5
@@ -49,7 +49,6 @@ def decoder(annotation: Any) -> Callable[[Any], Any]:
     convert, make_of_none = _plain_decoder(wanted), None
     if convert is None:
         convert, make_of_none = _validator(annotation)
-    name = wanted.__name__ if isinstance(wanted, type) and not get_args(wanted) else str(wanted)
 
     def decode(payload: Any) -> Any:
         if payload is not None:
@@ -60,7 +59,7 @@ def decoder(annotation: Any) -> Callable[[Any], Any]:
             # A type may accept None in other ways than `| None`.
             with suppress(Exception):
                 return make_of_none(None)
-        raise PayloadError.absent(name)
+        raise PayloadError.absent(name_of(wanted))
 
     return decode
 
@@ -114,6 +113,11 @@ def without_none(annotation: Any) -> tuple[Any, bool]:
     return (others[0] if len(others) == 1 else annotation), True
 
 
+def name_of(annotation: Any) -> str:
+    """Return an annotation as one writes it; a class by its bare name."""
+    return annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
+
+
 def is_text(annotation: Any) -> bool:
     """Tell whether an annotation is of text or bytes, None aside."""
     return without_none(annotation)[0] in (str, bytes)
@@ -152,11 +156,13 @@ def _validator(annotation: Any) -> tuple[Callable[[Any], Any], Callable[[Any], A
         ) from None
     try:
         adapter = pydantic.TypeAdapter(annotation)
+        if not getattr(adapter, "pydantic_complete", True):  # from 2.10 on: a name in it is not defined yet
+            adapter.rebuild(raise_errors=True)
         schema = adapter.core_schema
     except Exception as error:
         raise ConfigurationError(
             f"pydantic cannot validate the annotation {annotation!r}: {type(error).__name__}: {error}. "
-            "Annotate a model, or give model="
+            "Define what it names before the function, annotate a model, or give model="
         ) from error
     from_json, from_python = adapter.validate_json, adapter.validate_python
 
@@ -167,8 +173,6 @@ def _validator(annotation: Any) -> tuple[Callable[[Any], Any], Callable[[Any], A
             # Raised below, not here: pydantic's error holds the body, and an
             # exception raised while it is handled would keep it.
             failure = _invalid(error, schema)
-        except UnicodeError as error:
-            failure = PayloadError.json(error)
         raise failure from None
 
     return validate, from_python

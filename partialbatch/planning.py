@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.results import SKIPPED
 from partialbatch.runners.deadline import Deadline
 from partialbatch.runners.run import INTERRUPTS, Run
 from partialbatch.runners.schedule import Schedule, successors
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Mapping
 
     from partialbatch.invocation import Invocation
     from partialbatch.settings import Settings
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Planner", "Work"]
 
+NO_GROUP = type("NoGroup", (), {"__repr__": lambda _: "None"})()
+WINDOW = "window"
 UNKNOWN_GROUP = "the group of a record before it is unknown"
 
 Work = tuple[Run, Schedule, Deadline | None, int]
@@ -26,14 +29,18 @@ Work = tuple[Run, Schedule, Deadline | None, int]
 
 
 class Planner:
-    """Plans batches by one set of settings."""
+    """Plans batches by one set of settings.
+
+    Attributes:
+        concurrency: How many records may run at once.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         # What records give away, groups keep in order.
         self._delivers = settings.sink is not None or settings.dead_letter is not None
-        self._concurrency = settings.max_concurrency if settings.max_concurrency > 0 else os.cpu_count() or 1
-        self._one_by_one = self._concurrency == 1 and settings.group_by is None and not settings.has_attachments
+        self.concurrency = settings.max_concurrency if settings.max_concurrency > 0 else os.cpu_count() or 1
+        self._one_by_one = self.concurrency == 1 and settings.group_by is None and not settings.has_attachments
 
     def is_plain(self, run: Run, policy: ErrorPolicy) -> bool:
         """Tell whether a batch can run in event order, with nothing but successes and failures to note."""
@@ -59,55 +66,81 @@ class Planner:
         """Return until when records may start."""
         return Deadline.of(context, self._settings.deadline_margin)
 
-    def work(self, invocation: Invocation, context: Any) -> Work:
-        """Plan which records may run when."""
+    def group(self, invocation: Invocation) -> dict[int, BaseException]:
+        """Ask for each record's group, where that matters.
+
+        Returns:
+            The records whose group is unknown, and why: they can run nowhere.
+        """
+        run, grouped = invocation.run, self._concurrency_of(invocation) > 1 or self._delivers
+        unknown: dict[int, BaseException] = {}
+        if not grouped and self._settings.group_by is None and self.policy(invocation) is not ErrorPolicy.SKIP_GROUP:
+            return unknown
+        groups: list[Hashable] = [None] * len(run.records)
+        group_of = self._grouping(invocation.source)
+        for index, raw in enumerate(run.records):
+            if index in run.resumed:
+                continue
+            try:
+                groups[index] = _hashable(group_of(raw))
+            except BaseException as error:  # noqa: BLE001, RUF100 - fails its record alone, as in `step`
+                unknown[index] = error
+                if isinstance(error, INTERRUPTS):
+                    run.fail(index, error)
+                    raise
+        run.groups = groups
+        run.is_ordered = any(group is not None for group in groups)
+        return unknown
+
+    def give_up(self, invocation: Invocation, unknown: Mapping[int, BaseException]) -> int:
+        """Settle the records whose group is unknown.
+
+        Returns:
+            Up to which record the others may run.
+        """
+        run, goes_on = invocation.run, self.policy(invocation) is ErrorPolicy.CONTINUE
+        for index, error in unknown.items():
+            # What follows may be of the same group.
+            if run.give_up(index, error) and not goes_on:
+                run.left_over = UNKNOWN_GROUP
+                return index
+        return len(run.records)
+
+    def work(self, invocation: Invocation, context: Any, reach: int) -> Work:
+        """Plan which records may run when.
+
+        Args:
+            invocation: The invocation; its records' groups are known.
+            context: Lambda's context object.
+            reach: Up to which record they may.
+        """
         run, policy = invocation.run, self.policy(invocation)
-        workers = 1 if invocation.window is not None else self._concurrency
-        runnable: Sequence[int] = [index for index in range(len(run.records)) if index not in run.resumed]
+        runnable = [index for index in range(reach) if run.states[index] == SKIPPED]
         following = [-1] * len(run.records)
-        grouped = workers > 1 or policy is ErrorPolicy.SKIP_GROUP or self._delivers
-        if grouped or self._settings.group_by is not None:
-            runnable, groups = self._groups(invocation, policy, runnable)
+        if run.groups:
+            groups: list[Hashable] = [None] * len(run.records)
+            for index in runnable:
+                # A window's state has seen all records before: each is settled before the next one starts.
+                groups[index] = WINDOW if run.on_success is not None else run.groups[index]
             following = successors(groups)
-            run.groups = groups if self._settings.group_by is None else [group and group[0] for group in groups]
-            if self._delivers:
-                run.is_ordered = self._settings.group_by is not None or any(group is not None for group in groups)
         deadline = self.deadline(context)
         schedule = Schedule(runnable, following, policy, deadline, _spared(run, policy))
-        return run, schedule, deadline, workers
+        return run, schedule, deadline, self._concurrency_of(invocation)
 
-    def _groups(
-        self, invocation: Invocation, policy: ErrorPolicy, indexes: Sequence[int]
-    ) -> tuple[list[int], list[Any]]:
-        """Ask for each record's group; a record whose group is unknown fails, and runs nowhere."""
-        run = invocation.run
-        group_of = self._grouping(invocation.source)
-        runnable: list[int] = []
-        groups: list[Any] = [None] * len(run.records)
-        for index in indexes:
-            try:
-                group = group_of(run.records[index])
-                hash(group)
-            except BaseException as error:  # noqa: BLE001, RUF100 - fails its record alone, as in `step`
-                held_back = run.fail(index, error)
-                if isinstance(error, INTERRUPTS):
-                    raise
-                # What follows may be of the same group.
-                if held_back and policy is not ErrorPolicy.CONTINUE:
-                    run.left_over = UNKNOWN_GROUP
-                    break
-            else:
-                runnable.append(index)
-                groups[index] = group
-        return runnable, groups
+    def _concurrency_of(self, invocation: Invocation) -> int:
+        return 1 if invocation.window is not None else self.concurrency
 
     def _grouping(self, source: Any) -> Callable[[RawRecord], Hashable]:
         group_by = self._settings.group_by
         if group_by is None:
             return source.group  # type: ignore[no-any-return]  # an EventSource here
         view = source.view
-        # In a tuple, for None is a group like any other here.
-        return lambda raw: (group_by(view(raw)),)
+
+        def group_of(raw: RawRecord) -> Hashable:
+            group = group_by(view(raw))
+            return NO_GROUP if group is None else group  # a group like any other here
+
+        return group_of
 
 
 def _spared(run: Run, policy: ErrorPolicy) -> frozenset[int]:
@@ -119,3 +152,8 @@ def _spared(run: Run, policy: ErrorPolicy) -> frozenset[int]:
     if run.holds_back is None or policy is not ErrorPolicy.STOP:
         return frozenset()
     return frozenset(index for index, raw in enumerate(run.records) if not run.holds_back(raw))
+
+
+def _hashable(group: Hashable) -> Hashable:
+    hash(group)
+    return group

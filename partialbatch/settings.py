@@ -132,7 +132,7 @@ def resolve(  # noqa: PLR0913 - the options are the contract
         envelope=checks.envelope("envelope", envelope),
         max_receive_count=_setting("max_receive_count", max_receive_count, None, _number_or_off, checks.receives),
         permanent=checks.exceptions("permanent", permanent),
-        dead_letter=checks.sink("dead_letter", dead_letter),
+        dead_letter=checks.dead_letter("dead_letter", dead_letter),
         retry_delay=checks.backoff("retry_delay", retry_delay),
         sink=checks.sink("sink", sink),
         resume=checks.ledger("resume", resume),

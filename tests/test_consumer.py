@@ -164,11 +164,8 @@ def test_a_receive_count_that_cannot_be_read_is_no_last_one():
     """In doubt a failure holds back what is behind it."""
     event = sqs(2, groups=["g"] * 2)
     event["Records"][0]["attributes"]["ApproximateReceiveCount"] = "many"
-    options = {"max_receive_count": 1, "raise_on_full_failure": False}
+    options = {"max_receive_count": 2, "raise_on_full_failure": False}
     assert reported(batch_handler(lambda record: 1 / number(record), **options)(event)) == ["m0", "m1"]
-    kinesis_event = kinesis(["a", "a"])
-    stops = batch_handler(lambda record: 1 / number(record), error_policy="stop", **options)
-    assert reported(stops(kinesis_event)) == ["0", "1"]
 
 
 @pytest.mark.parametrize("workers", [1, 3])

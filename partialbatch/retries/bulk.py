@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
 
 from partialbatch.errors import PartialBatchError
 
@@ -15,23 +16,27 @@ if TYPE_CHECKING:
 __all__ = ["Bulk"]
 
 
-class Bulk:
-    """Calls ``f(succeeded) -> iterable of failed results`` once a batch.
+class Place(Protocol):
+    """Where a call may wait (see `runners.places`)."""
 
-    Attributes:
-        awaits: Whether the function is async.
-    """
+    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any: ...
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any: ...
+
+
+class Bulk:
+    """Calls ``f(succeeded) -> iterable of failed results`` once a batch."""
 
     def __init__(self, function: Callable[[list[RecordResult[Any]]], Any]) -> None:
         self._function = function
         call = getattr(type(function), "__call__", None)  # noqa: B004 - its kind is asked for, not whether it exists
-        self.awaits = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+        self._awaits = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
-    async def failures(self, succeeded: Mapping[int, RecordResult[Any]]) -> dict[int, BaseException]:
+    async def failures(self, succeeded: Mapping[int, RecordResult[Any]], place: Place) -> dict[int, BaseException]:
         """Hand over what succeeded.
 
         Args:
             succeeded: The results, by the record's index.
+            place: Where to call.
 
         Returns:
             Why records failed after all, by index; all of them if the function raises, or if it
@@ -39,11 +44,9 @@ class Bulk:
         """
         if not succeeded:
             return {}
+        results = list(succeeded.values())
         try:
-            returned = self._function(list(succeeded.values()))
-            if self.awaits:
-                returned = await returned
-            failed = list(returned or ())
+            failed = await (place.run(self._awaited, results) if self._awaits else place.call(self._called, results))
         except Exception as error:
             return dict.fromkeys(succeeded, error)
         index_of = {id(result.record): index for index, result in succeeded.items()}
@@ -54,3 +57,18 @@ class Bulk:
             return dict.fromkeys(succeeded, stranger)
         refused = PartialBatchError("the bulk sink returned the record as failed")
         return {index: result.error or refused for index, result in found.items() if index is not None}
+
+    def _called(self, results: list[Any]) -> list[Any]:
+        returned = self._function(results)
+        if hasattr(type(returned), "__await__"):
+            with suppress(AttributeError):
+                returned.close()  # or Python warns that it was never awaited: the error says so
+            raise TypeError("the bulk sink returned an awaitable that nobody awaits: write `async def`")
+        return _listed(returned)
+
+    async def _awaited(self, results: list[Any]) -> list[Any]:
+        return _listed(await self._function(results))
+
+
+def _listed(failed: Any) -> list[Any]:
+    return [] if failed is None else list(failed)

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
+from collections.abc import MappingView
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.errors import DeliveryError, Reject
+from partialbatch import logs
+from partialbatch.errors import DeliveryError, Reject, RetryAfter
+from partialbatch.retries.letters import letter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+    from typing import Protocol
 
     from partialbatch.types import SinkSession
 
+    class Records(Protocol):
+        """What is needed of a run."""
+
+        @property
+        def source(self) -> str: ...
+        @property
+        def records(self) -> Sequence[Any]: ...
+        @property
+        def identifiers(self) -> Sequence[Any]: ...
+        def group(self, index: int) -> Hashable: ...
+
+
 __all__ = ["Deliveries", "items_of"]
+
+_MANY = (list, tuple, AbstractSet, deque, MappingView)
 
 
 class Deliveries:
@@ -24,33 +45,27 @@ class Deliveries:
 
     def __init__(
         self,
-        sink: SinkSession | None,
-        letters: SinkSession | None,
+        run: Records,
+        sink: Callable[[], SinkSession] | None,
+        letters: Callable[[], SinkSession] | None,
         permanent: tuple[type[BaseException], ...],
-        letter: Callable[[int, BaseException], dict[str, Any]],
     ) -> None:
-        """Take the sessions of a call.
+        """Take what opens the sessions; each is opened for the first item.
 
         Args:
+            run: The records.
             sink: Where values go; None: nowhere.
             letters: Where dead letters go; None: no error is permanent.
             permanent: The exceptions that no retry cures, beside `Reject`.
-            letter: Makes the dead letter of a record, by index.
         """
         self.takes_values = sink is not None
+        self._run = run
         self._sink = _Box(sink) if sink is not None else None
         self._letters = _Box(letters) if letters is not None else None
         self._permanent = (*permanent, Reject)
-        self._letter = letter
 
-    async def put(self, index: int, value: Any, group: Hashable, *, awaits: bool) -> bool:
+    def put(self, index: int, value: Any) -> bool:
         """Deliver what a record function returned.
-
-        Args:
-            index: The record.
-            value: None, one item, or a list, tuple, set or iterator of items.
-            group: What the items must stay in order with.
-            awaits: Whether an event loop runs, which must not wait for a network.
 
         Returns:
             Whether the record waits for it: not if there is nothing to deliver.
@@ -58,91 +73,134 @@ class Deliveries:
         Raises:
             ValueError: An item that can never be sent.
         """
-        if self._sink is None or value is None:
+        items = items_of(value)
+        if self._sink is None or not items:
             return False
-        return await _aside(awaits, self._sink.put, index, items_of(value), group)
+        self._sink.put(index, items, self._run.group(index))
+        return True
 
-    async def bury(self, index: int, error: BaseException, group: Hashable, *, awaits: bool) -> bool:
+    def is_permanent(self, error: BaseException) -> bool:
+        """Tell whether an error sends its record to the dead letter.
+
+        `RetryAfter` asks for the contrary, and items that were not accepted for lack of time or capacity
+        may be next time, whatever exception types were named.
+        """
+        if self._letters is None or not isinstance(error, self._permanent):
+            return False
+        if isinstance(error, DeliveryError):
+            return any(getattr(entry, "reason", None) == "rejected" for entry in error.unprocessed)
+        return not isinstance(error, RetryAfter)
+
+    def bury(self, index: int, error: BaseException) -> bool:
         """Deliver a record's dead letter, if its error is permanent.
 
         Returns:
             Whether the record waits for it: not if a retry may cure the error, or the dead letter was refused.
         """
-        if self._letters is None or not isinstance(error, self._permanent):
+        if self._letters is None or not self.is_permanent(error):
             return False
+        run, group = self._run, self._run.group(index)
+        identifier = run.identifiers[index]
+        if group is None and isinstance(identifier, str):
+            group = identifier  # stands alone; FIFO queues and streams want a name
         try:
-            return await _aside(awaits, self._letters.put, index, (self._letter(index, error),), group)
-        except Exception:
+            self._letters.put(index, (letter(run.records[index], error, identifier),), group)
+        except Exception as refusal:
+            logs.dead_letter_refused(run, index, refusal)
             return False
+        return True
 
-    def settle(self) -> dict[int, BaseException]:
+    def settle(
+        self, waiting: Mapping[int, BaseException | None]
+    ) -> tuple[dict[int, BaseException], dict[int, BaseException]]:
         """Send all that is held.
 
+        Args:
+            waiting: The records that wait, by index: for their dead letter, where there is an error,
+                else for their items.
+
         Returns:
-            The records of which something was not accepted, and why.
+            Those that fail, and those that are dead letters; with their errors.
         """
+        buried = {index: error for index, error in waiting.items() if error is not None}
         refused: dict[int, BaseException] = {}
+        if self._sink is not None and len(buried) < len(waiting):
+            for index, error in self._sink.flush().items():
+                if index in waiting and index not in buried:
+                    # What the sink can never take is at fault itself.
+                    (buried if self.bury(index, error) else refused)[index] = error
+        if self._letters is not None and buried:
+            for index, refusal in self._letters.flush().items():
+                if index in buried:
+                    refused[index] = buried.pop(index)
+                    logs.dead_letter_refused(self._run, index, refusal)
+        return refused, buried
+
+    def close(self) -> None:
+        """End the sessions: what they still hold, of records that failed, is not sent."""
         for box in (self._sink, self._letters):
             if box is not None:
-                refused |= box.flush()
-        return refused
+                box.close()
 
 
 class _Box:
     """A session, and which records its items belong to; workers put from several threads."""
 
-    def __init__(self, session: SinkSession) -> None:
-        self._session = session
+    def __init__(self, open_: Callable[[], SinkSession]) -> None:
+        self._open = open_
+        self._session: SinkSession | None = None
         self._lock = threading.Lock()
         # By identity; the items are kept, so that no identity is used again.
-        self._owners: dict[int, set[int]] = {}
-        self._items: list[Any] = []
+        self._owners: dict[int, list[int]] = {}
+        self._items: list[Collection[Any]] = []
 
-    def put(self, index: int, items: Iterable[Any], group: Hashable) -> bool:
-        some = False
-        for item in items:
-            some = True
-            with self._lock:
-                # Noted first: a session that raises may have taken the item all the same.
-                self._owners.setdefault(id(item), set()).add(index)
-                self._items.append(item)
-                self._session.put(item, group=group)
-        return some
+    def put(self, index: int, items: Collection[Any], group: Hashable) -> None:
+        with self._lock:
+            session = self._session
+            if session is None:
+                session = self._session = self._open()
+            # Noted first: a session that raises may have taken an item all the same.
+            self._items.append(items)
+            for item in items:
+                self._owners.setdefault(id(item), []).append(index)
+                session.put(item, group=group)
 
     def flush(self) -> dict[int, BaseException]:
+        """Return the records of which something was not accepted, and why."""
         with self._lock:
-            owners, self._owners, self._items = self._owners, {}, []
-            everyone = set().union(*owners.values())
-            if not everyone:
+            owners, items = self._owners, self._items
+            self._owners, self._items = {}, []
+            if self._session is None:
                 return {}
+            everyone = {index for indexes in owners.values() for index in indexes}
             try:
-                unprocessed = list(self._session.flush())
+                return _refused(self._session.flush(), owners, everyone)
             except Exception as error:
+                # Whether anything was accepted is unknown, or what the session says is not understood.
                 return dict.fromkeys(everyone, error)
-        refused: dict[int, list[Any]] = {}
-        for entry in unprocessed:
-            # Something that was never put here puts all of it in doubt.
-            for index in owners.get(id(entry.record), everyone):
-                refused.setdefault(index, []).append(entry)
-        return {index: DeliveryError(entries, "items of the record") for index, entries in refused.items()}
+            finally:
+                del items
+
+    def close(self) -> None:
+        close = getattr(self._session, "close", None)
+        if callable(close):
+            with suppress(Exception):
+                close()
 
 
-async def _aside(awaits: bool, function: Callable[..., bool], *arguments: Any) -> bool:  # noqa: FBT001 - private
-    """Call a function that may wait for a network: beside the event loop, if there is one."""
-    if not awaits:
-        return function(*arguments)
-    import asyncio  # noqa: PLC0415 - loaded long ago where there is a loop
-
-    work = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait([work])  # nothing of a call goes on behind it
-        raise
+def _refused(unprocessed: Any, owners: Mapping[int, list[int]], everyone: set[int]) -> dict[int, BaseException]:
+    if unprocessed is None:
+        raise TypeError("the sink's flush() returned None: return what was not accepted, an empty list if all was")
+    refused: dict[int, list[Any]] = {}
+    for entry in unprocessed:
+        # Something that was never put here puts all of it in doubt.
+        for index in set(owners.get(id(entry.record), everyone)):
+            refused.setdefault(index, []).append(entry)
+    return {index: DeliveryError(entries, "items of the record") for index, entries in refused.items()}
 
 
-def items_of(value: Any) -> Iterable[Any]:
-    """Return the items of what a record function returned: one, or those of a list, tuple, set or iterator."""
-    many = isinstance(value, list | tuple | set | frozenset) and not hasattr(value, "_fields")
-    # Models and mappings can be iterated as well, and are one item each.
-    return value if many or hasattr(type(value), "__next__") else (value,)
+def items_of(value: Any) -> Collection[Any]:
+    """Return the items of what a record function returned: one, or those of a list, tuple, set, deque or view."""
+    many = isinstance(value, _MANY) and not hasattr(value, "_fields")
+    # Models, mappings and texts can be iterated as well, and are one item each.
+    return value if many else (value,)

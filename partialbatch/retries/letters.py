@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.errors import ConfigurationError, clip, safe_str
+from partialbatch import logs
+from partialbatch.errors import clip, safe_str
 from partialbatch.types import Unprocessed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
-    from partialbatch.types import Identifier, RawRecord, Sink, SinkSession
+    from partialbatch.types import Identifier, Sink, SinkSession
 
 __all__ = ["as_sink", "discard", "letter"]
 
@@ -24,7 +26,7 @@ class _Discard:
     def __repr__(self) -> str:
         return "discard"
 
-    def open(self, *, ordered: bool, seconds_left: Callable[[], float] | None) -> SinkSession:
+    def open(self, **_: Any) -> SinkSession:
         """See `Sink.open`."""
         return _Called(lambda _: None)
 
@@ -38,7 +40,7 @@ class _CallableSink:
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self._function = function
 
-    def open(self, *, ordered: bool, seconds_left: Callable[[], float] | None) -> SinkSession:
+    def open(self, **_: Any) -> SinkSession:
         """See `Sink.open`."""
         return _Called(self._function)
 
@@ -50,10 +52,14 @@ class _Called:
         self._function = function
         self._refused: list[Unprocessed] = []
 
-    def put(self, item: Any, *, group: Hashable) -> None:
+    def put(self, item: Any, **_: Any) -> None:
         """See `SinkSession.put`."""
         try:
-            self._function(item)
+            returned = self._function(item)
+            if hasattr(type(returned), "__await__"):
+                with suppress(AttributeError):
+                    returned.close()  # or Python warns that it was never awaited: the error says so
+                raise TypeError("the dead_letter callable returned an awaitable that nobody awaits")
         except Exception as error:
             code = type(error).__name__
             self._refused.append(
@@ -66,37 +72,25 @@ class _Called:
         return refused
 
 
-def as_sink(option: str, value: Any) -> Sink:
-    """Return a `Sink` for what an option was given.
-
-    Raises:
-        ConfigurationError: It has no ``open``, and cannot be called either.
-    """
-    if callable(getattr(value, "open", None)):
-        return value  # type: ignore[no-any-return]  # as just checked
-    if callable(value):
-        return _CallableSink(value)
-    raise ConfigurationError.bad_value(
-        option, value, "a Sink (an object with `open`, every producer is one) or a callable"
-    )
+def as_sink(value: Any) -> Sink:
+    """Return a `Sink` for what ``dead_letter`` was given, checked: itself, or a callable as one."""
+    return value if hasattr(value, "open") else _CallableSink(value)
 
 
-def letter(
-    raw: RawRecord, error: BaseException, identifier: Identifier | None, receive_count: int | None
-) -> dict[str, Any]:
+def letter(raw: Any, error: BaseException, identifier: Identifier | None) -> dict[str, Any]:
     """Return what a dead letter holds, as plain JSON.
 
     Args:
         raw: The record as delivered: the one place outside the source where its body goes.
         error: Why no retry cures it.
         identifier: What names the record.
-        receive_count: How often it was delivered, where the source says.
     """
+    get = raw.get if isinstance(raw, dict) else {}.get  # an EventSource of the user's own may deliver anything
     return {
         "record": raw,
         "error": {"type": type(error).__name__, "text": clip(safe_str(error), TEXT_SHOWN)},
         "identifier": identifier,
-        "source_arn": raw.get("eventSourceARN") or raw.get("eventSourceArn"),
-        "receive_count": receive_count,
+        "source_arn": get("eventSourceARN") or get("eventSourceArn"),
+        "receive_count": logs.receive_count(raw),
         "time": datetime.now(UTC).isoformat(),
     }

@@ -11,7 +11,7 @@ from partialbatch import logs
 from partialbatch.results import DEAD_LETTERED, FAILED, SUCCEEDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Protocol
 
@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
         @property
         def takes_values(self) -> bool: ...
-        async def put(self, index: int, value: Any, group: Hashable, *, awaits: bool) -> bool: ...
-        async def bury(self, index: int, error: BaseException, group: Hashable, *, awaits: bool) -> bool: ...
-        def settle(self) -> dict[int, BaseException]: ...
+        def put(self, index: int, value: Any) -> bool: ...
+        def is_permanent(self, error: BaseException) -> bool: ...
+        def bury(self, index: int, error: BaseException) -> bool: ...
+        def settle(
+            self, waiting: Mapping[int, BaseException | None]
+        ) -> tuple[Mapping[int, BaseException], Mapping[int, BaseException]]: ...
+        def close(self) -> None: ...
 
 
 __all__ = ["Run", "check_value", "step"]
@@ -58,6 +62,7 @@ class Run:
         deliveries: Takes values and permanent errors off the records; None: there are none.
         buried: Why records are dead letters, by index.
         waiting: The records that wait for their deliveries: value or error, by index.
+        collects: Whether an iterator is no value but the items of one, for a sink.
         resumed: The records that had succeeded in an earlier invocation.
         around: Gives what is open while a record runs; None: nothing.
         on_end: What is told that a record has ended; None: nothing.
@@ -66,7 +71,7 @@ class Run:
     __slots__ = (
         *("source", "records", "identifiers", "invoke", "awaits", "holds_back"),
         *("states", "errors", "values", "durations", "interrupt", "cancelled", "left_over", "on_success"),
-        *("groups", "is_ordered", "deliveries", "buried", "waiting", "resumed", "around", "on_end"),
+        *("groups", "is_ordered", "deliveries", "buried", "waiting", "collects", "resumed", "around", "on_end"),
     )
 
     def __init__(
@@ -97,6 +102,7 @@ class Run:
         self.deliveries: Deliveries | None = None
         self.buried: dict[int, BaseException] = {}
         self.waiting: dict[int, tuple[Any, BaseException | None]] = {}
+        self.collects = False
         self.resumed: frozenset[int] = frozenset()
         self.around: Callable[[int], AbstractContextManager[None]] | None = None
         self.on_end: Callable[[int], None] | None = None
@@ -126,6 +132,8 @@ class Run:
         """
         self.states[index] = FAILED
         self.errors[index] = error
+        if self.values is not None:
+            self.values[index] = None  # a bulk step may take a success back
         if isinstance(error, INTERRUPTS) and self.interrupt is None:
             self.interrupt = error
         with suppress(Exception):  # a logging filter that raises must not cost other records their results
@@ -152,6 +160,17 @@ class Run:
         if self.on_end is not None:
             self.on_end(index)
 
+    def give_up(self, index: int, error: BaseException) -> bool:
+        """Note that a record cannot be run at all: as a dead letter, if its error is permanent, else as a failure.
+
+        Returns:
+            What `fail` does.
+        """
+        if self.deliveries is not None and self.deliveries.bury(index, error):
+            self.waiting[index] = (None, error)
+            return not all(passes for _, passes in self.settle())
+        return self.fail(index, error)
+
     def settle(self) -> list[tuple[int, bool]]:
         """Send what records wait for.
 
@@ -161,18 +180,24 @@ class Run:
         waiting, self.waiting = self.waiting, {}
         if not waiting or self.deliveries is None:
             return []
-        refused = self.deliveries.settle()
+        refused, buried = self.deliveries.settle({index: error for index, (_, error) in waiting.items()})
         ended: list[tuple[int, bool]] = []
-        for index, (value, error) in sorted(waiting.items()):
+        for index, (value, _) in sorted(waiting.items()):
             passes = True
-            if index in refused:
-                passes = not self.fail(index, error or refused[index])
-            elif error is not None:
-                self.bury(index, error)
+            if index in buried:
+                self.bury(index, buried[index])
+            elif index in refused:
+                passes = not self.fail(index, refused[index])
             else:
                 self.succeed(index, value)
             ended.append((index, passes))
         return ended
+
+    def close(self) -> None:
+        """Let go of what belongs to the call; sessions send nothing more."""
+        if self.deliveries is not None:
+            self.deliveries.close()
+        self.deliveries = self.around = self.on_end = None
 
 
 async def step(run: Run, index: int) -> bool | None:
@@ -185,6 +210,7 @@ async def step(run: Run, index: int) -> bool | None:
     started = perf_counter() if run.durations is not None else 0.0
     # A worker that dies in mid-record leaves it as failed, never as skipped.
     run.states[index] = FAILED
+    waits = False
     try:
         with run.around(index) if run.around is not None else _NOTHING:
             value = run.invoke(run.records[index])
@@ -195,21 +221,47 @@ async def step(run: Run, index: int) -> bool | None:
                         "the record was cancelled at the deadline's margin (deadline_margin), and went on: "
                         "re-raise the CancelledError after cleaning up"
                     )
-            takes = run.deliveries if run.deliveries is not None and run.deliveries.takes_values else None
-            check_value(value, iterated=takes is not None)
-            if takes is not None and await takes.put(index, value, run.group(index), awaits=run.awaits):
-                run.waiting[index] = (value, None)
+            if run.collects and hasattr(type(value), "__next__"):
+                value = list(value)  # all of it before any of it is sent: it may raise half-way
+            check_value(value)
+            if value is not None and run.deliveries is not None and run.deliveries.takes_values:
+                waits = await _beside(run, run.deliveries.put, index, value)
     except BaseException as error:  # noqa: BLE001, RUF100 - a CancelledError fails its record alone; interrupts are raised at the end
         run.note_duration(index, started)
-        if run.deliveries is not None and await run.deliveries.bury(index, error, run.group(index), awaits=run.awaits):
-            run.waiting[index] = (None, error)
-            return None
-        return not run.fail(index, error)
+        return await _fail(run, index, error)
     run.note_duration(index, started)
-    if index in run.waiting:
+    if waits:
+        run.waiting[index] = (value, None)
         return None
     run.succeed(index, value)
     return True
+
+
+async def _fail(run: Run, index: int, error: BaseException) -> bool | None:
+    """Note a failure, or that a dead letter is on its way.
+
+    Returns:
+        What `step` does.
+    """
+    # What the deadline has cut short is not at fault.
+    if run.deliveries is not None and not run.cancelled and run.deliveries.is_permanent(error):
+        try:
+            if await _beside(run, run.deliveries.bury, index, error):
+                run.waiting[index] = (None, error)
+                return None
+        except BaseException as struck:  # noqa: BLE001, RUF100 - as in `step`
+            if isinstance(struck, INTERRUPTS):
+                error = struck
+    return not run.fail(index, error)
+
+
+async def _beside(run: Run, function: Callable[..., bool], *arguments: Any) -> bool:
+    """Call what may wait for a network; beside the loop, if there is one."""
+    if not run.awaits:
+        return function(*arguments)
+    from partialbatch.runners.aside import aside  # noqa: PLC0415 - loads asyncio
+
+    return await aside(function, *arguments)
 
 
 def is_awaitable(value: object) -> bool:
@@ -217,12 +269,8 @@ def is_awaitable(value: object) -> bool:
     return hasattr(type(value), "__await__")
 
 
-def check_value(value: object, *, iterated: bool = False) -> None:
+def check_value(value: object) -> None:
     """Refuse a value that shows that the record function's code has not run.
-
-    Args:
-        value: What the record function returned.
-        iterated: Whether a generator will be iterated, by a sink.
 
     Raises:
         TypeError: It is a coroutine, or another awaitable, or a generator.
@@ -236,7 +284,7 @@ def check_value(value: object, *, iterated: bool = False) -> None:
             f"the record function returned an awaitable ({type(value).__name__}) that nobody awaits, "
             "so its work was not done: write `async def`, or await it"
         )
-    if isinstance(value, types.AsyncGeneratorType) or (isinstance(value, types.GeneratorType) and not iterated):
+    if isinstance(value, types.GeneratorType | types.AsyncGeneratorType):
         raise TypeError(
             f"the record function returned a generator ({type(value).__name__}), whose code has not run: "
             "return its items as a list"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import length_hint
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from partialbatch.runners.run import check_value, step
 from partialbatch.runners.schedule import DEADLINE, ENDING, STOPPED
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from partialbatch.runners.schedule import Schedule
 
 __all__ = ["drain", "drive", "in_order"]
+
+T = TypeVar("T")
 
 
 def in_order(run: Run, deadline: Deadline | None, *, stops: bool) -> None:
@@ -72,8 +74,8 @@ def drain(run: Run, schedule: Schedule, deadline: Deadline | None) -> None:
     run.left_over = schedule.closed or run.left_over
 
 
-def drive(coroutine: Coroutine[Any, Any, bool | None]) -> bool | None:
-    """Run a step to its end without an event loop: a plain function's step never waits."""
+def drive(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end without an event loop: a plain function's step never waits."""
     try:
         coroutine.send(None)
     except StopIteration as ended:

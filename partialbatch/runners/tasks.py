@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextvars import Context, copy_context
+from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from partialbatch.results import FAILED, SUCCEEDED
 from partialbatch.runners import settle
+from partialbatch.runners.aside import aside
 from partialbatch.runners.run import is_awaitable, step
 from partialbatch.runners.schedule import DEADLINE, ENDING
 
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from partialbatch.runners.schedule import Schedule
     from partialbatch.types import RawRecord
 
-__all__ = ["beside", "in_rounds", "side_by_side", "with_timeout"]
-
-T = TypeVar("T")
+__all__ = ["in_rounds", "side_by_side", "with_timeout"]
 
 
 async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
@@ -61,29 +60,7 @@ async def in_rounds(run: Run, schedule: Schedule, deadline: Deadline | None, wor
         await side_by_side(run, schedule, deadline, workers)
         if run.interrupt is not None or not run.waiting:
             return
-        await beside(settle, run, schedule, deadline, stop=schedule)
-
-
-async def beside(function: Callable[..., T], *arguments: Any, stop: Schedule) -> T:
-    """Call what may wait beside the loop; a cancelled caller waits until it has ended.
-
-    Args:
-        function: The function, called in a thread.
-        arguments: Its arguments.
-        stop: Closed when the caller is cancelled, so that no further record starts.
-    """
-    # A future, not a task: a loop that ends cancels all tasks, and the thread would go on unawaited.
-    work = asyncio.get_running_loop().run_in_executor(None, copy_context().run, function, *arguments)
-    cancelled: asyncio.CancelledError | None = None
-    while not work.done():
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError as error:
-            cancelled = error
-            stop.close(ENDING)
-    if cancelled is not None:
-        raise cancelled
-    return work.result()
+        await aside(settle, run, schedule, deadline, on_cancel=partial(schedule.close, ENDING))
 
 
 class _Tasks:

@@ -276,7 +276,8 @@ def test_a_cancelled_caller_waits_for_threads(presses, workers):
 
     async def main():
         task = asyncio.ensure_future(handler.aprocess(sqs(60)))
-        await asyncio.sleep(0.02)
+        while len(started) < workers:
+            await asyncio.sleep(0.001)
         for _ in range(presses):
             task.cancel()
             await asyncio.sleep(0)

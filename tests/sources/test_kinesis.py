@@ -1,0 +1,83 @@
+"""Amazon Kinesis Data Streams."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from partialbatch import KinesisRecord
+from partialbatch.errors import PayloadError
+from partialbatch.sources.kinesis import KinesisPipeSource, KinesisSource
+from partialbatch.types import ErrorPolicy
+
+NUMBER = "49590338271490256608559692538361571095921575989136588899"
+
+
+def test_view(kinesis):
+    """A view gives AWS's fields in snake_case, the data decoded and kept."""
+    record = KinesisRecord(kinesis(data=b'{"a": 1}'))
+    assert record.identifier == record.sequence_number == NUMBER
+    assert record.source == "kinesis"
+    assert record.group == record.partition_key == "k"
+    assert record.arrived_at == datetime(2018, 12, 17, 22, 10, 50, 987000, UTC)
+    assert record.shard_id == "shardId-000000000006"
+    assert record.payload == record.data == b'{"a": 1}'
+    assert record.payload is record.payload
+    assert record.text == '{"a": 1}'
+    assert record.json() == {"a": 1}
+    assert record.event_source_arn.endswith("stream/orders")
+    assert repr(record) == f"KinesisRecord('{NUMBER}')"
+
+
+def test_pipe_view(kinesis_pipe):
+    """A flat record of a Pipe has the same fields, and its event id as identifier."""
+    record = KinesisPipeSource().view(kinesis_pipe(data=b"x"))
+    assert record.identifier == f"shardId-000000000006:{NUMBER}"
+    assert record.sequence_number == NUMBER
+    assert record.partition_key == record.group == "k"
+    assert record.shard_id == "shardId-000000000006"
+    assert record.payload == b"x"
+    assert record.arrived_at.year == 2018
+    assert record.source == "kinesis"
+
+
+def test_empty_data(kinesis):
+    """A record may hold no bytes at all."""
+    assert KinesisRecord(kinesis(data=b"")).payload == b""
+
+
+NAMES = ("sequence_number", "partition_key", "arrived_at", "payload", "group", "identifier")
+
+
+@pytest.mark.parametrize("name", [*NAMES, "shard_id"])
+@pytest.mark.parametrize("value", [None, True, [], {}])
+def test_nulls(kinesis, kinesis_pipe, name, value):
+    """Each field that is null or of another type is a PayloadError in both shapes."""
+    wrong = dict.fromkeys(("partitionKey", "sequenceNumber", "data", "approximateArrivalTimestamp"), value)
+    nested, flat = kinesis(kinesis=wrong, eventID=value), {**kinesis_pipe(), **wrong, "eventID": value}
+    for record in (KinesisSource().view(nested), KinesisPipeSource().view(flat)):
+        with pytest.raises(PayloadError):
+            getattr(record, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", [None, True, [], "x"])
+def test_nulls_instead_of_the_stream_part(kinesis, name, value):
+    """A null under ``kinesis`` is a PayloadError too, and so is a record without anything."""
+    for raw in (kinesis(kinesis=value), {}):
+        with pytest.raises(PayloadError):
+            getattr(KinesisRecord(raw), name)
+
+
+def test_source(kinesis, kinesis_pipe):
+    """Each source knows its own shape, and continues after a failure."""
+    stream, pipe = KinesisSource(), KinesisPipeSource()
+    assert stream.matches({"Records": [kinesis()]})
+    assert not stream.matches([kinesis_pipe()])
+    assert pipe.matches([kinesis_pipe()])
+    assert not pipe.matches({"Records": [kinesis()]})
+    for source in (stream, pipe):
+        assert source.policy([]) is ErrorPolicy.CONTINUE
+        assert source.partial_response is True
+        assert source.name == "kinesis"

@@ -1,0 +1,206 @@
+"""Amazon SQS."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from partialbatch import SQSRecord
+from partialbatch.errors import PayloadError
+from partialbatch.sources.sqs import SQSSource
+from partialbatch.types import ErrorPolicy
+
+
+def test_view(sqs):
+    """A view gives AWS's fields in snake_case."""
+    raw = sqs(body='{"a": 1}', group="g")
+    record = SQSRecord(raw)
+    assert record.raw is raw
+    assert record.identifier == record.message_id == "m-1"
+    assert record.source == "sqs"
+    assert record.event_source_arn == "arn:aws:sqs:eu-west-1:123456789012:orders"
+    assert record.body == record.text == record.payload == '{"a": 1}'
+    assert record.data == b'{"a": 1}'
+    assert record.json() == {"a": 1}
+    assert record.attributes is raw["attributes"]
+    assert record.receive_count == 2
+    assert record.group_id == "g"
+    assert record.sent_at == datetime(2018, 12, 17, 21, 37, 29, 183000, UTC)
+    assert record.last_attempt is None
+    assert repr(record) == "SQSRecord('m-1')"
+
+
+def test_message_attributes(sqs):
+    """Message attributes are typed by their data type, its custom part aside, and kept."""
+    record = SQSRecord(
+        sqs(
+            messageAttributes={
+                "text": {"stringValue": "é", "dataType": "String"},
+                "labelled": {"stringValue": "x", "dataType": "String.uuid"},
+                "number": {"stringValue": "1.50", "dataType": "Number"},
+                "counted": {"stringValue": "7", "dataType": "Number.int"},
+                "binary": {"binaryValue": "YWJj", "dataType": "Binary.gzip"},
+                "empty": {"stringValue": "", "dataType": "String", "stringListValues": [], "binaryListValues": []},
+            }
+        )
+    )
+    assert record.message_attributes == {
+        "text": "é",
+        "labelled": "x",
+        "number": Decimal("1.50"),
+        "counted": Decimal(7),
+        "binary": b"abc",
+        "empty": "",
+    }
+    assert record.message_attributes is record.message_attributes
+    assert str(record.message_attributes["number"]) == "1.50"
+
+
+@pytest.mark.parametrize("attributes", [None, {}])
+def test_no_message_attributes(sqs, attributes):
+    """A message without message attributes has an empty dict."""
+    assert SQSRecord(sqs(messageAttributes=attributes)).message_attributes == {}
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        "x",
+        [{}],
+        {"a": None},
+        {"a": "x"},
+        {"a": {}},
+        {"a": {"dataType": None, "stringValue": "x"}},
+        {"a": {"dataType": "String", "stringValue": None}},
+        {"a": {"dataType": "Number", "stringValue": "many"}},
+        {"a": {"dataType": "Number", "stringValue": 5}},
+        {"a": {"dataType": "Binary", "binaryValue": None}},
+        {"a": {"dataType": "Binary", "binaryValue": "é"}},
+        {"a": {"dataType": "Binary", "stringValue": "YQ=="}},
+    ],
+)
+def test_bad_message_attributes(sqs, attributes):
+    """Message attributes of a wrong shape are the record's fault."""
+    with pytest.raises(PayloadError, match=r"messageAttributes|dataType|stringValue"):
+        _ = SQSRecord(sqs(messageAttributes=attributes)).message_attributes
+
+
+PROPERTIES = ("message_id", "body", "attributes", "receive_count", "group_id", "sent_at", "payload", "identifier")
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+@pytest.mark.parametrize("value", [None, 5, [], {}, "", True, 1.5])
+def test_fields_of_a_wrong_type(sqs, name, value):
+    """Whatever stands in the fields, a property gives its type or a PayloadError."""
+    attributes = dict.fromkeys(("ApproximateReceiveCount", "SentTimestamp", "MessageGroupId"), value)
+    for raw in ({}, sqs(messageId=value, body=value, attributes=value), sqs(attributes=attributes)):
+        record = SQSRecord(raw)
+        try:
+            found = getattr(record, name)
+        except PayloadError as error:
+            assert error.__context__ is None  # noqa: PT017 - either outcome is right
+        else:
+            assert isinstance(found, str | dict | int | datetime | None)
+            assert not isinstance(found, bool)
+
+
+@pytest.mark.parametrize("value", [None, 5, [], True])
+def test_nulls_are_payload_errors(sqs, value):
+    """A field that is null, or of another type, is named."""
+    record = SQSRecord(sqs(messageId=value, body=value, attributes=value))
+    for name, field in [
+        ("message_id", "messageId"),
+        ("body", "body"),
+        ("payload", "body"),
+        ("text", "body"),
+        ("attributes", "attributes"),
+        ("receive_count", "attributes"),
+        ("group_id", "attributes"),
+        ("sent_at", "attributes"),
+        ("identifier", "identifier"),
+    ]:
+        with pytest.raises(PayloadError, match=field):
+            getattr(record, name)
+
+
+@pytest.mark.parametrize("count", [None, "", "many", 1.5, True, [], float("inf"), "1" * 5000])
+def test_bad_receive_count(sqs, count):
+    """A receive count that is no whole number is refused."""
+    record = SQSRecord(sqs(attributes={"ApproximateReceiveCount": count}))
+    with pytest.raises(PayloadError, match=r"attributes\.ApproximateReceiveCount"):
+        _ = record.receive_count
+
+
+def test_receive_count_as_a_number(sqs):
+    """A Pipe's or a hand-made event may hold a number."""
+    assert SQSRecord(sqs(attributes={"ApproximateReceiveCount": 3})).receive_count == 3
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(None, None), (1, True), (2, True), (3, False)])
+def test_last_attempt(sqs, limit, expected):
+    """The last attempt is the one at the queue's maxReceiveCount, or beyond it."""
+    source = SQSSource(max_receive_count=limit)
+    assert source.view(sqs()).last_attempt is expected
+    assert source.last_attempt(sqs()) is bool(expected)
+
+
+def test_last_attempt_of_a_bad_count(sqs):
+    """Without a receive count nobody can tell."""
+    with pytest.raises(PayloadError):
+        _ = SQSSource(max_receive_count=3).view(sqs(attributes={})).last_attempt
+
+
+def test_last_attempt_under_another_source(sqs):
+    """A view over a source of the user's own does not know the queue's limit."""
+
+    class Source(SQSSource):
+        pass
+
+    class Other:
+        name = "other"
+
+    assert SQSRecord(sqs(), Other()).last_attempt is None
+    assert SQSRecord(sqs(), Source(max_receive_count=2)).last_attempt is True
+
+
+def test_fifo_is_known_by_the_arn_only(sqs):
+    """A group id on a standard queue says nothing about order."""
+    source = SQSSource()
+    fair, ordered = sqs(group="g"), sqs(group="g", fifo=True)
+    assert source.policy([fair]) is ErrorPolicy.CONTINUE
+    assert source.policy([ordered]) is ErrorPolicy.STOP
+    assert source.group(fair) is None
+    assert source.group(ordered) == "g"
+    assert source.group(sqs()) is None
+    assert SQSRecord(ordered).group == "g"
+    assert source.policy([sqs(eventSourceARN=None)]) is ErrorPolicy.CONTINUE
+    assert source.policy([sqs(eventSourceARN="arn:aws:sqs:eu-west-1:1:a.fifo-copy")]) is ErrorPolicy.CONTINUE
+
+
+def test_fifo_as_told(sqs):
+    """The option overrides the ARN, both ways."""
+    assert SQSSource(fifo=True).policy([sqs()]) is ErrorPolicy.STOP
+    assert SQSSource(fifo=True).group(sqs(group="g")) == "g"
+    assert SQSSource(fifo=False).policy([sqs(fifo=True)]) is ErrorPolicy.CONTINUE
+    assert SQSSource(fifo=False).group(sqs(fifo=True, group="g")) is None
+
+
+@pytest.mark.parametrize("attributes", [None, {}, "x", {"MessageGroupId": None}, {"MessageGroupId": 5}])
+def test_group_of_a_bad_message(sqs, attributes):
+    """A FIFO message without a readable group is the record's fault."""
+    with pytest.raises(PayloadError, match="MessageGroupId"):
+        SQSSource().group(sqs(fifo=True, attributes=attributes))
+
+
+def test_matches(sqs):
+    """Messages are known in both shapes."""
+    source = SQSSource()
+    assert source.matches({"Records": [sqs()]})
+    assert source.matches([sqs()])
+    assert not source.matches({"Records": [{"eventSource": "aws:s3"}]})
+    assert source.records([1]) == [1]
+    assert source.records({"Records": [1]}) == [1]
+    assert source.identifier(sqs()) == "m-1"
+    assert source.partial_response is True

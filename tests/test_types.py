@@ -1,0 +1,37 @@
+"""The names that every layer shares."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from partialbatch.types import ErrorPolicy, RawRecord, Unprocessed
+
+
+def test_error_policies_are_texts():
+    """Each policy equals the text that the option takes."""
+    assert [*ErrorPolicy] == ["derive", "continue", "stop", "skip_group"]
+
+
+def test_raw_record_is_the_dict():
+    """RawRecord is a name: it makes nothing."""
+    raw = {"messageId": "m"}
+    assert RawRecord(raw) is raw
+
+
+def test_unprocessed_defaults():
+    """An entry that was never sent says so; it is frozen, and equal to itself alone."""
+    entry = Unprocessed("item")
+    assert dataclasses.asdict(entry) == {
+        "record": "item",
+        "options": {},
+        "code": None,
+        "message": None,
+        "attempts": 0,
+        "reason": "unsent",
+        "ambiguous": False,
+    }
+    assert entry != Unprocessed("item")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        entry.code = "X"
