@@ -16,7 +16,7 @@ import pyperf
 from .table import render
 
 MODULES = [
-    name for name in ("startup", "records", "memory", "concurrency", "producers") if find_spec(f"benchmarks.{name}")
+    name for name in ("startup", "records", "memory", "concurrency", "producers", "resume") if find_spec(f"benchmarks.{name}")
 ]
 
 

@@ -10,6 +10,7 @@ from partialbatch.calls import Window, bind
 from partialbatch.errors import Reject, RetryAfter
 from partialbatch.invocation import Invocation
 from partialbatch.planning import Planner
+from partialbatch.results import SKIPPED
 from partialbatch.runners import run_plain
 from partialbatch.runners.places import Beside, Here
 from partialbatch.runners.run import Run, is_awaitable
@@ -154,7 +155,7 @@ class Consumer:
             if run.deliveries is not None:
                 await place.call(run.close)
             run.close()
-        if run.errors or attachments is not None:
+        if run.errors or (attachments is not None and SKIPPED in run.states):
             await place.call(self._after_run, invocation, context)
 
     async def _run_records(self, invocation: Invocation, context: Any, place: Here | Beside) -> None:
@@ -184,7 +185,8 @@ class Consumer:
     async def _conclude(self, invocation: Invocation, place: Here | Beside) -> BatchResponse:
         response = invocation.conclude()
         if self._attachments is not None:
-            await place.call(self._attachments.remember, invocation)
+            if response["batchItemFailures"]:
+                await place.call(self._attachments.remember, invocation)
             self._attachments.ended(invocation, response)
         return response
 
