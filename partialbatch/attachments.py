@@ -125,9 +125,9 @@ class Attachments:
 
     def _listen(self, invocation: Invocation, context: Any) -> None:
         run, listeners = invocation.run, self._listeners
-        if listeners is None or invocation.source is None:
+        if listeners is None:
             return
-        views = [_view(invocation.source, raw) for raw in run.records]
+        views = [invocation.view(index) for index in range(len(run.records))]
 
         def ended(index: int) -> None:
             # With a bulk step to come, a success is none yet.
@@ -207,13 +207,6 @@ def _stream(raw: Any) -> str:
     """
     shard, found, _ = str(raw.get("eventID", "")).partition(":")
     return f"{raw.get('eventSourceARN', '')}/{shard}" if found else str(raw.get("eventSourceARN", ""))
-
-
-def _view(source: Any, raw: Any) -> Any:
-    try:
-        return source.view(raw)
-    except Exception:  # its record fails when it runs
-        return None
 
 
 def _take_back(run: Run, succeeded: Iterable[int], failures: Mapping[int, BaseException], holds: bool) -> None:  # noqa: FBT001 - private

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,12 @@ class Invocation:
         if failed_fully or not self.source.partial_response:
             raise FullBatchFailure(self.result(response), self.run.source)
 
+    def view(self, index: int) -> Any:
+        """Return a record's view; None where a source of the user's own cannot make it: its record failed for that."""
+        with suppress(Exception):
+            return self.source.view(self.run.records[index]) if self.source is not None else None
+        return None
+
     def record_result(self, index: int) -> RecordResult[Any]:
         """Return what became of one record."""
         run = self.run
@@ -110,7 +117,7 @@ class Invocation:
         elif state == DEAD_LETTERED:
             error = run.buried[index]
         return RecordResult(
-            self.source.view(run.records[index]) if self.source is not None else None,
+            self.view(index),
             _STATUS[state],
             run.values[index] if run.values is not None else None,
             error,

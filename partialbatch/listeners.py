@@ -53,6 +53,9 @@ class _Around(AbstractContextManager[None]):
                 self._open.append(manager)
             except Exception as error:
                 logs.hook_failed("around_record", error)
+            except BaseException as error:
+                self.__exit__(type(error), error, error.__traceback__)
+                raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
