@@ -147,7 +147,8 @@ class Attachments:
         done = ledger.done_behind(_stream(run.records[0]), first)
         if not done:
             return frozenset()
-        return frozenset(index for index, name in enumerate(run.identifiers) if index and name in done)
+        # The checkpoint itself was reported, whatever an entry says.
+        return frozenset(index for index, name in enumerate(run.identifiers) if name in done and name != first)
 
     def _remember(self, invocation: Invocation) -> None:
         """Keep what is done behind the checkpoint: the lowest number reported, which is the first in event order."""

@@ -151,15 +151,15 @@ def test_the_age_of_the_oldest_record(event, source):
     now = time()
     for index, raw in enumerate(event["Records"]):
         if source == "sqs":
-            raw["attributes"]["SentTimestamp"] = str(int((now - 40 + index) * 1000))
+            raw["attributes"]["SentTimestamp"] = str(int((now - 400 + 100 * index) * 1000))
         elif source == "kinesis":
-            raw["kinesis"]["approximateArrivalTimestamp"] = now - 40 + index
+            raw["kinesis"]["approximateArrivalTimestamp"] = now - 400 + 100 * index
         else:
-            raw["dynamodb"]["ApproximateCreationDateTime"] = now - 40 + index
+            raw["dynamodb"]["ApproximateCreationDateTime"] = now - 400 + 100 * index
     lines = []
     batch_handler(lambda record: None, hooks=[metrics(lines)])(event)
     assert lines[0]["Source"] == source
-    assert lines[0]["OldestRecordAge"] == pytest.approx(40, abs=5)
+    assert lines[0]["OldestRecordAge"] == pytest.approx(400, abs=30)
 
 
 def test_a_record_from_the_future_is_not_of_negative_age():

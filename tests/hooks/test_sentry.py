@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import sentry_sdk
+from sentry_sdk.integrations.dedupe import DedupeIntegration
 from sentry_sdk.transport import Transport
 
 from partialbatch import Reject, batch_handler
@@ -33,10 +34,10 @@ class Captured(Transport):
 
 @pytest.fixture
 def sentry():
-    """Initialise the real SDK, with its default integrations, and a transport that keeps what it gets."""
+    """Initialise the real SDK with a transport that keeps what it gets, and nothing that hides a second capture."""
     transport = Captured()
     with sentry_sdk.isolation_scope():
-        sentry_sdk.init(dsn="http://key@127.0.0.1/1", transport=transport, auto_session_tracking=False)
+        sentry_sdk.init(dsn="http://key@127.0.0.1/1", transport=transport, disabled_integrations=[DedupeIntegration()])
         yield transport
         sentry_sdk.get_client().close(timeout=0)
         sentry_sdk.get_global_scope().set_client(None)

@@ -253,6 +253,13 @@ def test_a_number_that_stands_twice_is_done_when_both_are():
     assert run(resume, "", (), event=event)[1] == ["0", "1", "3"]
 
 
+def test_the_checkpoint_itself_always_runs():
+    """It was reported, whatever a store of one's own says."""
+    store = Store()
+    store.entries["arn:aws:kinesis:eu-west-1:123456789012:stream/clicks/shardId-000000000000", "0"] = ["0", "1"]
+    assert run(ResumeLedger(store), "abc", ())[1] == ["0", "2"]
+
+
 def test_records_without_a_number_run_again():
     """What cannot be named is not remembered."""
     resume = ResumeLedger.in_memory()
@@ -405,7 +412,7 @@ def test_entries_in_memory_expire_after_a_day(monkeypatch):
 
 def test_memory_is_bounded(monkeypatch):
     """The oldest entries go first; one written again counts once and is the newest."""
-    monkeypatch.setattr(ledger, "HELD", 5)
+    monkeypatch.setattr(ledger, "HELD", 4)
     resume = ResumeLedger.in_memory()
     for checkpoint in ("one", "two", "one", "three"):
         resume.remember("arn", checkpoint, ["a", "b"])
