@@ -202,7 +202,7 @@ def test_what_is_current_is_no_link(spans, monkeypatch):
         def extract(self, carrier, context=None, getter=None):
             return get_current() if context is None else context
 
-    monkeypatch.setattr(propagate, "propagator", Current())
+    monkeypatch.setattr(propagate, "get_global_textmap", Current)
     binary = {"dataType": "Binary", "binaryValue": "eA=="}
     with spans.provider.get_tracer("test").start_as_current_span("invocation"):
         assert linked(spans, blob=binary) == []
