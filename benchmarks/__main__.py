@@ -15,7 +15,7 @@ import pyperf
 
 from .table import render
 
-PARTS = ("startup", "records", "memory", "concurrency", "producers", "resume")
+PARTS = ("startup", "records", "memory", "concurrency", "producers", "endtoend", "resume")
 MODULES = [name for name in PARTS if find_spec(f"benchmarks.{name}")]
 
 

@@ -13,9 +13,10 @@ from partialbatch.planning import Planner
 from partialbatch.results import SKIPPED
 from partialbatch.runners import run_plain
 from partialbatch.runners.places import Beside, Here
-from partialbatch.runners.run import Run, is_awaitable
+from partialbatch.runners.run import Run
 from partialbatch.runners.schedule import ENDING
 from partialbatch.runners.sequential import drive, in_order
+from partialbatch.runners.step import is_awaitable
 from partialbatch.settings import check_source
 from partialbatch.sources import Catalogue
 from partialbatch.types import ErrorPolicy

@@ -82,12 +82,15 @@ class Planner:
             if index in run.resumed:
                 continue
             try:
-                groups[index] = _hashable(group_of(raw))
+                group = group_of(raw)
+                hash(group)
             except BaseException as error:  # noqa: BLE001, RUF100 - fails its record alone, as in `step`
                 unknown[index] = error
                 if isinstance(error, INTERRUPTS):
                     run.fail(index, error)
                     raise
+            else:
+                groups[index] = group
         run.groups = groups
         run.is_ordered = any(group is not None for group in groups)
         return unknown
@@ -152,8 +155,3 @@ def _spared(run: Run, policy: ErrorPolicy) -> frozenset[int]:
     if run.holds_back is None or policy is not ErrorPolicy.STOP:
         return frozenset()
     return frozenset(index for index, raw in enumerate(run.records) if not run.holds_back(raw))
-
-
-def _hashable(group: Hashable) -> Hashable:
-    hash(group)
-    return group

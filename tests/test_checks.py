@@ -59,7 +59,7 @@ def test_sinks(value):
 def test_what_is_no_sink(value):
     """Classes, what opens otherwise, and what does neither; each error names the option."""
     for check in (checks.sink, checks.dead_letter):
-        with pytest.raises(ConfigurationError, match="^option=.* a Sink"):
+        with pytest.raises(ConfigurationError, match=r"^option=.* a Sink"):
             check("option", value)
 
 
@@ -84,7 +84,7 @@ def test_exceptions(value, kinds):
 )
 def test_what_is_no_exception(value):
     """Only what `except Exception` would catch: an interrupt is no property of a record."""
-    with pytest.raises(ConfigurationError, match="^permanent=.*exception type"):
+    with pytest.raises(ConfigurationError, match=r"^permanent=.*exception type"):
         checks.exceptions("permanent", value)
 
 
@@ -121,5 +121,5 @@ class Mixed(Hook):
 @pytest.mark.parametrize("value", [Hook(), [Hook], [Hook(), 5], {Hook()}, [Mixed()], "hooks"])
 def test_what_is_no_hook(value):
     """Classes, async methods, objects without any of the methods, and what is no sequence."""
-    with pytest.raises(ConfigurationError, match="^hooks=.* none of them async"):
+    with pytest.raises(ConfigurationError, match=r"^hooks=.* none of them async"):
         checks.hooks("hooks", value)

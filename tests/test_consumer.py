@@ -522,3 +522,53 @@ def test_async_window_end_inside_a_loop_raises_and_leaves_nothing_unawaited():
     with pytest.raises(RuntimeError, match="aprocess"):
         asyncio.run(main())
     gc.collect()
+
+
+def test_a_window_end_may_return_any_awaitable():
+    """A future-like object is awaited as a coroutine is."""
+    ended = []
+
+    class Ends:
+        def __init__(self, state):
+            self.state = state
+
+        def __await__(self):
+            ended.append(self.state)
+            yield from ()
+
+    event = kinesis([], window={}, state={"n": 1}, isFinalInvokeForWindow=True)
+    batch_handler(lambda record, state: state, window_end=Ends)(event)
+    assert ended == [{"n": 1}]
+
+
+def test_a_source_of_ones_own_may_know_no_last_attempt():
+    """A queue whose messages do not say how often they came: each failure holds back what is behind it."""
+
+    class Queue:
+        name, partial_response = "sqs", True
+
+        def matches(self, event):
+            return True
+
+        def records(self, event):
+            return event["Records"]
+
+        def identifier(self, raw):
+            return raw["messageId"]
+
+        def payload(self, raw):
+            return raw["body"]
+
+        def view(self, raw):
+            return raw
+
+        def group(self, raw):
+            return None
+
+        def policy(self, records):
+            return ErrorPolicy.STOP
+
+    handler = batch_handler(
+        lambda record: 1 / int(record["body"]), source=Queue(), max_receive_count=1, raise_on_full_failure=False
+    )
+    assert reported(handler(sqs(2))) == ["m0", "m1"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import time
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -117,7 +118,9 @@ def test_a_context_manager_that_raises_changes_nothing(moment, caplog):
             if moment == "enter":
                 raise RuntimeError("enter")
 
-        def __exit__(self, *_):
+        def __exit__(self, kind, error, traceback):
+            if error is not None:
+                raise error  # gives the record's own back: no error of the hook
             raise RuntimeError("exit")
 
     class Broken:
@@ -129,7 +132,8 @@ def test_a_context_manager_that_raises_changes_nothing(moment, caplog):
     assert [entry.status for entry in result.results] == ["succeeded", "failed"]
     assert isinstance(result.failed[0].error, KeyError)
     assert sum(entry[0] == "leave" for entry in story.told) == 2
-    assert sum("around_record" in entry.getMessage() for entry in caplog.records) == 2
+    told = sum("around_record" in entry.getMessage() for entry in caplog.records)
+    assert told == (2 if moment == "enter" else 1)
 
 
 def test_an_interrupt_of_a_hook_leaves_those_around_it():
@@ -151,10 +155,8 @@ def test_a_hook_cannot_swallow_a_failure(caplog):
     class Swallows:
         @contextmanager
         def around_record(self, record):
-            try:
+            with suppress(KeyError):
                 yield
-            except KeyError:
-                pass
 
     assert reported(batch_handler(lambda record: {}[number(record)], hooks=[Swallows()]).process(sqs(1)).response)
     assert not [entry for entry in caplog.records if "hook" in entry.getMessage()]
@@ -176,7 +178,7 @@ def test_a_hook_needs_one_moment_only():
 @pytest.mark.parametrize("value", [[object()], [Story], Story(), ["on_batch_end"], [Story(), None], None])
 def test_what_is_no_hook(value):
     """Objects without any of the methods, and classes in place of objects, are refused at decoration."""
-    with pytest.raises(ConfigurationError, match="hooks=.*on_batch_start, around_record"):
+    with pytest.raises(ConfigurationError, match=r"hooks=.*on_batch_start, around_record"):
         batch_handler(number, hooks=value)
 
 
@@ -248,34 +250,35 @@ def test_records_of_an_unknown_group_end_too():
     ]
 
 
+class Source:
+    name, partial_response = "own", True
+
+    def matches(self, event):
+        return True
+
+    def records(self, event):
+        return event["Records"]
+
+    def identifier(self, raw):
+        return raw["messageId"]
+
+    def payload(self, raw):
+        return raw["body"]
+
+    def view(self, raw):
+        if raw["body"] == "1":
+            raise ValueError("no view")
+        return raw
+
+    def group(self, raw):
+        return None
+
+    def policy(self, records):
+        return "continue"
+
+
 def test_a_view_that_cannot_be_made_fails_its_record_alone():
     """Hooks want views: a source whose view raises costs that record only, as without hooks."""
-
-    class Source:
-        name, partial_response = "own", True
-
-        def matches(self, event):
-            return True
-
-        def records(self, event):
-            return event["Records"]
-
-        def identifier(self, raw):
-            return raw["messageId"]
-
-        def payload(self, raw):
-            return raw["body"]
-
-        def view(self, raw):
-            if raw["body"] == "1":
-                raise ValueError("no view")
-            return raw
-
-        def group(self, raw):
-            return None
-
-        def policy(self, records):
-            return "continue"
 
     seen = []
 
@@ -314,7 +317,11 @@ def test_nothing_is_kept_after_the_call(kind, workers):
     try:
         handler(event)
         del event
-        assert [ref() for ref in seen] == [None, None]
+        for _ in range(1000):  # a thread of the loop's executor lets go of a call a little after its end
+            if [ref() for ref in seen] == [None, None]:
+                return
+            time.sleep(0.002)
+        pytest.fail("the records are still referenced")
     finally:
         gc.enable()
 

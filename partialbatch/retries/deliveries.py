@@ -28,11 +28,13 @@ if TYPE_CHECKING:
         def records(self) -> Sequence[Any]: ...
         @property
         def identifiers(self) -> Sequence[Any]: ...
-        def group(self, index: int) -> Hashable: ...
+        @property
+        def groups(self) -> Sequence[Hashable]: ...
 
 
 __all__ = ["Deliveries", "items_of"]
 
+_ONE = frozenset((dict, str, bytes))  # asking the abstract classes below takes 0.5 µs
 _MANY = (list, tuple, AbstractSet, deque, MappingView)
 
 
@@ -76,7 +78,8 @@ class Deliveries:
         items = items_of(value)
         if self._sink is None or not items:
             return False
-        self._sink.put(index, items, self._run.group(index))
+        groups = self._run.groups
+        self._sink.put(index, items, groups[index] if groups else None)
         return True
 
     def is_permanent(self, error: BaseException) -> bool:
@@ -99,8 +102,8 @@ class Deliveries:
         """
         if self._letters is None or not self.is_permanent(error):
             return False
-        run, group = self._run, self._run.group(index)
-        identifier = run.identifiers[index]
+        run, identifier = self._run, self._run.identifiers[index]
+        group = run.groups[index] if run.groups else None
         if group is None and isinstance(identifier, str):
             group = identifier  # stands alone; FIFO queues and streams want a name
         try:
@@ -111,22 +114,22 @@ class Deliveries:
         return True
 
     def settle(
-        self, waiting: Mapping[int, BaseException | None]
+        self, waiting: Collection[int], doomed: Mapping[int, BaseException]
     ) -> tuple[dict[int, BaseException], dict[int, BaseException]]:
         """Send all that is held.
 
         Args:
-            waiting: The records that wait, by index: for their dead letter, where there is an error,
-                else for their items.
+            waiting: The records that wait for their items.
+            doomed: The records that wait for their dead letters, and their errors.
 
         Returns:
             Those that fail, and those that are dead letters; with their errors.
         """
-        buried = {index: error for index, error in waiting.items() if error is not None}
+        buried = dict(doomed)
         refused: dict[int, BaseException] = {}
-        if self._sink is not None and len(buried) < len(waiting):
+        if self._sink is not None and waiting:
             for index, error in self._sink.flush().items():
-                if index in waiting and index not in buried:
+                if index in waiting:
                     # What the sink can never take is at fault itself.
                     (buried if self.bury(index, error) else refused)[index] = error
         if self._letters is not None and buried:
@@ -150,9 +153,8 @@ class _Box:
         self._open = open_
         self._session: SinkSession | None = None
         self._lock = threading.Lock()
-        # By identity; the items are kept, so that no identity is used again.
-        self._owners: dict[int, list[int]] = {}
-        self._items: list[Collection[Any]] = []
+        # Kept until they are accepted, so that no identity is used again.
+        self._held: list[tuple[int, Collection[Any]]] = []
 
     def put(self, index: int, items: Collection[Any], group: Hashable) -> None:
         with self._lock:
@@ -160,26 +162,19 @@ class _Box:
             if session is None:
                 session = self._session = self._open()
             # Noted first: a session that raises may have taken an item all the same.
-            self._items.append(items)
+            self._held.append((index, items))
             for item in items:
-                self._owners.setdefault(id(item), []).append(index)
                 session.put(item, group=group)
 
     def flush(self) -> dict[int, BaseException]:
         """Return the records of which something was not accepted, and why."""
         with self._lock:
-            owners, items = self._owners, self._items
-            self._owners, self._items = {}, []
-            if self._session is None:
-                return {}
-            everyone = {index for indexes in owners.values() for index in indexes}
+            held, self._held = self._held, []
             try:
-                return _refused(self._session.flush(), owners, everyone)
+                return _refused(self._session.flush() if self._session is not None else (), held)
             except Exception as error:
                 # Whether anything was accepted is unknown, or what the session says is not understood.
-                return dict.fromkeys(everyone, error)
-            finally:
-                del items
+                return dict.fromkeys((index for index, _ in held), error)
 
     def close(self) -> None:
         close = getattr(self._session, "close", None)
@@ -188,19 +183,29 @@ class _Box:
                 close()
 
 
-def _refused(unprocessed: Any, owners: Mapping[int, list[int]], everyone: set[int]) -> dict[int, BaseException]:
+def _refused(unprocessed: Any, held: Sequence[tuple[int, Collection[Any]]]) -> dict[int, BaseException]:
     if unprocessed is None:
         raise TypeError("the sink's flush() returned None: return what was not accepted, an empty list if all was")
+    entries = list(unprocessed)
+    if not entries:
+        return {}
+    owners: dict[int, set[int]] = {}  # by identity
+    for index, items in held:
+        for item in items:
+            owners.setdefault(id(item), set()).add(index)
+    everyone = {index for index, _ in held}
     refused: dict[int, list[Any]] = {}
-    for entry in unprocessed:
+    for entry in entries:
         # Something that was never put here puts all of it in doubt.
-        for index in set(owners.get(id(entry.record), everyone)):
+        for index in owners.get(id(entry.record), everyone):
             refused.setdefault(index, []).append(entry)
-    return {index: DeliveryError(entries, "items of the record") for index, entries in refused.items()}
+    return {index: DeliveryError(its, "items of the record") for index, its in refused.items()}
 
 
 def items_of(value: Any) -> Collection[Any]:
     """Return the items of what a record function returned: one, or those of a list, tuple, set, deque or view."""
+    if type(value) in _ONE:
+        return (value,)
     many = isinstance(value, _MANY) and not hasattr(value, "_fields")
     # Models, mappings and texts can be iterated as well, and are one item each.
     return value if many else (value,)

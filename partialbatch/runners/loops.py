@@ -71,7 +71,7 @@ def run_in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     finally:
         # An interrupt in a task of the user's own, a second Ctrl-C, or `loop.stop()` ends the loop's
         # run with records in flight, which would go on in the next invocation: closing ends them.
-        if coroutine.cr_frame is not None:
+        if getattr(coroutine, "cr_frame", None) is not None:
             kept.runner.close()
 
 

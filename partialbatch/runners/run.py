@@ -1,9 +1,8 @@
-"""One batch in flight: a slot a record, and the step that fills it."""
+"""One batch in flight: a slot a record."""
 
 from __future__ import annotations
 
-import types
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from partialbatch import logs
 from partialbatch.results import DEAD_LETTERED, FAILED, SUCCEEDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Protocol
 
@@ -26,17 +25,15 @@ if TYPE_CHECKING:
         def is_permanent(self, error: BaseException) -> bool: ...
         def bury(self, index: int, error: BaseException) -> bool: ...
         def settle(
-            self, waiting: Mapping[int, BaseException | None]
+            self, waiting: Collection[int], doomed: Mapping[int, BaseException]
         ) -> tuple[Mapping[int, BaseException], Mapping[int, BaseException]]: ...
         def close(self) -> None: ...
 
 
-__all__ = ["Run", "check_value", "step"]
+__all__ = ["INTERRUPTS", "Run"]
 
 _ONE_SUCCESS = bytes((SUCCEEDED,))
 INTERRUPTS = (SystemExit, KeyboardInterrupt)
-_NOTHING = nullcontext()
-_PLAIN = frozenset((bool, int, str, float, bytes, dict, list, tuple, set))
 
 
 class Run:
@@ -61,7 +58,8 @@ class Run:
         is_ordered: Whether what records give away must arrive in the order of their groups.
         deliveries: Takes values and permanent errors off the records; None: there are none.
         buried: Why records are dead letters, by index.
-        waiting: The records that wait for their deliveries: value or error, by index.
+        waiting: What the records returned that wait for their items to be accepted, by index.
+        doomed: Why the records failed that wait for their dead letters to be accepted, by index.
         collects: Whether an iterator is no value but the items of one, for a sink.
         resumed: The records that had succeeded in an earlier invocation.
         around: Gives what is open while a record runs; None: nothing.
@@ -71,16 +69,27 @@ class Run:
     __slots__ = (
         *("source", "records", "identifiers", "invoke", "awaits", "holds_back"),
         *("states", "errors", "values", "durations", "interrupt", "cancelled", "left_over", "on_success"),
-        *("groups", "is_ordered", "deliveries", "buried", "waiting", "collects", "resumed", "around", "on_end"),
+        *(
+            "groups",
+            "is_ordered",
+            "deliveries",
+            "buried",
+            "waiting",
+            "doomed",
+            "collects",
+            "resumed",
+            "around",
+            "on_end",
+        ),
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - by position: keywords cost a third of the time of a small batch's run
         self,
         source: str,
         records: Sequence[RawRecord],
         identifiers: Sequence[Any],
         invoke: Callable[[RawRecord], Any],
-        awaits: bool,  # noqa: FBT001 - by position: keywords cost a third of the time of a small batch's run
+        awaits: bool,  # noqa: FBT001 - as above
         keep: bool,  # noqa: FBT001 - as above
     ) -> None:
         self.source = source
@@ -101,7 +110,8 @@ class Run:
         self.is_ordered = False
         self.deliveries: Deliveries | None = None
         self.buried: dict[int, BaseException] = {}
-        self.waiting: dict[int, tuple[Any, BaseException | None]] = {}
+        self.waiting: dict[int, Any] = {}
+        self.doomed: dict[int, BaseException] = {}
         self.collects = False
         self.resumed: frozenset[int] = frozenset()
         self.around: Callable[[int], AbstractContextManager[None]] | None = None
@@ -167,7 +177,7 @@ class Run:
             What `fail` does.
         """
         if self.deliveries is not None and self.deliveries.bury(index, error):
-            self.waiting[index] = (None, error)
+            self.doomed[index] = error
             return not all(passes for _, passes in self.settle())
         return self.fail(index, error)
 
@@ -178,18 +188,23 @@ class Run:
             The records that waited, and whether each holds nothing back.
         """
         waiting, self.waiting = self.waiting, {}
-        if not waiting or self.deliveries is None:
+        doomed, self.doomed = self.doomed, {}
+        if self.deliveries is None or not (waiting or doomed):
             return []
-        refused, buried = self.deliveries.settle({index: error for index, (_, error) in waiting.items()})
+        refused, buried = self.deliveries.settle(waiting, doomed)
+        if not (refused or buried):
+            for index, value in waiting.items():
+                self.succeed(index, value)
+            return [(index, True) for index in waiting]
         ended: list[tuple[int, bool]] = []
-        for index, (value, _) in sorted(waiting.items()):
+        for index in sorted([*waiting, *doomed]):
             passes = True
             if index in buried:
                 self.bury(index, buried[index])
             elif index in refused:
                 passes = not self.fail(index, refused[index])
             else:
-                self.succeed(index, value)
+                self.succeed(index, waiting[index])
             ended.append((index, passes))
         return ended
 
@@ -198,94 +213,3 @@ class Run:
         if self.deliveries is not None:
             self.deliveries.close()
         self.deliveries = self.around = self.on_end = None
-
-
-async def step(run: Run, index: int) -> bool | None:
-    """Handle one record: the same for all runners, which differ in how they drive it.
-
-    Returns:
-        Whether the record holds nothing back: it succeeded, or failed for the last time; None while
-        it waits for its deliveries.
-    """
-    started = perf_counter() if run.durations is not None else 0.0
-    # A worker that dies in mid-record leaves it as failed, never as skipped.
-    run.states[index] = FAILED
-    waits = False
-    try:
-        with run.around(index) if run.around is not None else _NOTHING:
-            value = run.invoke(run.records[index])
-            if run.awaits and is_awaitable(value):
-                value = await value
-                if run.cancelled:
-                    raise TimeoutError(
-                        "the record was cancelled at the deadline's margin (deadline_margin), and went on: "
-                        "re-raise the CancelledError after cleaning up"
-                    )
-            if run.collects and hasattr(type(value), "__next__"):
-                value = list(value)  # all of it before any of it is sent: it may raise half-way
-            check_value(value)
-            if value is not None and run.deliveries is not None and run.deliveries.takes_values:
-                waits = await _beside(run, run.deliveries.put, index, value)
-    except BaseException as error:  # noqa: BLE001, RUF100 - a CancelledError fails its record alone; interrupts are raised at the end
-        run.note_duration(index, started)
-        return await _fail(run, index, error)
-    run.note_duration(index, started)
-    if waits:
-        run.waiting[index] = (value, None)
-        return None
-    run.succeed(index, value)
-    return True
-
-
-async def _fail(run: Run, index: int, error: BaseException) -> bool | None:
-    """Note a failure, or that a dead letter is on its way.
-
-    Returns:
-        What `step` does.
-    """
-    # What the deadline has cut short is not at fault.
-    if run.deliveries is not None and not run.cancelled and run.deliveries.is_permanent(error):
-        try:
-            if await _beside(run, run.deliveries.bury, index, error):
-                run.waiting[index] = (None, error)
-                return None
-        except BaseException as struck:  # noqa: BLE001, RUF100 - as in `step`
-            if isinstance(struck, INTERRUPTS):
-                error = struck
-    return not run.fail(index, error)
-
-
-async def _beside(run: Run, function: Callable[..., bool], *arguments: Any) -> bool:
-    """Call what may wait for a network; beside the loop, if there is one."""
-    if not run.awaits:
-        return function(*arguments)
-    from partialbatch.runners.aside import aside  # noqa: PLC0415 - loads asyncio
-
-    return await aside(function, *arguments)
-
-
-def is_awaitable(value: object) -> bool:
-    """Tell whether a value must be awaited."""
-    return hasattr(type(value), "__await__")
-
-
-def check_value(value: object) -> None:
-    """Refuse a value that shows that the record function's code has not run.
-
-    Raises:
-        TypeError: It is a coroutine, or another awaitable, or a generator.
-    """
-    if value is None or type(value) in _PLAIN:
-        return
-    if is_awaitable(value):
-        if isinstance(value, types.CoroutineType):
-            value.close()  # or Python warns that it was never awaited: the error below says so
-        raise TypeError(
-            f"the record function returned an awaitable ({type(value).__name__}) that nobody awaits, "
-            "so its work was not done: write `async def`, or await it"
-        )
-    if isinstance(value, types.GeneratorType | types.AsyncGeneratorType):
-        raise TypeError(
-            f"the record function returned a generator ({type(value).__name__}), whose code has not run: "
-            "return its items as a list"
-        )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from operator import length_hint
 from typing import TYPE_CHECKING, TypeVar
 
-from partialbatch.runners.run import check_value, step
 from partialbatch.runners.schedule import DEADLINE, ENDING, STOPPED
+from partialbatch.runners.step import check_value, step
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -41,8 +41,7 @@ def in_order(run: Run, deadline: Deadline | None, *, stops: bool) -> None:
         if clock is not None:
             if read:
                 now = clock()
-                if now - started > slowest:
-                    slowest = now - started
+                slowest = max(slowest, now - started)
                 if now + slowest > end:
                     run.left_over, unrun = DEADLINE, 1
                     break

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.results import FAILED, SUCCEEDED
 from partialbatch.runners import settle
 from partialbatch.runners.aside import aside
-from partialbatch.runners.run import is_awaitable, step
 from partialbatch.runners.schedule import DEADLINE, ENDING
+from partialbatch.runners.step import is_awaitable, step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ async def in_rounds(run: Run, schedule: Schedule, deadline: Deadline | None, wor
     """Run an async record function over what the schedule gives; in rounds, as `run_plain` does."""
     while True:
         await side_by_side(run, schedule, deadline, workers)
-        if run.interrupt is not None or not run.waiting:
+        if run.interrupt is not None or not (run.waiting or run.doomed):
             return
         await aside(settle, run, schedule, deadline, on_cancel=partial(schedule.close, ENDING))
 
@@ -110,7 +110,8 @@ class _Tasks:
 
     def cancel_at_margin(self) -> None:
         """Cancel because the time is up: what was started and has not ended fails, whatever it returns."""
-        self._run.cancelled = self._run.states.count(FAILED) - len(self._run.errors) - len(self._run.waiting)
+        waiting = len(self._run.waiting) + len(self._run.doomed)
+        self._run.cancelled = self._run.states.count(FAILED) - len(self._run.errors) - waiting
         self.cancel(DEADLINE)
 
 

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import threading
 import time
-from collections import defaultdict, deque, namedtuple
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import pytest
 from batches import Clock, ids, kafka, kinesis, number, reported, sqs
@@ -142,7 +143,7 @@ def test_streams(policy, source, kind, workers):
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.usefixtures("quiet")
 def test_poison_never_blocks_a_shard(policy, kind, workers):
-    """With a dead letter all of a shard gets through without retries, and each poison pill lies there in order, once."""
+    """With a dead letter all of a shard gets through without retries; each poison pill lies there once, in order."""
 
     @a_third
     @given(groupings, st.sets(st.integers(0, MOST - 1), max_size=4), st.integers(1, 10), st.integers(1, 5))
@@ -289,6 +290,27 @@ def test_the_items_of_a_record_that_failed_are_not_sent_for_themselves():
     assert sink.closed == 1
 
 
+def test_refused_items_of_a_record_that_failed_concern_nobody():
+    """They were sent along with those of others: their record has failed before, for its own reason."""
+    sink = ScriptedSink({"x": 1}, size=10)
+    result = batch_handler(lambda record: number(record) or ["x", "invalid"], sink=sink).process(sqs(2))
+    assert [entry.status for entry in result.results] == ["failed", "succeeded"]
+    assert str(result.failed[0].error) == "no such item can be sent"
+
+
+def test_a_letter_that_was_taken_by_halves_fails_its_record_once():
+    """A session that raises in `put` and hands the letter back all the same has refused it, and no other."""
+
+    class Halves(Refusing):
+        def put(self, item, *, group):
+            if not self.held:
+                self.held.append(item)
+                raise ValueError
+
+    result = batch_handler(fails(Reject("bad"), 0, 1), dead_letter=Halves()).process(sqs(2))
+    assert [entry.status for entry in result.results] == ["failed", "dead_lettered"]
+
+
 @RUNNERS
 def test_a_generator_that_raises_half_way_has_sent_nothing(kind, workers):
     """All items are there before the first one is put."""
@@ -344,7 +366,9 @@ def test_generator_functions_need_a_sink(sink):
             batch_handler(each, sink=sink)
 
 
-Point = namedtuple("Point", "x y")
+class Point(NamedTuple):
+    x: int
+    y: int
 
 
 @dataclass
@@ -485,9 +509,9 @@ def test_the_deadline_leaves_time_to_send(kind, workers):
         time.sleep(0.02)
         return number(record)
 
-    response = make(body, kind, workers, sink=sink)(sqs(40), clock)
-    assert 0 < len(sink.accepted) < 40
-    assert set(reported(response)) == set(ids(set(range(40)) - set(sink.accepted)))
+    response = make(body, kind, workers, sink=sink)(sqs(150), clock)
+    assert 0 < len(sink.accepted) < 150
+    assert set(reported(response)) == set(ids(set(range(150)) - set(sink.accepted)))
     assert set(sink.accepted) == set(ran)
 
 
@@ -675,7 +699,7 @@ def test_a_payload_error_may_be_permanent():
 
 @RUNNERS
 def test_items_that_are_rejected_for_good_may_be_permanent(kind, workers):
-    """With `DeliveryError` in `permanent`, what the sink rejects goes to the dead letter; what it throttles comes back."""
+    """With `DeliveryError` in `permanent`, what the sink rejects is a dead letter; what it throttles comes back."""
     for reason, status in (("rejected", "dead_lettered"), ("throttled", "failed")):
         letters = []
         options = {"sink": Refusing(reason), "dead_letter": letters.append, "permanent": DeliveryError}

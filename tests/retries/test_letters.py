@@ -96,13 +96,13 @@ def test_async_functions_are_no_dead_letter():
             pass
 
     for value in (send, Sends()):
-        with pytest.raises(ConfigurationError, match="dead_letter=.*nobody would await"):
+        with pytest.raises(ConfigurationError, match=r"dead_letter=.*nobody would await"):
             batch_handler(_rejects, dead_letter=value)
 
 
 def test_permanent_needs_a_dead_letter():
     """Without one a record that no retry cures would have nowhere to go."""
-    with pytest.raises(ConfigurationError, match="permanent needs dead_letter.*discard"):
+    with pytest.raises(ConfigurationError, match=r"permanent needs dead_letter.*discard"):
         batch_handler(_rejects, permanent=ValueError)
     assert batch_handler(_rejects, permanent=ValueError, dead_letter=discard)
 
@@ -267,7 +267,7 @@ class Table:
 
 
 def test_an_item_that_a_refused_one_replaced_is_no_success():
-    """Two records write one key, and the second write is refused: only the first one's record succeeds, truly written."""
+    """Two records write one key, and the second write is refused: the first record succeeds, and is written."""
     table = Table({1})
     sink = DynamoDBProducer("orders", keys="id", client=table, backoff=ONCE)
     result = batch_handler(lambda record: {"id": "x", "n": number(record)}, sink=sink).process(sqs(2))
