@@ -5,7 +5,7 @@ Loaded only where one of them is set, or a record function raised `RetryAfter` o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from partialbatch import logs
 from partialbatch.errors import RecordSkipped, Reject, RetryAfter
@@ -14,12 +14,13 @@ from partialbatch.results import FAILED, SKIPPED, SUCCEEDED
 from partialbatch.retries.bulk import Bulk
 from partialbatch.retries.deliveries import Deliveries
 from partialbatch.retries.letters import as_sink
-from partialbatch.retries.visibility import Visibility, plan_timeouts
+from partialbatch.retries.visibility import Visibility, plan_timeouts, random_wait
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from partialbatch.backoff import Backoff
     from partialbatch.invocation import Invocation
     from partialbatch.runners.places import Beside, Here
     from partialbatch.runners.run import Run
@@ -93,12 +94,18 @@ class Attachments:
         if self._dead_letter is None and any(isinstance(error, Reject) for error in run.errors.values()):
             logs.once("reject", "a record function raised Reject and there is no dead_letter: the record fails")
         asked = any(isinstance(error, RetryAfter) for error in run.errors.values())
-        receive_count = getattr(source, "receive_count", None)
-        if receive_count is None:
+        if not hasattr(source, "receive_count"):
             if asked:
-                logs.once("retry_after", f"a record function raised RetryAfter; {run.source} has no visibility timeout")
+                logs.once(
+                    "retry_after",
+                    "a record function raised RetryAfter, and fails like any other: "
+                    f"records of {run.source} have no visibility timeout",
+                )
         elif asked or self._settings.retry_delay is not None:
-            self._delay(invocation, context, receive_count)
+            try:
+                self._delay(invocation, context)
+            except Exception as error:  # the response must not depend on it
+                logs.visibility_unchanged({type(error).__name__: len(invocation.reported())})
 
     def remember(self, invocation: Invocation) -> None:
         """Remember what is done behind the checkpoint."""
@@ -137,44 +144,51 @@ class Attachments:
         first = run.identifiers[0]
         if ledger is None or not isinstance(first, str):
             return frozenset()
-        done = ledger.done_behind(_arn(run.records[0]), first)
-        return frozenset(index for index, name in enumerate(run.identifiers) if index and name in done)
+        done = ledger.done_behind(_stream(run.records[0]), first)
+        if not done:
+            return frozenset()
+        # The checkpoint itself was reported, whatever an entry says.
+        return frozenset(index for index, name in enumerate(run.identifiers) if name in done and name != first)
 
     def _remember(self, invocation: Invocation) -> None:
+        """Keep what is done behind the checkpoint: the lowest number reported, which is the first in event order."""
         run, ledger, reported = invocation.run, self._settings.resume, invocation.reported()
         if ledger is None or not reported:
             return
-        # Lambda starts again at the lowest sequence number, which is the first in event order.
-        checkpoint = reported[0]
-        states = enumerate(run.states[checkpoint + 1 :], checkpoint + 1)
-        done = [run.identifiers[index] for index, state in states if state not in (SKIPPED, FAILED)]
-        if done:
-            ledger.remember(_arn(run.records[0]), run.identifiers[checkpoint], done)
+        names = [name if isinstance(name, str) else "" for name in run.identifiers]
+        checkpoint = names[reported[0]]
+        # A number that stands twice in a batch is done when both are.
+        unsettled = {"", *(names[index] for index in reported)}
+        done = [name for name in names[reported[0] + 1 :] if name not in unsettled]
+        if checkpoint and done:
+            ledger.remember(_stream(run.records[0]), checkpoint, done)
 
-    def _delay(self, invocation: Invocation, context: Any, receive_count: Callable[[Any], int]) -> None:
-        run, source = invocation.run, invocation.source
-        records = run.records
+    def _delay(self, invocation: Invocation, context: Any) -> None:
+        """Ask SQS when the messages that are reported shall come back."""
+        run, source = invocation.run, cast("Any", invocation.source)
+        backoff = self._settings.retry_delay
+        skipped = [index for index, state in enumerate(run.states) if state == SKIPPED]
 
         def group(index: int) -> Any:
+            # The option's group, where there is one; else the message group.
+            mine = run.group(index)
+            return mine if mine is not None else source.group(run.records[index])
+
+        def wait(index: int) -> float:
             try:
-                return source.group(records[index]) if source is not None else None
+                count = int(source.receive_count(run.records[index]))
             except Exception:
-                return None
+                count = 1  # what cannot be read comes back soon
+            return random_wait(cast("Backoff", backoff), count)
 
         timeouts = plan_timeouts(
             {index: error for index, error in run.errors.items() if run.states[index] == FAILED},
-            # What nothing was tried on comes back by itself.
-            [
-                index
-                for index, state in enumerate(run.states)
-                if state == SKIPPED and run.states.count(SKIPPED) < len(records)
-            ],
-            backoff=self._settings.retry_delay,
-            receive_count=lambda index: receive_count(records[index]),
+            # Where nothing ran, nothing is known to be better soon.
+            skipped if len(skipped) < len(run.states) else (),
+            wait=wait if backoff is not None else None,
             group=group,
         )
-        if timeouts:
-            self._visibility.change(timeouts, records, seconds_left(context, self._settings.deadline_margin))
+        self._visibility.change(timeouts, run.records, seconds_left(context, self._settings.deadline_margin))
 
 
 def seconds_left(context: Any, margin: float | None) -> Callable[[], float] | None:
@@ -186,8 +200,14 @@ def seconds_left(context: Any, margin: float | None) -> Callable[[], float] | No
     return lambda: max(0.0, read() / 1000 - reserve)
 
 
-def _arn(raw: Any) -> str:
-    return str(raw.get("eventSourceARN", ""))
+def _stream(raw: Any) -> str:
+    """Name what a record's number is unique in: the stream and, for Kinesis, the shard.
+
+    https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html: a sequence number is
+    unique per partition key within its shard.
+    """
+    shard, found, _ = str(raw.get("eventID", "")).partition(":")
+    return f"{raw.get('eventSourceARN', '')}/{shard}" if found else str(raw.get("eventSourceARN", ""))
 
 
 def _take_back(run: Run, succeeded: Iterable[int], failures: Mapping[int, BaseException], holds: bool) -> None:  # noqa: FBT001 - private

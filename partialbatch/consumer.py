@@ -10,6 +10,7 @@ from partialbatch.calls import Window, bind
 from partialbatch.errors import Reject, RetryAfter
 from partialbatch.invocation import Invocation
 from partialbatch.planning import Planner
+from partialbatch.results import SKIPPED
 from partialbatch.runners import run_plain
 from partialbatch.runners.places import Beside, Here
 from partialbatch.runners.run import Run
@@ -39,6 +40,7 @@ class Consumer:
         self._settings = settings
         self._catalogue = Catalogue(settings)
         self._attachments = _attachments(settings) if settings.has_attachments else None
+        self._late: Attachments | None = None
         self._planner = Planner(settings)
 
     def load_for(self, plan: Plan) -> None:
@@ -154,7 +156,7 @@ class Consumer:
             if run.deliveries is not None:
                 await place.call(run.close)
             run.close()
-        if run.errors or attachments is not None:
+        if run.errors or (attachments is not None and SKIPPED in run.states):
             await place.call(self._after_run, invocation, context)
 
     async def _run_records(self, invocation: Invocation, context: Any, place: Here | Beside) -> None:
@@ -173,17 +175,19 @@ class Consumer:
 
     def _after_run(self, invocation: Invocation, context: Any) -> None:
         """Delay retries, where an option or an error asks for it."""
-        attachments = self._attachments
+        attachments = self._attachments or self._late
         errors = invocation.run.errors.values()
         if attachments is None and any(isinstance(error, RetryAfter | Reject) for error in errors):
-            attachments = _attachments(self._settings)
+            # Kept, for it makes a client; apart, for it must not change which runner is taken.
+            attachments = self._late = _attachments(self._settings)
         if attachments is not None and invocation.run.interrupt is None:
             attachments.after_run(invocation, context)
 
     async def _conclude(self, invocation: Invocation, place: Here | Beside) -> BatchResponse:
         response = invocation.conclude()
         if self._attachments is not None:
-            await place.call(self._attachments.remember, invocation)
+            if response["batchItemFailures"]:
+                await place.call(self._attachments.remember, invocation)
             self._attachments.ended(invocation, response)
         return response
 

@@ -119,9 +119,14 @@ def dead_letter_refused(run: Any, index: int, error: BaseException) -> None:
     )
 
 
-def visibility_unchanged(count: int, why: str) -> None:
-    """Warn that messages come back when their queue says, not when they were asked to."""
-    logger.warning("the visibility timeout of %d messages could not be changed: %s", count, clip(why, TEXT_SHOWN))
+def visibility_unchanged(reasons: Mapping[str, int]) -> None:
+    """Warn that messages come back when their queue says, not when they were asked to.
+
+    Args:
+        reasons: How many messages, by the reason.
+    """
+    why = "; ".join(f"{count} of them: {clip(reason, TEXT_SHOWN)}" for reason, count in reasons.items())
+    logger.warning("the visibility timeout of %d messages could not be changed (%s)", sum(reasons.values()), why)
 
 
 def ledger_unavailable(what: str, error: BaseException) -> None:

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 from __future__ import annotations
 
 import json
+import re
 import sys
 from contextvars import ContextVar
 from time import perf_counter, time
@@ -31,6 +32,10 @@ _UNITS = {
     "OldestRecordAge": "Seconds",
 }
 
+NAMESPACE = re.compile(r"[A-Za-z0-9 ._/#:-]{1,255}")
+MOST_DIMENSIONS = 30  # one of them is Source
+RESERVED = ("_aws", "Source", *_UNITS)
+
 
 class EmfMetrics:
     """Writes batch size, failures, duration and the age of the oldest record, by source.
@@ -53,17 +58,26 @@ class EmfMetrics:
             write: Takes the line; standard output by default.
 
         Raises:
-            ConfigurationError: An empty namespace, or more dimensions than CloudWatch takes (30).
+            ConfigurationError: A namespace or a dimension that CloudWatch would not take, or more than 29.
         """
-        if not namespace:
-            raise ConfigurationError.bad_value("EmfMetrics.namespace", namespace, "a name")
+        if not (NAMESPACE.fullmatch(namespace) and namespace.strip()):
+            raise ConfigurationError.bad_value(
+                "EmfMetrics.namespace", namespace, "1 to 255 letters, digits, spaces or any of .-_/#:"
+            )
         self._namespace = namespace
         self._dimensions = dict(dimensions or {})
-        if len(self._dimensions) >= 30:  # noqa: PLR2004 - CloudWatch's limit, one of them is Source
+        if len(self._dimensions) >= MOST_DIMENSIONS:
             raise ConfigurationError.bad_value("EmfMetrics.dimensions", len(self._dimensions), "at most 29 of them")
+        for name, value in self._dimensions.items():
+            if name in RESERVED or not (_is_text(name, 250) and _is_text(value, 1024)):
+                raise ConfigurationError.bad_value(
+                    "EmfMetrics.dimensions",
+                    {name: value},
+                    f"names and values of printable ASCII, no name among {', '.join(RESERVED)}",
+                )
         self._write = write
         # In a context variable, for two threads may run batches at once.
-        self._begun: ContextVar[tuple[float, float | None]] = ContextVar("partialbatch_emf")
+        self._begun: ContextVar[tuple[float, float | None] | None] = ContextVar("partialbatch_emf", default=None)
 
     def on_batch_start(self, records: Sequence[Any], context: LambdaContext | None) -> None:  # noqa: ARG002 - the hook's shape
         """Note when the batch began, and how old its oldest record is."""
@@ -72,7 +86,9 @@ class EmfMetrics:
 
     def on_batch_end(self, result: BatchResult[Any]) -> None:
         """Write the line."""
-        begun, age = self._begun.get((perf_counter(), None))
+        # Taken, so that no later batch of this context reads it.
+        begun, age = self._begun.get() or (perf_counter(), None)
+        self._begun.set(None)
         values: dict[str, float] = {
             "BatchSize": len(result.results),
             "Failed": len(result.failed),
@@ -84,6 +100,9 @@ class EmfMetrics:
         if age is not None:
             values["OldestRecordAge"] = round(max(age, 0.0), 3)
         dimensions = {"Source": result.results[0].record.source if result.results else "empty", **self._dimensions}
+        self._emit(dimensions, values)
+
+    def _emit(self, dimensions: Mapping[str, str], values: Mapping[str, float]) -> None:
         line = json.dumps(
             {
                 "_aws": {
@@ -104,6 +123,17 @@ class EmfMetrics:
             self._write(line)
         else:
             sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()  # a frozen environment writes nothing
+
+
+def _is_text(value: object, longest: int) -> bool:
+    """Tell whether CloudWatch takes a text as a dimension's name or value.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
+    """
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
+        return False
+    return value.isascii() and value.isprintable() and bool(value.strip()) and not value.startswith(":")
 
 
 def _moment(record: Any) -> float | None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["OpenTelemetryHook"]
 
 
+SYSTEMS = {"sqs": "aws_sqs", "kinesis": "aws_kinesis", "dynamodb": "aws_dynamodb"}
+"""Our names of sources by OpenTelemetry's, where they differ; it has none for streams yet."""
+
+
 class OpenTelemetryHook:
     """Opens spans with the global tracer provider, or the one that is given."""
 
@@ -27,7 +31,9 @@ class OpenTelemetryHook:
             tracer_provider: An OpenTelemetry tracer provider; by default the global one.
         """
         from opentelemetry import propagate, trace  # noqa: PLC0415 - only with this hook
+        from opentelemetry.context import Context  # noqa: PLC0415 - as above
 
+        self._empty = Context
         self._trace = trace
         self._propagate = propagate
         self._tracer = trace.get_tracer("partialbatch", tracer_provider=tracer_provider)
@@ -39,7 +45,7 @@ class OpenTelemetryHook:
         span = self._tracer.start_span(
             f"process {source} batch",
             kind=self._trace.SpanKind.CONSUMER,
-            attributes={"messaging.system": source, "messaging.batch.message_count": len(records)},
+            attributes={**_attributes(source), "messaging.batch.message_count": len(records)},
         )
         self._batch.set(span)
 
@@ -47,13 +53,14 @@ class OpenTelemetryHook:
     def around_record(self, record: Any) -> Iterator[None]:
         """Open the record's span; an error is recorded on it."""
         batch = self._batch.get()
+        # Beside the batch's span, the context keeps what else is in it: baggage, say.
         parent = self._trace.set_span_in_context(batch) if batch is not None else None
         with self._tracer.start_as_current_span(
             f"process {record.source}",
             context=parent,
             kind=self._trace.SpanKind.CONSUMER,
             links=self._links(record),
-            attributes={"messaging.system": record.source, "messaging.message.id": str(record.identifier)},
+            attributes={**_attributes(record.source), "messaging.message.id": str(record.identifier)},
         ):
             yield
 
@@ -63,8 +70,9 @@ class OpenTelemetryHook:
         if span is None:
             return
         self._batch.set(None)
-        span.set_attribute("partialbatch.failed", len(result.failed))
-        span.set_attribute("partialbatch.skipped", len(result.skipped))
+        for name in ("failed", "skipped", "dead_lettered"):
+            span.set_attribute(f"partialbatch.{name}", len(getattr(result, name)))
+        span.set_attribute("partialbatch.resumed", sum(entry.resumed for entry in result.results))
         if result.full_failure:
             span.set_status(self._trace.StatusCode.ERROR)
         span.end()
@@ -72,7 +80,9 @@ class OpenTelemetryHook:
     def _links(self, record: Any) -> list[Any]:
         """Link to the trace in a message's attributes: W3C's ``traceparent``, or X-Ray's header."""
         carrier = _headers(record)
-        context = self._trace.get_current_span(self._propagate.extract(carrier)).get_span_context()
+        # From an empty context: what is current here is the batch's, and sent nothing.
+        extracted = self._propagate.extract(carrier, context=self._empty())
+        context = self._trace.get_current_span(extracted).get_span_context()
         if not context.is_valid and "AWSTraceHeader" in carrier:
             context = self._xray(carrier["AWSTraceHeader"])
         return [self._trace.Link(context)] if context.is_valid else []
@@ -94,10 +104,16 @@ class OpenTelemetryHook:
             return self._trace.INVALID_SPAN_CONTEXT
 
 
+def _attributes(source: str) -> dict[str, Any]:
+    return {"messaging.system": SYSTEMS.get(source, source), "messaging.operation.type": "process"}
+
+
 def _headers(record: Any) -> dict[str, str]:
-    """Return what a record carries of its sender's trace."""
-    raw = record.raw
-    attributes = raw.get("messageAttributes") or {}
-    headers = {name: str(value.get("stringValue")) for name, value in attributes.items() if "stringValue" in value}
-    system = (raw.get("attributes") or {}).get("AWSTraceHeader")
+    """Return what a record carries of its sender's trace: an SQS message, in its attributes."""
+    headers: dict[str, str] = {}
+    for name, value in (record.raw.get("messageAttributes") or {}).items():
+        text = value.get("stringValue")
+        if isinstance(text, str):
+            headers[name.lower()] = text
+    system = (record.raw.get("attributes") or {}).get("AWSTraceHeader")
     return headers | ({"AWSTraceHeader": system} if system else {})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import OrderedDict
 from time import time
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,17 +15,18 @@ from partialbatch import logs
 from partialbatch.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["Ledger", "ResumeLedger"]
 
 LIFETIME = 86_400
 """Seconds that an entry is kept: a day, as long as a Kinesis stream keeps records by default."""
 
-LARGEST = 300_000
-"""Bytes of an entry; DynamoDB takes items of up to 400 KB."""
+LARGEST = 290_000
+"""Bytes of an entry's identifiers; with its key it stays under 300 KB, and DynamoDB takes items of up to 400 KB."""
 
-ENTRIES = 1_000
+HELD = 200_000
+"""Identifiers in memory: 25 MB of Kinesis' numbers. Lambda redelivers at once, so what is old is not missed."""
 
 
 class Ledger(Protocol):
@@ -54,7 +54,11 @@ class ResumeLedger:
 
     @classmethod
     def in_memory(cls) -> ResumeLedger:
-        """Keep entries in this execution environment: at no cost, and lost with it."""
+        """Keep entries in this execution environment: at no cost, and lost with it.
+
+        What another environment did meanwhile is unknown here. Where the last write of a key must be
+        its newest even then, take `dynamodb`, or write only what is newer than what is there.
+        """
         return cls(_Memory())
 
     @classmethod
@@ -71,11 +75,11 @@ class ResumeLedger:
             ttl: The attribute for DynamoDB's time to live, in seconds since the epoch.
 
         Raises:
-            ConfigurationError: `table` or `consumer` is empty.
+            ConfigurationError: A name is empty, or boto3 is not installed.
         """
-        for option, value in (("table", table), ("consumer", consumer)):
+        for option, value in (("table", table), ("consumer", consumer), ("key", key), ("ttl", ttl)):
             if not value:
-                raise ConfigurationError.bad_value(f"ResumeLedger.dynamodb({option})", value, "a name")
+                raise ConfigurationError.bad_value(f"ResumeLedger.dynamodb.{option}", value, "a name")
         from partialbatch.retries.dynamodb_ledger import DynamoDBLedger  # noqa: PLC0415 - loads boto3
 
         return cls(DynamoDBLedger(table, consumer, client, key, ttl))
@@ -96,11 +100,22 @@ class ResumeLedger:
             logs.ledger_unavailable("written", error)
 
 
-def fitting(done: Sequence[str]) -> list[str]:
+def encoded(done: Iterable[str]) -> str:
+    """Write identifiers as JSON; `decoded` reads it."""
+    return json.dumps(list(done), separators=(",", ":"))
+
+
+def decoded(text: str) -> frozenset[str]:
+    """Read what `encoded` wrote."""
+    return frozenset(json.loads(text))
+
+
+def fitting(done: Iterable[str]) -> list[str]:
     """Return as many identifiers as an entry holds; the last are left out, and run again."""
-    size, kept = 0, []
+    size = len("[]") - 1  # one comma less than there are identifiers
+    kept: list[str] = []
     for identifier in done:
-        size += len(json.dumps(identifier)) + 1
+        size += len(encoded([identifier])) - 1  # with its comma, without brackets
         if size > LARGEST:
             break
         kept.append(identifier)
@@ -111,8 +126,9 @@ class _Memory:
     """Entries in a dict, the oldest dropped first."""
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[tuple[str, str], tuple[float, frozenset[str]]] = OrderedDict()
+        self._entries: dict[tuple[str, str], tuple[float, frozenset[str]]] = {}
         self._lock = threading.Lock()
+        self._held = 0
 
     def read(self, arn: str, checkpoint: str) -> frozenset[str]:
         """See `Ledger.read`."""
@@ -124,7 +140,12 @@ class _Memory:
     def write(self, arn: str, checkpoint: str, done: Sequence[str]) -> None:
         """See `Ledger.write`."""
         with self._lock:
+            self._drop((arn, checkpoint))
             self._entries[arn, checkpoint] = (time() + LIFETIME, frozenset(done))
-            self._entries.move_to_end((arn, checkpoint))
-            while len(self._entries) > ENTRIES:
-                self._entries.popitem(last=False)
+            self._held += len(self._entries[arn, checkpoint][1])
+            while self._held > HELD:
+                self._drop(next(iter(self._entries)))
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        _, done = self._entries.pop(key, (0.0, frozenset[str]()))
+        self._held -= len(done)

@@ -6,12 +6,13 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Change
 from __future__ import annotations
 
 import os
+from collections import Counter
 from math import ceil
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
-from partialbatch.errors import RetryAfter
+from partialbatch.errors import ConfigurationError, RetryAfter, safe_str
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -19,24 +20,37 @@ if TYPE_CHECKING:
     from partialbatch.backoff import Backoff
     from partialbatch.types import RawRecord
 
-__all__ = ["Visibility", "plan_timeouts"]
+__all__ = ["Visibility", "plan_timeouts", "random_wait"]
 
 LONGEST = 42_000
 """Seconds. SQS refuses what would end later than 12 hours (43,200 s) after the message was received."""
 
 PER_CALL = 10
+
+ENOUGH = 1.0
+"""Seconds that must be left, beside those kept for the response, before a call: it ends within 1.5."""
+
 _random = SystemRandom()  # SnapStart clones would share any other generator's state
 
 
 class Visibility:
     """Changes the visibility timeout of messages; failing to is logged, and changes nothing else."""
 
-    def __init__(self, client: Any = None) -> None:
+    def __init__(self) -> None:
         self._clients: dict[str, Any] = {}
-        self._given = client
 
     def warm_up(self) -> None:
-        """Make the client of the function's own region, when the module loads: that takes 100 ms and more."""
+        """Make the client of the function's own region, when the module loads: that takes 100 ms and more.
+
+        Raises:
+            ConfigurationError: boto3 is not installed.
+        """
+        try:
+            import boto3  # noqa: F401, PLC0415 - as below
+        except ImportError:
+            raise ConfigurationError(
+                "retry_delay needs boto3, which is not installed: pip install 'partialbatch[boto3]'"
+            ) from None
         region = os.environ.get("AWS_REGION")
         if region:
             self._client(region)
@@ -49,84 +63,97 @@ class Visibility:
         Args:
             timeouts: Seconds, by index.
             records: The raw records.
-            seconds_left: Gives the seconds left; no call is begun with less than one.
+            seconds_left: Gives the seconds left; None: no limit.
         """
         chosen = sorted(timeouts)
-        for start in range(0, len(chosen), PER_CALL):
-            chunk = chosen[start : start + PER_CALL]
-            if seconds_left is not None and seconds_left() < 1:
-                logs.visibility_unchanged(len(chosen) - start, "too little time was left")
-                return
+        unchanged: Counter[str] = Counter()
+        again = True
+        while chosen:
+            if seconds_left is not None and seconds_left() < ENOUGH:
+                unchanged["too little time was left"] = len(chosen)
+                break
             try:
-                self._change({str(index): timeouts[index] for index in chunk}, records)
+                unchanged.update(self._change({index: timeouts[index] for index in chosen[:PER_CALL]}, records))
             except Exception as error:
-                logs.visibility_unchanged(len(chunk), f"{type(error).__name__}: {error}")
+                if again:
+                    again = False
+                    continue
+                # What fails a whole call twice, a permission or the network, fails the others too.
+                unchanged[f"{type(error).__name__}: {safe_str(error)}"] = len(chosen)
+                break
+            del chosen[:PER_CALL]
+        if unchanged:
+            logs.visibility_unchanged(unchanged)
 
-    def _change(self, timeouts: Mapping[str, int], records: Sequence[RawRecord]) -> None:
-        arn = str(records[int(next(iter(timeouts)))]["eventSourceARN"])
+    def _change(self, timeouts: Mapping[int, int], records: Sequence[RawRecord]) -> list[str]:
+        """Send one call.
+
+        Returns:
+            The error code of each message that stayed as it was.
+        """
+        arn = str(records[next(iter(timeouts))]["eventSourceARN"])
         _, _, _, region, account, name = arn.split(":")
         client = self._client(region)
         answer = client.change_message_visibility_batch(
-            QueueUrl=f"{client.meta.endpoint_url}/{account}/{name}",
+            # What GetQueueUrl would give, without the call and its permission.
+            QueueUrl=f"{client.meta.endpoint_url.rstrip('/')}/{account}/{name}",
             Entries=[
-                {"Id": index, "ReceiptHandle": records[int(index)]["receiptHandle"], "VisibilityTimeout": seconds}
+                {"Id": str(index), "ReceiptHandle": records[index]["receiptHandle"], "VisibilityTimeout": seconds}
                 for index, seconds in timeouts.items()
             ],
         )
-        failed = answer.get("Failed") or []
-        if failed:
-            codes = ", ".join(sorted({str(entry.get("Code")) for entry in failed}))
-            logs.visibility_unchanged(len(failed), codes)
+        return [str(entry.get("Code")) for entry in answer.get("Failed") or ()]
 
     def _client(self, region: str) -> Any:
-        if self._given is not None:
-            return self._given
         if region not in self._clients:
             import boto3  # noqa: PLC0415 - only where a visibility is changed
             from botocore.config import Config  # noqa: PLC0415 - as above
 
-            # The deadline's margin has to hold these calls.
-            config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
+            # The deadline's margin has to hold a call, so it is tried again here, if there is time.
+            config = Config(connect_timeout=0.5, read_timeout=1, retries={"total_max_attempts": 1})
             self._clients[region] = boto3.client("sqs", region_name=region, config=config)
         return self._clients[region]
+
+
+def random_wait(backoff: Backoff, receive_count: int) -> float:
+    """Return how long to wait after so many receipts, in seconds."""
+    return backoff.wait(receive_count - 1, _random.random)
 
 
 def plan_timeouts(
     failed: Mapping[int, BaseException],
     skipped: Iterable[int],
     *,
-    backoff: Backoff | None,
-    receive_count: Callable[[int], int],
+    wait: Callable[[int], float] | None,
     group: Callable[[int], Hashable],
-    random: Callable[[], float] = _random.random,
 ) -> dict[int, int]:
     """Decide when messages come back.
 
     Args:
         failed: Why messages failed, by index.
         skipped: The messages that were not started.
-        backoff: The waits by receive count; None: only what a `RetryAfter` asks for.
-        receive_count: Gives a message's receive count, from 1 on.
+        wait: Gives the seconds that a failed message waits; None: only what a `RetryAfter` asks for.
         group: Gives what a message must stay in order with; None: it stands alone.
-        random: Gives numbers from 0 to 1.
 
     Returns:
         Seconds, by index. A skipped message gets the timeout of the failed one of its group, so that
-        they come back in order; one of another group comes back at once.
+        they come back in order: none where that is left to the queue. One of another group comes back
+        at once.
     """
     timeouts: dict[int, int] = {}
-    by_group: dict[Hashable, int] = {}
+    by_group: dict[Hashable, list[int | None]] = {}
     for index, error in sorted(failed.items()):
+        seconds = None
         if isinstance(error, RetryAfter):
-            wait: float = error.seconds
-        elif backoff is not None:
-            wait = backoff.wait(receive_count(index) - 1, random)
-        else:
-            continue
-        timeouts[index] = min(ceil(wait), LONGEST)
-        mine = group(index)
-        if mine is not None:
-            by_group[mine] = max(by_group.get(mine, 0), timeouts[index])
+            seconds = error.seconds
+        elif wait is not None:
+            seconds = wait(index)
+        if seconds is not None:
+            timeouts[index] = min(ceil(seconds), LONGEST)
+        by_group.setdefault(group(index), []).append(timeouts.get(index))
+    by_group.pop(None, None)
     for index in skipped:
-        timeouts[index] = by_group.get(group(index), 0)
+        asked = by_group.get(group(index), [0])
+        if None not in asked:
+            timeouts[index] = max(seconds for seconds in asked if seconds is not None)
     return timeouts
