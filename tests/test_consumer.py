@@ -16,8 +16,8 @@ from batches import Clock, dynamodb, ids, kafka, kinesis, number, reported, sqs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partialbatch import FullBatchFailure, RawRecord, batch_handler
-from partialbatch.errors import EventError
+from partialbatch import FullBatchFailure, RawRecord, SQSRecord, batch_handler
+from partialbatch.errors import ConfigurationError, EventError
 from partialbatch.types import ErrorPolicy
 
 EVENTS = {
@@ -524,21 +524,29 @@ def test_async_window_end_inside_a_loop_raises_and_leaves_nothing_unawaited():
     gc.collect()
 
 
-def test_a_window_end_may_return_any_awaitable():
-    """A future-like object is awaited as a coroutine is."""
-    ended = []
+def test_window_end_may_return_any_awaitable():
+    """What can be awaited is awaited, coroutine or not."""
+    awaited = []
 
-    class Ends:
-        def __init__(self, state):
-            self.state = state
-
+    class Later:
         def __await__(self):
-            ended.append(self.state)
-            yield from ()
+            awaited.append(True)
+            yield from asyncio.sleep(0).__await__()
 
-    event = kinesis([], window={}, state={"n": 1}, isFinalInvokeForWindow=True)
-    batch_handler(lambda record, state: state, window_end=Ends)(event)
-    assert ended == [{"n": 1}]
+    batch_handler(lambda record, state: 1, window_end=lambda state: Later())(window(["a"], isFinalInvokeForWindow=True))
+    assert awaited == [True]
+
+
+def test_a_view_of_another_source_is_refused():
+    """A function annotated for one source's view does not run over another's records."""
+
+    @batch_handler
+    def handler(record: SQSRecord):
+        return record.message_id
+
+    assert [entry.value for entry in handler.process(sqs(2)).results] == ["m0", "m1"]
+    with pytest.raises(ConfigurationError, match="'kinesis'"):
+        handler(kinesis(["a"]))
 
 
 def test_a_source_of_ones_own_may_know_no_last_attempt():

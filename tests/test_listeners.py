@@ -8,7 +8,6 @@ import gc
 import time
 import weakref
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 
 import pytest
 from batches import Clock, kinesis, number, reported, sqs
@@ -222,7 +221,7 @@ def test_records_end_after_the_bulk_step():
     def store(succeeded):
         assert [entry[0] for entry in story.told].count("end") == 1
         ran.append(len(succeeded))
-        return [replace(succeeded[0], error=ValueError())]
+        return [succeeded[0].with_error(ValueError())]
 
     handler = batch_handler(lambda record: 1 / number(record), sink=store, hooks=[story])
     assert reported(handler(sqs(4))) == ["m0", "m1"]

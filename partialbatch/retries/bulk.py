@@ -50,7 +50,7 @@ class Bulk:
         except Exception as error:
             return dict.fromkeys(succeeded, error)
         index_of = {id(result.record): index for index, result in succeeded.items()}
-        # By the view: a result with an error is a new object, made with `dataclasses.replace`.
+        # By the view: a result with an error is a new object, made by `with_error`.
         found = {index_of.get(id(getattr(result, "record", None))): result for result in failed}
         if None in found:
             stranger = PartialBatchError("the bulk sink returned a result that it was not given; all it was given fail")

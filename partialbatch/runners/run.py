@@ -83,7 +83,7 @@ class Run:
         ),
     )
 
-    def __init__(  # noqa: PLR0913, PLR0917 - by position: keywords cost a third of the time of a small batch's run
+    def __init__(  # noqa: PLR0913, PLR0917 - what a run is made of
         self,
         source: str,
         records: Sequence[RawRecord],

@@ -82,7 +82,7 @@ class Schedule:
     @property
     def gives_more(self) -> bool:
         """Whether a record may still start, now or later."""
-        return self._left > 0 and not self._closed and not (self._stopped and not self._spared)
+        return self._left > 0 and not self._closed and (not self._stopped or bool(self._spared))
 
     @property
     def width(self) -> int:

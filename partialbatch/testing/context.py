@@ -62,11 +62,11 @@ class LambdaContext:
         self.identity = None
         self.client_context = None
         self.tenant_id = None
-        self._deadline = self.clock() + self.timeout
+        self._deadline: float = self.clock() + self.timeout
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds left until Lambda ends the invocation."""
-        return max(0, int((self._deadline - self.clock()) * 1000))
+        return max(0, round(1000 * (self._deadline - float(self.clock()))))
 
     def anew(self) -> LambdaContext:
         """Return a context with the same settings, for an invocation that starts now."""

@@ -41,6 +41,12 @@ __all__ = [
 _TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=20)
 _GROUPS = st.sampled_from("abc")
 _SURVIVED = ("error", "base")
+_RECEIVES = st.integers(1, 5)
+# Made once: strategies made at each draw take most of its time.
+_SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), _TEXTS, st.binary(max_size=5))
+_IMAGES = st.dictionaries(st.sampled_from("nm"), _SCALARS | st.lists(_SCALARS, max_size=2), max_size=2)
+_KINDS = st.sampled_from(("INSERT", "MODIFY", "REMOVE"))
+_VIEWS = st.sampled_from(("NEW_AND_OLD_IMAGES", "NEW_IMAGE", "OLD_IMAGE", "KEYS_ONLY"))
 # Where a number gets another digit: there texts sort differently from numbers.
 _FIRST_NUMBERS = st.sampled_from((None, 10**21 - 2, 10**27 - 5))
 
@@ -55,9 +61,7 @@ def sqs_events(
 ) -> dict[str, Any]:
     """Draw events of a standard queue, some with the group ids of fair queues."""
     low, high = _sizes(min_size, max_size, BATCH_LIMIT)
-    drawn = draw(
-        st.lists(st.tuples(bodies, st.one_of(st.none(), _GROUPS), st.integers(1, 5)), min_size=low, max_size=high)
-    )
+    drawn = draw(st.lists(st.tuples(bodies, st.none() | _GROUPS, _RECEIVES), min_size=low, max_size=high))
     return sqs_event(
         [body for body, _, _ in drawn],
         groups=[group for _, group, _ in drawn],
@@ -71,7 +75,7 @@ def fifo_events(
 ) -> dict[str, Any]:
     """Draw events of a FIFO queue, with up to three message groups."""
     low, high = _sizes(min_size, max_size, FIFO_LIMIT)
-    drawn = draw(st.lists(st.tuples(bodies, _GROUPS, st.integers(1, 5)), min_size=low, max_size=high))
+    drawn = draw(st.lists(st.tuples(bodies, _GROUPS, _RECEIVES), min_size=low, max_size=high))
     # Within a group, what comes later was never received more often.
     least: dict[str, int] = {}
     counts: list[int] = []
@@ -104,22 +108,20 @@ def kinesis_events(
 def dynamodb_events(draw: st.DrawFn, *, min_size: int = 1, max_size: int = 10) -> dict[str, Any]:
     """Draw events of a DynamoDB stream: inserts, changes and removals of up to three items."""
     low, high = _sizes(min_size, max_size, BATCH_LIMIT)
-    views = st.sampled_from(("NEW_AND_OLD_IMAGES", "NEW_IMAGE", "OLD_IMAGE", "KEYS_ONLY"))
+    changes = st.tuples(_KINDS, _GROUPS, _IMAGES, _IMAGES).map(_change)
     return dynamodb_event(
-        draw(st.lists(_changes(), min_size=low, max_size=high)),
-        view=draw(views),
+        draw(st.lists(changes, min_size=low, max_size=high)),
+        view=draw(_VIEWS),
         first_sequence_number=draw(_FIRST_NUMBERS),
     )
 
 
-@st.composite
-def _changes(draw: st.DrawFn) -> tuple[Any, Any]:
-    key = draw(_GROUPS)
-    scalars = st.one_of(st.none(), st.booleans(), st.integers(), _TEXTS, st.binary(max_size=5))
-    images = st.dictionaries(st.sampled_from(("n", "m")), st.one_of(scalars, st.lists(scalars, max_size=2)), max_size=2)
-    kind = draw(st.sampled_from(("INSERT", "MODIFY", "REMOVE")))
-    old = None if kind == "INSERT" else {"id": key, **draw(images)}
-    return old, None if kind == "REMOVE" else {"id": key, **draw(images)}
+def _change(drawn: tuple[str, str, dict[str, Any], dict[str, Any]]) -> tuple[Any, Any]:
+    kind, key, old, new = drawn
+    return (
+        None if kind == "INSERT" else {"id": key, **old},
+        None if kind == "REMOVE" else {"id": key, **new},
+    )
 
 
 @st.composite

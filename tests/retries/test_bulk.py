@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from dataclasses import replace
 
 import pytest
 from batches import ids, kinesis, number, reported, sqs
@@ -97,7 +96,7 @@ def test_the_error_may_be_given():
     """A result made anew with an error fails its record with that one; else a general one stands."""
 
     def store(succeeded):
-        yield replace(succeeded[0], error=KeyError("mine"))
+        yield succeeded[0].with_error(KeyError("mine"))
         yield succeeded[1]
 
     result = make("plain", store).process(sqs(3))
@@ -162,7 +161,7 @@ def test_a_permanent_error_of_the_bulk_step_is_a_dead_letter():
     """A row that can never be stored holds nothing up."""
 
     def store(succeeded):
-        return [replace(succeeded[0], error=Reject("constraint"))]
+        return [succeeded[0].with_error(Reject("constraint"))]
 
     result = make("plain", store, dead_letter=discard, error_policy="skip_group").process(kinesis("aa"))
     assert [entry.status for entry in result.results] == ["dead_lettered", "succeeded"]

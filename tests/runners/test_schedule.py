@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -43,7 +44,7 @@ def check_groups(groups, spans):
         members = [index for index, name in enumerate(groups) if name == group]
         ran = [index for index in members if index in spans]
         assert ran == members[: len(ran)]
-        for earlier, later in zip(ran, ran[1:], strict=False):
+        for earlier, later in pairwise(ran):
             assert spans[earlier][1] <= spans[later][0]
 
 
@@ -160,3 +161,35 @@ def test_closing_beside_a_thread_that_takes_leaves_what_it_takes():
     schedule._deadline = Closing(lambda: 0.0, 0.0, 1.0)
     assert schedule.take() == 0
     assert schedule.take() == -1
+
+
+def test_what_is_spared_starts_after_a_stop():
+    """A stop holds back all but what is spared, which starts in order, and passes its own group on."""
+    schedule = Schedule(range(6), successors("abcdba"), ErrorPolicy.STOP, spared={1, 3, 4})
+    assert schedule.take() == 0
+    schedule.ended(0, passes=False)
+    assert schedule.closed == STOPPED
+    assert [schedule.take(), schedule.take(), schedule.take()] == [1, 3, -1]
+    assert schedule.gives_more
+    schedule.ended(3, passes=True)
+    assert schedule.take() == -1
+    schedule.ended(1, passes=True)
+    assert schedule.take() == 4
+
+
+def test_what_is_spared_ends_with_the_schedule():
+    """Nothing is spared from a deadline or an ending invocation; the stop stays the reason."""
+    schedule = Schedule(range(3), [-1] * 3, ErrorPolicy.STOP, spared={2})
+    schedule.take()
+    schedule.ended(0, passes=False)
+    schedule.close(ENDING)
+    assert (schedule.closed, schedule.take(), schedule.gives_more) == (STOPPED, -1, False)
+
+
+def test_without_a_stop_nothing_is_special_about_the_spared():
+    """Under other policies, and without a failure, spared records take their turn."""
+    for policy, passes in ((ErrorPolicy.CONTINUE, False), (ErrorPolicy.STOP, True)):
+        schedule = Schedule(range(3), [-1] * 3, policy, spared={2})
+        schedule.take()
+        schedule.ended(0, passes=passes)
+        assert [schedule.take(), schedule.take()] == [1, 2]

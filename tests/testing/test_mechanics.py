@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import threading
 from collections import defaultdict
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partialbatch import batch_handler
@@ -19,6 +21,9 @@ POLICIES = ("derive", "continue", "stop", "skip_group")
 ORDERED = ("stop", "skip_group")
 MOST = 8
 LIMIT = 3
+
+# There are many of these tests, so each takes half of the examples.
+halved = settings(max_examples=settings().max_examples // 2)
 
 # Which group each record is in, and the plan of failure: all that matters about a load.
 groupings = st.lists(st.sampled_from("abc"), min_size=1, max_size=MOST)
@@ -98,19 +103,10 @@ def numbers(delivery):
 
 
 def _number(raw):
-    return int(_payload(raw)["number"])
-
-
-def _payload(raw):
-    seen = []
-    kafka = "topic" in raw
-    event = (
-        {"eventSource": "aws:kafka", "records": {f"{raw['topic']}-{raw['partition']}": [raw]}}
-        if kafka
-        else {"Records": [raw]}
-    )
-    batch_handler(seen.append, model=dict)(event)
-    return seen[0]
+    if "dynamodb" in raw:
+        return int(raw["dynamodb"]["NewImage"]["number"]["N"])
+    encoded = raw["kinesis"]["data"] if "kinesis" in raw else raw.get("value")
+    return json.loads(raw["body"] if encoded is None else base64.b64decode(encoded))["number"]
 
 
 def check_mechanics(delivery, watch, plan, policy, *, ordered):
@@ -137,6 +133,7 @@ def test_queues(fifo, policy):
     """On SQS with `max_receive_count` set, nothing is lost, and poison ends in the dead-letter queue."""
 
     # Where records take their time, messages that are new meet others at their last attempt.
+    @halved
     @given(makers(), groupings, plans, st.integers(1, 4), st.sampled_from((0, 20)))
     def check(make, groups, plan, batch_size, pace):
         watch, handler = make(plan, groups, policy, pace, max_receive_count=LIMIT)
@@ -156,10 +153,11 @@ def test_queues(fifo, policy):
 def test_queues_without_redrive(fifo, policy):
     """On SQS without a redrive policy nothing is ever lost: poison stays, and all else gets through."""
 
+    @halved
     @given(makers(), groupings, plans, st.integers(1, 4))
     def check(make, groups, plan, batch_size):
         _, handler = make(plan, groups, policy)
-        delivery = queue(groups, fifo=fifo, batch_size=batch_size, max_invocations=100).run(handler)
+        delivery = queue(groups, fifo=fifo, batch_size=batch_size, max_invocations=40).run(handler)
         delivery.assert_nothing_lost()
         for number, record in zip(numbers(delivery), delivery.records, strict=True):
             assert (record.fate == "deleted") == (number in plan.done)
@@ -175,6 +173,7 @@ def test_queues_without_redrive(fifo, policy):
 def test_streams_with_bisect(source, policy):
     """On streams with bisect nothing is lost under any policy, and poison alone is given up."""
 
+    @halved
     @given(makers(), groupings, plans, st.integers(1, 4), st.tuples(st.integers(1, 2), st.integers(1, 2)))
     def check(make, groups, plan, batch_size, lanes):
         watch, handler = make(plan, groups, policy)
@@ -192,6 +191,7 @@ def test_streams_with_bisect(source, policy):
 def test_streams_under_continue(source, policy):
     """On streams under `continue` nothing is lost, however few the retries."""
 
+    @halved
     @given(makers(), groupings, plans, st.integers(1, 4), st.integers(0, 3))
     def check(make, groups, plan, batch_size, retries):
         _, handler = make(plan, groups, policy)
@@ -225,6 +225,7 @@ def test_streams_with_unlimited_retries(policy):
 def test_topics(reading, policy):
     """On Kafka, however a partial response is read, nothing is lost; poison holds its partition up for ever."""
 
+    @halved
     @given(makers(), groupings, plans, st.integers(1, 4))
     def check(make, groups, plan, batch_size):
         _, handler = make(plan, groups, policy)
@@ -246,6 +247,7 @@ def test_topics(reading, policy):
 def test_exits_and_timeouts(source, policy):
     """Nothing is lost either where a record ends the whole invocation, by an exit or by running into the timeout."""
 
+    @halved
     @given(makers(), groupings, failure_plans(keys=range(MOST), poison=False), st.integers(1, 4))
     def check(make, groups, plan, batch_size):
         _, handler = make(plan, groups, policy, deadline_margin=None)

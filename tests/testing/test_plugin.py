@@ -36,7 +36,7 @@ def run(tmp_path):
 
     def pytest_run(text, *options):
         folder.joinpath("test_it.py").write_text(text)
-        path = os.pathsep.join([str(tmp_path / "site"), str(ROOT)])
+        path = os.pathsep.join([str(tmp_path / "site"), str(ROOT), os.environ.get("PYTHONPATH", "")])
         return subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:cov", *options],
             cwd=folder,
@@ -86,7 +86,8 @@ def test_the_testing_package_is_lazy():
         "import partialbatch.testing.strategies\n"
         "assert 'hypothesis' in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": path})
 
 
 def test_an_unknown_name_is_an_attribute_error():

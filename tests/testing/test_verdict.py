@@ -111,6 +111,11 @@ def test_a_failed_invocation_is_full_failure(source, outcome, words, report):
     assert words in verdict.reason
 
 
+def test_six_megabytes_are_not_too_many():
+    """A response of just the limit is read."""
+    assert returned(sqs("1"), "x" * (6_291_456 - 2)).reason.startswith("the response is a JSON str")
+
+
 def test_an_answer_of_no_bytes_is_an_empty_response():
     """An empty body is read as a null response."""
     assert judge(sqs("1"), Outcome("")).kind == "success"

@@ -1,0 +1,66 @@
+"""The rules as rules of cfn-lint: ``cfn-lint -a partialbatch.cli.cfn_rules template.yaml``.
+
+Errors are E97nn, warnings W97nn; what cannot be told is I97nn, which cfn-lint shows with ``-c I``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from cfnlint.rules import CloudFormationLintRule, RuleMatch
+
+from partialbatch.cli.check import cloudformation
+from partialbatch.cli.check.findings import Severity
+from partialbatch.cli.check.handlers import from_environment
+from partialbatch.cli.check.model import Deployment
+from partialbatch.cli.check.rules import RULES, check
+
+if TYPE_CHECKING:
+    from cfnlint.template import Template
+
+    from partialbatch.cli.check.findings import Finding
+
+_LETTERS = {Severity.ERROR: "E", Severity.WARNING: "W", Severity.UNKNOWN: "I"}
+
+
+def _make(number: int, name: str, severity: Severity) -> type:
+    """Make the rule class for the findings of one rule and severity: cfn-lint reads the severity off the id."""
+
+    def match(_self: object, cfn: Template) -> list[RuleMatch]:
+        findings = [each for each in _findings(cfn) if (each.rule, each.severity) == (name, severity)]
+        return [RuleMatch(list(each.place.path), each.message + _line(each.add)) for each in findings]
+
+    summary = (RULES[name].__doc__ or "").partition("\n")[0]
+    attributes = {
+        "id": f"{_LETTERS[severity]}97{number:02}",
+        "shortdesc": f"partialbatch: {name}",
+        "description": summary,
+        "tags": ["lambda", "partialbatch"],
+        "match": match,
+    }
+    return type(f"Rule{attributes['id']}", (CloudFormationLintRule,), attributes)
+
+
+@lru_cache(maxsize=1)
+def _findings(cfn: Template) -> list[Finding]:
+    """Check a template once for all rules."""
+    found = cloudformation.read(cfn, {}).mappings
+    known = [replace(each, function=replace(each.function, options=from_environment(each.function))) for each in found]
+    return check(Deployment(tuple(known)))
+
+
+def _line(add: str | None) -> str:
+    return f" Add: {add}" if add else ""
+
+
+# cfn-lint takes the classes that it finds as names of this module.
+globals().update(
+    {
+        made.__name__: made
+        for number, name in enumerate(RULES, start=1)
+        for severity in Severity
+        for made in (_make(number, name, severity),)
+    }
+)

@@ -1,0 +1,107 @@
+"""The command ``partialbatch check``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import boto3
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+from partialbatch.cli.check import aws, inputs, report
+from partialbatch.cli.check.findings import Severity
+from partialbatch.cli.check.handlers import HandlerError, from_environment, from_handler
+from partialbatch.cli.check.model import Deployment
+from partialbatch.cli.check.rules import check as run_rules
+
+if TYPE_CHECKING:
+    from partialbatch.cli.check.model import Function
+
+__all__ = ["check"]
+
+
+@click.command()
+@click.argument("target", metavar="FUNCTION|FILE|FOLDER")
+@click.option("--region", help="The function's AWS region.")
+@click.option("--handler", "handlers", multiple=True, metavar="[FUNCTION=]MODULE:HANDLER", help="Read its options.")
+@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A template parameter's value.")
+@click.option("--fix", is_flag=True, help="Print the AWS CLI commands that mend the findings.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--strict", is_flag=True, help="Exit with 1 on warnings and on what cannot be told, too.")
+def check(  # noqa: PLR0913 - the command line's options
+    *,
+    target: str,
+    region: str | None,
+    handlers: tuple[str, ...],
+    parameters: tuple[str, ...],
+    fix: bool,
+    as_json: bool,
+    strict: bool,
+) -> None:
+    """Find what loses or repeats work in a deployment.
+
+    FUNCTION is a deployed function's name or ARN: AWS is asked, and nothing is changed. FILE is a
+    CloudFormation or SAM template, or a Terraform plan (terraform show -json). FOLDER is a cdk.out.
+
+    Exits with 1 if there are findings of severity error, with 0 on warnings and on what cannot be told
+    alone (--strict: 1), with 2 on wrong usage.
+    """
+    deployments = _read(target, region, _pairs("--parameter", parameters))
+    mappings = [mapping for deployment in deployments for mapping in deployment.mappings]
+    chosen = _chosen(handlers, {mapping.function.name: mapping.function for mapping in mappings})
+    known = [replace(item, function=_with_options(item.function, chosen)) for item in mappings]
+    findings = run_rules(Deployment(tuple(known)))
+    if as_json:
+        click.echo(report.as_json(findings, len(known)))
+    elif fix:
+        click.echo(report.as_commands(findings))
+    else:
+        report.show(findings, len(known))
+    if any(strict or finding.severity == Severity.ERROR for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _read(target: str, region: str | None, parameters: dict[str, str]) -> list[Deployment]:
+    if inputs.looks_like_a_path(target):
+        try:
+            return inputs.read(target, parameters)
+        except inputs.InputError as error:
+            raise click.UsageError(str(error)) from None
+    try:
+        # arn:partition:lambda:region:...
+        told = target.split(":")[3:4] if target.startswith("arn:") else []
+        session = boto3.Session(region_name=region or next(iter(told), None))
+        return [aws.read(target, session.client)]  # type: ignore[arg-type]  # the stubs list services one by one
+    except (BotoCoreError, ClientError) as error:
+        raise click.ClickException(f"{target}: {error}") from None
+
+
+def _pairs(option: str, texts: tuple[str, ...]) -> dict[str, str]:
+    for text in texts:
+        if "=" not in text:
+            raise click.UsageError(f"{option} {text}: write NAME=VALUE")
+    return {text.partition("=")[0]: text.partition("=")[2] for text in texts}
+
+
+def _chosen(handlers: tuple[str, ...], functions: dict[str, Function]) -> dict[str, str]:
+    """Return each function's handler; one that names no function is for the only one."""
+    chosen: dict[str, str] = {}
+    for text in handlers:
+        name, equals, handler = text.rpartition("=")
+        if not equals and len(functions) == 1:
+            name = next(iter(functions))
+        if functions and name not in functions:
+            names = ", ".join(sorted(functions))
+            raise click.UsageError(f"--handler {text}: write FUNCTION={handler} with one of {names}")
+        chosen[name] = handler
+    return chosen
+
+
+def _with_options(function: Function, chosen: dict[str, str]) -> Function:
+    handler = chosen.get(function.name)
+    try:
+        options = from_handler(handler, function) if handler else from_environment(function)
+    except HandlerError as error:
+        raise click.UsageError(f"--handler {error}") from None
+    return replace(function, options=options)

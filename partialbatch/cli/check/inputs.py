@@ -1,0 +1,89 @@
+"""Finds out what ``check`` was given, and has it read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cfnlint import decode
+from cfnlint.template import Template
+
+from partialbatch.cli.check import cloudformation, terraform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from partialbatch.cli.check.model import Deployment, Properties
+
+__all__ = ["InputError", "looks_like_a_path", "read"]
+
+_ENDINGS = (".yaml", ".yml", ".json", ".template")
+
+
+class InputError(Exception):
+    """A file that is no template, plan or cloud assembly; the text is one line for the user."""
+
+
+def looks_like_a_path(text: str) -> bool:
+    """Tell a path from a function's name, also where nothing is there."""
+    return Path(text).exists() or text.endswith(_ENDINGS) or (("/" in text or "\\" in text) and ":" not in text)
+
+
+def read(text: str, parameters: Properties[str, str]) -> list[Deployment]:
+    """Read a template, a Terraform plan, or a folder that ``cdk synth`` wrote.
+
+    Raises:
+        InputError: It is none of these.
+    """
+    path = Path(text)
+    if not path.exists():
+        raise InputError(f"{text}: there is no such file")
+    try:
+        files = list(_assembly(path)) if path.is_dir() else [path]
+        return [_file(file, parameters) for file in files]
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        # The file's shape is anybody's: what the readers stumble over is the user's to mend, and no traceback's worth.
+        raise InputError(f"{path}: not shaped as it should be ({type(error).__name__}: {error})") from None
+
+
+def _assembly(folder: Path) -> Iterator[Path]:
+    """Return the templates of a cloud assembly, those of its stages too."""
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        raise InputError(f"{folder}: no manifest.json in it, so it is no output of cdk synth")
+    artifacts = _json(manifest).get("artifacts")
+    for artifact in (artifacts if isinstance(artifacts, dict) else {}).values():
+        properties = artifact.get("properties") or {}
+        if artifact.get("type") == "aws:cloudformation:stack":
+            yield folder / properties["templateFile"]
+        elif artifact.get("type") == "cdk:cloud-assembly":
+            yield from _assembly(folder / properties["directoryName"])
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: {error}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: a JSON object was expected")
+    return found
+
+
+def _file(path: Path, parameters: Properties[str, str]) -> Deployment:
+    if path.suffix == ".json":
+        content = _json(path)
+        if "planned_values" in content:
+            return terraform.read(content, str(path))
+    decoded, problems = decode.decode(str(path))
+    if problems or decoded is None:
+        lines = [f"line {problem.linenumber}: {problem.message}" for problem in problems]
+        raise InputError(f"{path}: {'; '.join(lines) or 'it cannot be read'}")
+    if not isinstance(decoded, dict) or not isinstance(decoded.get("Resources"), dict):
+        raise InputError(f"{path}: neither a template (it has no Resources) nor a Terraform plan (no planned_values)")
+    template = Template(str(path), decoded)
+    problems = template.transform()
+    if problems:
+        raise InputError(f"{path}: {problems[0].message}")
+    return cloudformation.read(template, parameters)

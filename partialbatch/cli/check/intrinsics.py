@@ -1,0 +1,131 @@
+"""CloudFormation's intrinsic functions, as far as they can be resolved without deploying."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from partialbatch.cli.check.model import Reference, Unknown
+
+if TYPE_CHECKING:
+    from partialbatch.cli.check.model import Properties, Value
+
+__all__ = ["Resolver"]
+
+_HOLE = re.compile(r"\$\{([^!}][^}]*)\}")
+
+
+class Resolver:
+    """Resolves values of one template.
+
+    Args:
+        template: The template.
+        parameters: Parameters' values; the others have their defaults.
+    """
+
+    def __init__(self, template: Properties[str, Any], parameters: Properties[str, str]) -> None:
+        self._template = template
+        self._parameters = parameters
+
+    def __call__(self, value: Any) -> Value:
+        """Return the value with all intrinsic functions in it resolved, or `Unknown` in their places."""
+        if isinstance(value, list):
+            return [item for item in map(self, value) if item is not None]
+        if not isinstance(value, dict):
+            return _plain(value)
+        if len(value) == 1:
+            ((name, body),) = value.items()
+            if name == "Ref" or str(name).startswith("Fn::"):
+                known = _FUNCTIONS.get(str(name))
+                return known(self, body) if known else Unknown(f"{name} is only known when it is deployed")
+        pairs = {str(name): self(item) for name, item in value.items()}
+        return {name: item for name, item in pairs.items() if item is not None}
+
+    def _section(self, name: str) -> Properties[str, Any]:
+        section = self._template.get(name)
+        return section if isinstance(section, dict) else {}
+
+    def ref(self, name: Any) -> Value:
+        """Resolve ``Ref``: a resource, a parameter or a pseudo parameter."""
+        if name == "AWS::NoValue":
+            return None
+        if name in self._section("Resources"):
+            return Reference(str(name))
+        if str(name).startswith("AWS::"):
+            return f"${{{name}}}"
+        if name in self._parameters:
+            return _number(self._parameters[name], "Number")
+        parameter = self._section("Parameters").get(name)
+        if isinstance(parameter, dict) and "Default" in parameter:
+            return _number(parameter["Default"], str(parameter.get("Type")))
+        return Unknown(f"the parameter {name} has no default; give --parameter {name}=VALUE")
+
+    def get_att(self, body: Any) -> Value:
+        """Resolve ``Fn::GetAtt`` to the resource."""
+        name = body.partition(".")[0] if isinstance(body, str) else next(iter(body or ()), None)
+        return Reference(str(name)) if name in self._section("Resources") else Unknown(f"Fn::GetAtt of {name}")
+
+    def sub(self, body: Any) -> Value:
+        """Resolve ``Fn::Sub``; pseudo parameters stay as they are."""
+        text, names = (body, {}) if isinstance(body, str) else (*body, {})[:2] if isinstance(body, list) else ("", {})
+        whole = _HOLE.fullmatch(str(text))
+        parts: dict[str, Value] = {}
+        for name in _HOLE.findall(str(text)):
+            own = isinstance(names, dict) and name in names
+            parts[name] = self(names[name]) if own else self.get_att(name) if "." in name else self.ref(name)
+        if whole:
+            return parts[whole[1]]
+        for value in parts.values():
+            if not isinstance(value, str | int | float):
+                return value if isinstance(value, Unknown) else Unknown("Fn::Sub names a resource of this template")
+        return _HOLE.sub(lambda hole: str(parts[hole[1]]), str(text))
+
+    def join(self, body: Any) -> Value:
+        """Resolve ``Fn::Join``."""
+        separator, items = body if isinstance(body, list) and len(body) == 2 else ("", Unknown("Fn::Join"))  # noqa: PLR2004 - separator and items
+        parts = self(items)
+        if not isinstance(parts, list):
+            return parts if isinstance(parts, Unknown) else Unknown("Fn::Join")
+        for part in parts:
+            if not isinstance(part, str | int | float):
+                return part if isinstance(part, Unknown) else Unknown("Fn::Join names a resource of this template")
+        return str(separator).join(map(str, parts))
+
+    def choose(self, body: Any) -> Value:
+        """Resolve ``Fn::If`` where both branches say the same."""
+        if not isinstance(body, list) or len(body) != 3:  # noqa: PLR2004 - condition, then, else
+            return Unknown("Fn::If")
+        then, other = self(body[1]), self(body[2])
+        return then if then == other else Unknown(f"Fn::If depends on the condition {body[0]}")
+
+    def find(self, body: Any) -> Value:
+        """Resolve ``Fn::FindInMap`` with keys that are known."""
+        keys = self(body)
+        found: Any = self._section("Mappings")
+        for key in keys if isinstance(keys, list) else (None,):
+            found = found.get(key) if isinstance(found, dict) and isinstance(key, str) else None
+        return Unknown("Fn::FindInMap depends on the deployment") if found is None else _plain(found)
+
+
+def _plain(value: Any) -> Any:
+    """Take the decoder's marks off a text."""
+    return str(value) if isinstance(value, str) else value
+
+
+def _number(value: Any, kind: str) -> Any:
+    if kind == "Number":
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            pass
+    return _plain(value)
+
+
+_FUNCTIONS = {
+    "Ref": Resolver.ref,
+    "Fn::GetAtt": Resolver.get_att,
+    "Fn::Sub": Resolver.sub,
+    "Fn::Join": Resolver.join,
+    "Fn::If": Resolver.choose,
+    "Fn::FindInMap": Resolver.find,
+}

@@ -1,0 +1,186 @@
+"""What is deployed, as far as losing or repeating work is concerned; each reader makes a `Deployment` of its input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Properties
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = [
+    "Deployment",
+    "Function",
+    "Mapping",
+    "Options",
+    "Place",
+    "Properties",
+    "Queue",
+    "Reference",
+    "Statement",
+    "Unknown",
+    "Value",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Stands for a value that is there, or may be, and cannot be told from the input.
+
+    Attributes:
+        why: What stands in the way, for people: ``"Fn::ImportValue"``, say.
+    """
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Stands for an attribute of another resource of the same input, by that resource's name."""
+
+    name: str
+
+
+Value = Any
+"""A plain value, a `Reference`, an `Unknown`, or None where the input sets nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is set.
+
+    Attributes:
+        label: The resource's name, as its author knows it.
+        file: The file, where there is one.
+        line: The line from 1 on, where it is known.
+        path: The way through a template.
+        dialect: How a line to add is written: ``"cloudformation"`` or ``"terraform"``.
+    """
+
+    label: str
+    file: str | None = None
+    line: int | None = None
+    path: tuple[str | int, ...] = ()
+    dialect: str = "cloudformation"
+
+    def __str__(self) -> str:
+        line = f":{self.line}" if self.line else ""
+        return f"{self.file}{line} {self.label}" if self.file else self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a policy; `resources` is empty where it speaks of no resource (``NotResource``, say)."""
+
+    allow: bool
+    actions: tuple[str, ...]
+    resources: tuple[Value, ...]
+    conditional: bool = False
+
+
+NOT_GIVEN = Unknown("it may be set in the code; name the handler with --handler")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The handler's options that matter here; `Unknown` where nobody said."""
+
+    error_policy: Value = NOT_GIVEN
+    max_receive_count: Value = NOT_GIVEN
+    deadline_margin: Value = NOT_GIVEN
+    retry_delay: Value = NOT_GIVEN
+    dead_letter: Value = NOT_GIVEN
+    resume: Value = NOT_GIVEN
+    sink: Value = NOT_GIVEN
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A Lambda function.
+
+    Attributes:
+        timeout: Seconds; never None, the readers know the default.
+        environment: Its PARTIALBATCH_* variables, or `Unknown`.
+        statements: What its role says.
+        opaque: Policies of the role that cannot be read, by name.
+        physical: Its name in AWS, where that is known.
+        role: The role's name in AWS, where that is known.
+    """
+
+    name: str
+    place: Place
+    timeout: Value
+    environment: Properties[str, Value] | Unknown
+    statements: tuple[Statement, ...] = ()
+    opaque: tuple[str, ...] = ()
+    physical: str | None = None
+    role: str | None = None
+    options: Options = Options()
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """An SQS queue.
+
+    Attributes:
+        arn: Its ARN, or a `Reference`.
+        visibility: Seconds; never None.
+        redrive: The redrive policy; None: there is no dead-letter queue.
+        receives: ``maxReceiveCount`` as a number, None without a redrive policy.
+        url: Its URL, where that is known.
+    """
+
+    name: str
+    place: Place
+    arn: Value
+    fifo: Value
+    visibility: Value
+    redrive: Value
+    receives: Value
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """What brings a function its batches: an event source mapping, or a pipe.
+
+    Attributes:
+        kind: ``sqs kinesis dynamodb kafka``, ``other`` (Amazon MQ, DocumentDB) or `Unknown`.
+        queue: The queue of an SQS source; `Unknown` where the input does not describe it.
+        responses: ``FunctionResponseTypes``; pipes have none.
+        retries: ``MaximumRetryAttempts``; None: not set.
+        age: ``MaximumRecordAgeInSeconds``; None: not set.
+        destination: The on-failure destination; a pipe's dead-letter queue.
+        batching_window: Seconds.
+        tumbling_window: Seconds.
+        invocation: A pipe's ``InvocationType``; None: not set.
+        provisioned: Whether the pollers are provisioned, which Kafka's error settings need.
+        parameters: A pipe's ``SourceParameters`` as they are: an update replaces them as a whole.
+        identifier: The mapping's UUID or the pipe's name in AWS, where that is known.
+        role: A pipe's role.
+    """
+
+    name: str
+    place: Place
+    function: Function
+    kind: Value
+    queue: Queue | Unknown | None = None
+    responses: Value = None
+    bisect: Value = None
+    retries: Value = None
+    age: Value = None
+    destination: Value = None
+    batching_window: Value = None
+    tumbling_window: Value = None
+    pipe: bool = False
+    invocation: Value = None
+    provisioned: Value = None
+    parameters: Properties[str, Any] = field(default_factory=dict)
+    target_parameters: Properties[str, Any] = field(default_factory=dict)
+    identifier: str | None = None
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """All that was found in one input."""
+
+    mappings: tuple[Mapping, ...]

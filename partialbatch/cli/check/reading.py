@@ -1,0 +1,97 @@
+"""What the readers share: how a property becomes a value of the model."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from partialbatch.cli.check.model import Properties, Unknown, Value
+
+__all__ = ["TIMEOUT", "VISIBILITY", "fifo", "integer", "kind_of", "pipe_parameters", "redrive", "setting"]
+
+TIMEOUT = 3
+"""Seconds: a function's timeout where none is set."""
+VISIBILITY = 30
+"""Seconds: a queue's visibility timeout where none is set."""
+_SERVICES = {
+    "sqs": "sqs",
+    "kinesis": "kinesis",
+    "dynamodb": "dynamodb",
+    "kafka": "kafka",
+    "mq": "other",
+    "rds": "other",
+}
+
+
+def kind_of(arn: Value) -> Value:
+    """Return the kind of source that an ARN names."""
+    if isinstance(arn, Unknown):
+        return arn
+    parts = arn.split(":") if isinstance(arn, str) else []
+    service = parts[2] if len(parts) > 2 else ""  # noqa: PLR2004 - arn:partition:service
+    return _SERVICES.get(service) or Unknown(f"its source {arn!r} is of no kind known here")
+
+
+def setting(properties: Value, *path: str) -> Value:
+    """Follow a path through nested properties; `Unknown` where any step is."""
+    found = properties
+    for name in path:
+        if not isinstance(found, dict):
+            return found if isinstance(found, Unknown) else None
+        found = found.get(name)
+    if isinstance(found, list):
+        found = next((item for item in found if isinstance(item, Unknown)), found)
+    return None if found in ([], {}) else _boolean(found)
+
+
+def _boolean(value: Value) -> Value:
+    """Read CloudFormation's booleans: it takes them as text, too."""
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def integer(value: Value) -> Value:
+    """Read a whole number, as text too; what is none is `Unknown`."""
+    if value is None or isinstance(value, Unknown):
+        return value
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return Unknown(f"{value!r} is no number")
+
+
+def fifo(value: Value) -> Value:
+    """Read ``FifoQueue``; not set is False."""
+    return False if value is None else _boolean(value)
+
+
+def redrive(value: Value) -> tuple[Value, Value]:
+    """Return a redrive policy, given as object or as JSON, and its ``maxReceiveCount``."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value else None
+        except ValueError:
+            value = Unknown("the RedrivePolicy is no JSON")
+    if not isinstance(value, dict):
+        return value, value if isinstance(value, Unknown) else None
+    receives = value.get("maxReceiveCount")
+    return value, Unknown("the RedrivePolicy lacks it") if receives is None else integer(receives)
+
+
+_SOURCES = {"kinesis": "KinesisStreamParameters", "dynamodb": "DynamoDBStreamParameters", "sqs": "SqsQueueParameters"}
+
+
+def pipe_parameters(properties: Properties[str, Value], kind: Value) -> dict[str, Any]:
+    """Return what a pipe's source parameters set, by the names of `Mapping`."""
+    name = _SOURCES.get(kind if isinstance(kind, str) else "", "")
+    parameters = setting(properties, "SourceParameters", name)
+    bisect = setting(parameters, "OnPartialBatchItemFailure")
+    whole = [setting(properties, part) for part in ("SourceParameters", "TargetParameters")]
+    return {
+        "bisect": bisect if isinstance(bisect, Unknown) else bisect == "AUTOMATIC_BISECT",
+        "retries": integer(setting(parameters, "MaximumRetryAttempts")),
+        "age": integer(setting(parameters, "MaximumRecordAgeInSeconds")),
+        "destination": setting(parameters, "DeadLetterConfig"),
+        "batching_window": integer(setting(parameters, "MaximumBatchingWindowInSeconds")),
+        "parameters": whole[0] if isinstance(whole[0], dict) else {},
+        "target_parameters": whole[1] if isinstance(whole[1], dict) else {},
+    }

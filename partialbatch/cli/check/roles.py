@@ -1,0 +1,112 @@
+"""What the role of a function says, in a CloudFormation or SAM template."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from partialbatch.cli.check.model import Properties, Reference, Statement, Unknown, Value
+from partialbatch.cli.check.permissions import SAM_TEMPLATES, managed, statements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Roles"]
+
+_ATTACHED = ("AWS::IAM::Policy", "AWS::IAM::RolePolicy", "AWS::IAM::ManagedPolicy")
+_EVENTS = {
+    "SQS": "AWSLambdaSQSQueueExecutionRole",
+    "Kinesis": "AWSLambdaKinesisExecutionRole",
+    "DynamoDB": "AWSLambdaDynamoDBExecutionRole",
+    "MSK": "AWSLambdaMSKExecutionRole",
+}
+"""The managed policy that SAM gives a role for an event source."""
+
+
+class Roles:
+    """Reads roles.
+
+    Args:
+        types: The resources' types by name.
+        properties: The resources' properties by name, resolved.
+    """
+
+    def __init__(self, types: Properties[str, str], properties: Properties[str, Properties[str, Value]]) -> None:
+        self._types = types
+        self._properties = properties
+
+    def of(self, function: str) -> tuple[list[Statement], list[str]]:
+        """Return the statements of a function's role, and what of it cannot be read."""
+        properties = self._properties.get(function, {})
+        found: list[Statement] = []
+        opaque: list[str] = []
+        if properties.get("Role") is not None:
+            policies = list(self._role(properties["Role"]))
+        else:
+            policies = list(self._generated(properties))
+        for name, policy in policies:
+            said, complete = policy if isinstance(policy, tuple) else self._policy(policy)
+            found += said
+            opaque += [] if complete else [name]
+        return found, opaque + self._connectors(function)
+
+    def _connectors(self, function: str) -> list[str]:
+        own = self._properties.get(function, {}).get("Connectors")
+        apart = [name for name, kind in self._types.items() if kind == "AWS::Serverless::Connector"]
+        return apart or (["of its Connectors"] if own else [])
+
+    def _role(self, role: Value) -> Iterator[tuple[str, Any]]:
+        name = role.name if isinstance(role, Reference) else None
+        if name is None or self._types.get(name, "") != "AWS::IAM::Role":
+            yield "of a role that is not in this template", Unknown("")
+            return
+        properties = self._properties.get(name, {})
+        for policy in _items(properties.get("Policies")):
+            yield f"in {name}", policy.get("PolicyDocument") if isinstance(policy, dict) else policy
+        for arn in _items(properties.get("ManagedPolicyArns")):
+            yield str(arn), arn
+        for other, kind in self._types.items():
+            if kind not in _ATTACHED:
+                continue
+            policy = self._properties.get(other, {})
+            named = [*_items(policy.get("Roles")), policy.get("RoleName")]
+            if role in named:
+                yield other, policy.get("PolicyDocument")
+            elif any(isinstance(item, Unknown) for item in named):
+                yield other, Unknown("it may be this role's")
+
+    def _generated(self, properties: Properties[str, Value]) -> Iterator[tuple[str, Any]]:
+        for policy in _items(properties.get("Policies")):
+            yield str(policy), policy
+        yield "basic", "AWSLambdaBasicExecutionRole"
+        for event in _values(properties.get("Events")):
+            if isinstance(event, dict) and event.get("Type") in _EVENTS:
+                yield str(event["Type"]), _EVENTS[event["Type"]]
+
+    def _policy(self, policy: Value) -> tuple[list[Statement], bool]:
+        """Read one policy: a managed one's name, a document, or a policy template of SAM."""
+        if isinstance(policy, str):
+            known = managed(policy)
+            return ([known], True) if known else ([], False)
+        if isinstance(policy, Reference) and self._types.get(policy.name, "") == "AWS::IAM::ManagedPolicy":
+            return statements(self._properties.get(policy.name, {}).get("PolicyDocument"))
+        if isinstance(policy, dict) and "Statement" not in policy and len(policy) == 1:
+            ((name, parameters),) = policy.items()
+            if name in SAM_TEMPLATES:
+                return [Statement(allow=True, actions=SAM_TEMPLATES[name], resources=_target(parameters))], True
+        return statements(policy)
+
+
+def _target(parameters: Value) -> tuple[Value, ...]:
+    """Return what a policy template is for: a reference, or an ARN that ends in the name that is its parameter."""
+    values = _values(parameters)
+    return tuple(f"*:{value}" if isinstance(value, str) else value for value in values) or ("*",)
+
+
+def _values(value: Value) -> Iterable[Value]:
+    return value.values() if isinstance(value, dict) else ()
+
+
+def _items(value: Value) -> list[Value]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

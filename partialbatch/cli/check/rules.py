@@ -1,0 +1,177 @@
+"""The rules: each looks at one mapping or pipe and yields what loses or repeats work there.
+
+What the service does is in the AWS Lambda developer guide: services-sqs-errorhandling, services-sqs-configure,
+services-kinesis-batchfailurereporting, kafka-retry-configurations; for pipes eb-pipes-batching-concurrency.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from partialbatch.cli.check import queues, streams
+from partialbatch.cli.check.commands import mapping_change, pipe_target_change
+from partialbatch.cli.check.findings import Change, Finding, Severity
+from partialbatch.cli.check.model import Unknown
+from partialbatch.cli.check.permissions import allows
+from partialbatch.cli.check.telling import REPORTING, number, unsure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from partialbatch.cli.check.model import Deployment, Mapping, Value
+
+__all__ = ["RULES", "check"]
+
+REPORT = "ReportBatchItemFailures"
+
+
+def source(mapping: Mapping) -> Iterator[Finding]:
+    """Say of what kind of source nothing can be told."""
+    if isinstance(mapping.kind, Unknown):
+        yield unsure("source", mapping.place, "what the event source is, so nothing was checked", mapping.kind)
+
+
+def report_batch_item_failures(mapping: Mapping) -> Iterator[Finding]:
+    """Find mappings under which Lambda ignores the response."""
+    if mapping.pipe or mapping.kind not in REPORTING:
+        return
+    rule, types = "report-batch-item-failures", mapping.responses
+    if isinstance(types, Unknown):
+        yield unsure(rule, mapping.place, f"whether FunctionResponseTypes has {REPORT}", types)
+    elif REPORT not in (types or ()):
+        message = (
+            f"FunctionResponseTypes lacks {REPORT}: Lambda ignores the response, takes a normal return for success "
+            "and deletes or passes by the failed records, which are lost without a trace."
+        )
+        change = mapping_change(mapping, {"FunctionResponseTypes": [REPORT]})
+        yield Finding(rule, Severity.ERROR, mapping.place, message, change)
+
+
+def pipe_invocation(mapping: Mapping) -> Iterator[Finding]:
+    """Find pipes that do not wait for the function; REQUEST_RESPONSE is the default."""
+    if not mapping.pipe:
+        return
+    rule, kind = "pipe-invocation-type", mapping.invocation
+    if isinstance(kind, Unknown):
+        yield unsure(rule, mapping.place, "the pipe's InvocationType", kind)
+    elif kind not in (None, "REQUEST_RESPONSE"):
+        message = (
+            f"InvocationType is {kind}: the pipe does not wait for the function, never sees which records failed, "
+            "and removes all of them from the source."
+        )
+        yield Finding(rule, Severity.ERROR, mapping.place, message, pipe_target_change(mapping))
+
+
+def deadline_margin(mapping: Mapping) -> Iterator[Finding]:
+    """Find functions that time out within what the handler keeps free: no record would ever start."""
+    function, rule = mapping.function, "deadline-margin"
+    margin = function.options.deadline_margin
+    if isinstance(function.timeout, Unknown):
+        yield unsure(rule, function.place, "the function's timeout", function.timeout)
+    elif number(margin) and margin >= function.timeout:
+        message = (
+            f"The function times out after {function.timeout} s and the handler keeps {margin} s of it free "
+            "(deadline_margin): no record ever starts, all are delivered again until they are given up."
+        )
+        settings = {"Timeout": int(margin) + 30}
+        name = function.physical or f"<name of {function.name}>"
+        command = ("aws", "lambda", "update-function-configuration", "--function-name", name)
+        yield Finding(rule, Severity.ERROR, function.place, message, Change(settings, command))
+
+
+_SINKS = {
+    "SQSProducer": ("sqs:SendMessage",),
+    "SNSProducer": ("sns:Publish",),
+    "KinesisProducer": ("kinesis:PutRecords",),
+    "FirehoseProducer": ("firehose:PutRecordBatch",),
+    "EventBridgeProducer": ("events:PutEvents",),
+    "DynamoDBProducer": ("dynamodb:BatchWriteItem",),
+    "CloudWatchProducer": ("cloudwatch:PutMetricData",),
+    "ResumeLedger": ("dynamodb:GetItem", "dynamodb:PutItem"),
+    "discard": (),
+}
+
+
+def permissions(mapping: Mapping) -> Iterator[Finding]:
+    """Find what the handler's options need and the role does not allow."""
+    options = mapping.function.options
+    arn = mapping.queue.arn if mapping.queue and not isinstance(mapping.queue, Unknown) else None
+    if mapping.kind == "sqs" and not mapping.pipe and _given(options.retry_delay):
+        yield from _needed(mapping, "retry_delay", "sqs:ChangeMessageVisibility", arn)
+    for option in ("dead_letter", "sink", "resume"):
+        value = getattr(options, option)
+        if not _given(value):
+            continue
+        actions = _actions(value)
+        if actions is None:
+            why = Unknown(f"{type(value).__name__} is no class of partialbatch")
+            yield unsure("permissions", mapping.function.place, f"what {option} needs the role to allow", why)
+        for action in actions or ():
+            yield from _needed(mapping, option, action, None)
+
+
+def _given(value: Value) -> bool:
+    return value is not None and not isinstance(value, Unknown)
+
+
+def _actions(value: object) -> tuple[str, ...] | None:
+    """Return the IAM actions that an option's object needs: what it says itself, else what its class is known for."""
+    stated = getattr(value, "iam_actions", None)
+    if stated is not None:
+        return tuple(stated)
+    names = [kind.__name__ for kind in type(value).__mro__]
+    names += [names[0].strip("_").lower(), str(getattr(value, "__name__", ""))]
+    return next((_SINKS[name] for name in names if name in _SINKS), None)
+
+
+def _needed(mapping: Mapping, option: str, action: str, target: Value) -> Iterator[Finding]:
+    function = mapping.function
+    answer = allows(function, action, target)
+    if isinstance(answer, Unknown):
+        yield unsure("permissions", function.place, f"whether the role allows {action}, which {option} needs", answer)
+    elif not answer:
+        message = f"The role does not allow {action}, which the handler's {option} needs: every such call fails."
+        resource = target if isinstance(target, str) else "<ARN>"
+        statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+        command = ("aws", "iam", "put-role-policy", "--role-name", function.role or f"<role of {function.name}>")
+        policy = {"Policy": {"Version": "2012-10-17", "Statement": [statement]}}
+        yield Finding("permissions", Severity.ERROR, function.place, message, Change(policy, command, "policy"))
+
+
+def handler_options(mapping: Mapping) -> Iterator[Finding]:
+    """Say which of the handler's options are not known, so that silence about them is not taken for consent."""
+    options = mapping.function.options
+    names = ["error_policy", "deadline_margin", "dead_letter", "sink"]
+    names += {"sqs": ["max_receive_count", "retry_delay"], "kafka": []}.get(str(mapping.kind), ["resume"])
+    missing = [name for name in names if isinstance(getattr(options, name), Unknown)]
+    if missing and mapping.kind != "other":
+        text = f"the handler's {', '.join(missing)}, so what depends on them was not checked"
+        yield unsure("handler-options", mapping.function.place, text, getattr(options, missing[0]))
+
+
+RULES: dict[str, Callable[[Mapping], Iterator[Finding]]] = {
+    "source": source,
+    "report-batch-item-failures": report_batch_item_failures,
+    "unrun-records-discarded": streams.unrun_records_discarded,
+    "pipe-invocation-type": pipe_invocation,
+    "visibility-timeout": queues.visibility_timeout,
+    "dead-letter": queues.dead_letter_queue,
+    "on-failure-destination": streams.on_failure_destination,
+    "max-receive-count": queues.max_receive_count,
+    "handler-max-receive-count": queues.handler_max_receive_count,
+    "endless-retries": streams.endless_retries,
+    "bisect": streams.bisect,
+    "deadline-margin": deadline_margin,
+    "permissions": permissions,
+    "handler-options": handler_options,
+}
+"""All rules by name; each yields findings of its own name."""
+
+_ORDER = list(Severity)
+
+
+def check(deployment: Deployment) -> list[Finding]:
+    """Return all findings, the worst first, each once: two mappings may share a function."""
+    found = [finding for mapping in deployment.mappings for rule in RULES.values() for finding in rule(mapping)]
+    unique = {(finding.rule, finding.place, finding.message): finding for finding in found}
+    return sorted(unique.values(), key=lambda finding: _ORDER.index(finding.severity))

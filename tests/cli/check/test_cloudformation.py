@@ -1,0 +1,312 @@
+"""Findings in CloudFormation and SAM templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/template.yaml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+def test_the_examples_are_fine(path, check, monkeypatch):
+    """With its handler known, nothing is found in any of the examples, and nothing is left untold."""
+    monkeypatch.chdir(path.parent)
+    result = check(path, "--handler", "handler:handler")
+    assert (result.code, result.found, result.sources) == (0, [], 1)
+
+
+SAM = """
+Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function:
+    Timeout: {timeout}
+Parameters:
+  Retries: {{Type: Number, Default: 3}}
+  Response: {{Type: String}}
+Resources:
+  Orders:
+    Type: AWS::SQS::Queue
+    Properties: {queue}
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: a.b
+      {function}
+      Events:
+        Web:
+          Type: HttpApi
+        Orders:
+          Type: SQS
+          Properties:
+            Queue: !GetAtt Orders.Arn
+            {event}
+"""
+REPORTS = "FunctionResponseTypes: [ReportBatchItemFailures]"
+GOOD_QUEUE = "{VisibilityTimeout: 180, RedrivePolicy: {deadLetterTargetArn: a, maxReceiveCount: 5}}"
+
+
+@pytest.fixture
+def sam(write):
+    def sam(timeout=30, queue=GOOD_QUEUE, function="CodeUri: .", event=REPORTS):
+        return write(SAM.format(timeout=timeout, queue=queue, function=function, event=event))
+
+    return sam
+
+
+def test_a_careless_queue(check, sam):
+    """Each thing that is missing is found, with the file, the line and the line to add."""
+    path = sam(queue="{}", event="BatchSize: 10", timeout=10)
+    result = check(path)
+    assert result.code == 1
+    assert result.rules == {
+        "report-batch-item-failures": "error",
+        "visibility-timeout": "warning",
+        "dead-letter": "warning",
+        "handler-options": "cannot tell",
+    }
+    found = result.by["report-batch-item-failures"]
+    lines = path.read_text().splitlines()
+    assert lines[found["line"] - 1].strip() == "Orders:"
+    assert found["file"] == str(path)
+    assert found["where"] == "Handler.Events.Orders"
+    assert found["add"] == "FunctionResponseTypes: [ReportBatchItemFailures]"
+    assert yaml.safe_load(result.by["visibility-timeout"]["add"]) == {"VisibilityTimeout": 60}
+    redrive = yaml.safe_load(result.by["dead-letter"]["add"])["RedrivePolicy"]
+    assert redrive["maxReceiveCount"] == 5
+
+
+def test_the_globals_of_sam_count(check, sam):
+    """A timeout in SAM's globals is the function's."""
+    assert "visibility-timeout" not in check(sam(timeout=30)).rules
+    assert check(sam(timeout=31)).rules["visibility-timeout"] == "warning"
+    assert check(sam(timeout=181)).rules["visibility-timeout"] == "error"
+
+
+def test_the_batching_window_counts(check, sam):
+    """The batching window comes on top of the six timeouts."""
+    result = check(sam(event=f"{REPORTS}\n            MaximumBatchingWindowInSeconds: 1"))
+    assert "181 s" in result.by["visibility-timeout"]["message"]
+
+
+def test_a_parameter(check, sam):
+    """A default counts; without one nothing can be told; --parameter says."""
+    few = "{VisibilityTimeout: 180, RedrivePolicy: {deadLetterTargetArn: a, maxReceiveCount: !Ref Retries}}"
+    assert check(sam(queue=few)).rules["max-receive-count"] == "warning"
+    assert "max-receive-count" not in check(sam(queue=few), "--parameter", "Retries=5").rules
+    path = sam(event="FunctionResponseTypes: [!Ref Response]")
+    result = check(path)
+    assert result.rules["report-batch-item-failures"] == "cannot tell"
+    assert "--parameter Response=VALUE" in result.by["report-batch-item-failures"]["message"]
+    told = check(path, "--parameter", "Response=ReportBatchItemFailures")
+    assert "report-batch-item-failures" not in told.rules
+    assert check(path, "--parameter", "Response=Else").rules["report-batch-item-failures"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("queue", "rule"),
+    [
+        (
+            "{VisibilityTimeout: !ImportValue x, RedrivePolicy: {deadLetterTargetArn: a, maxReceiveCount: 5}}",
+            "visibility-timeout",
+        ),
+        (
+            "{VisibilityTimeout: many, RedrivePolicy: {deadLetterTargetArn: a, maxReceiveCount: 5}}",
+            "visibility-timeout",
+        ),
+        ("{VisibilityTimeout: 180, RedrivePolicy: !ImportValue x}", "dead-letter"),
+        ("{VisibilityTimeout: 180, RedrivePolicy: 'no JSON'}", "dead-letter"),
+        ("{VisibilityTimeout: 180, RedrivePolicy: {maxReceiveCount: !ImportValue x}}", "max-receive-count"),
+        ("{VisibilityTimeout: 180, RedrivePolicy: {deadLetterTargetArn: a}}", "max-receive-count"),
+    ],
+)
+def test_what_cannot_be_resolved_is_said(check, sam, queue, rule):
+    """A value that only the deployment knows is never taken as fine."""
+    assert check(sam(queue=queue)).rules[rule] == "cannot tell"
+
+
+def test_a_queue_of_elsewhere(check, sam):
+    """Of a queue that the template does not have nothing can be told."""
+    path = sam()
+    path.write_text(path.read_text().replace("!GetAtt Orders.Arn", "arn:aws:sqs:eu-west-1:123456789012:other"))
+    rules = check(path).rules
+    assert (rules["visibility-timeout"], rules["dead-letter"]) == ("cannot tell", "cannot tell")
+    path.write_text(path.read_text().replace("arn:aws:sqs:eu-west-1:123456789012:other", "!ImportValue queue"))
+    assert check(path).rules["dead-letter"] == "cannot tell"
+
+
+def test_a_fifo_queue(check, sam, handler):
+    """On FIFO the handler must know the queue's maxReceiveCount, by argument or environment, and the same one."""
+    queue = "{FifoQueue: true, VisibilityTimeout: 180, RedrivePolicy: {deadLetterTargetArn: a, maxReceiveCount: 5}}"
+    path = sam(queue=queue)
+    result = check(path, "--handler", handler())
+    assert result.by["handler-max-receive-count"]["add"] == "max_receive_count=5"
+    assert check(path, "--handler", handler("max_receive_count=5")).found == []
+    assert "is 4" in check(path, "--handler", handler("max_receive_count=4")).found[0]["message"]
+    assert check(path, "--handler", handler("error_policy='continue'")).found == []
+    given = sam(queue=queue, function="Environment: {Variables: {PARTIALBATCH_MAX_RECEIVE_COUNT: 5}}")
+    assert check(given, "--handler", handler()).found == []
+    unknown = sam(queue=queue.replace("true", "!ImportValue x"))
+    assert check(unknown, "--handler", handler()).rules == {"handler-max-receive-count": "cannot tell"}
+
+
+def test_the_margin(check, sam, handler):
+    """A function that times out within the handler's margin never runs a record."""
+    path = sam(timeout=2)
+    assert check(path, "--handler", handler("deadline_margin=1.9")).found == []
+    assert check(path, "--handler", handler("deadline_margin=2")).rules == {"deadline-margin": "error"}
+    unknown = sam(timeout="!ImportValue x")
+    assert check(unknown, "--handler", handler()).rules == {"deadline-margin": "cannot tell"}
+
+
+def test_plain_cloudformation(check, write):
+    """Mappings of their own are read, through aliases, names and what CDK writes."""
+    resources = {
+        "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "orders"}},
+        "Function": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {"FunctionName": "worker", "Role": {"Fn::GetAtt": ["Role", "Arn"]}, "Timeout": "5"},
+        },
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {}},
+        "Alias": {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "Function"}}},
+    }
+    for name, function, source in (
+        ("ByRef", {"Ref": "Function"}, {"Fn::GetAtt": ["Queue", "Arn"]}),
+        ("ByAlias", {"Ref": "Alias"}, {"Fn::Sub": "${Queue.Arn}"}),
+        ("ByName", "worker", {"Fn::Sub": "arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:orders"}),
+        (
+            "ByArn",
+            {"Fn::Join": [":", ["arn:aws:lambda", {"Ref": "AWS::Region"}, "1:function:worker"]]},
+            "arn:aws:sqs:eu-west-1:1:orders",
+        ),
+    ):
+        properties = {"FunctionName": function, "EventSourceArn": source}
+        resources[name] = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties}
+    result = check(write({"Resources": resources}, "stack.template.json"))
+    errors = [each["where"] for each in result.found if each["severity"] == "error"]
+    assert sorted(errors) == ["ByAlias", "ByArn", "ByName", "ByRef"]
+    assert len([each for each in result.found if each["rule"] == "visibility-timeout"]) == 0
+    assert len([each for each in result.found if each["rule"] == "dead-letter"]) == 1  # the queue, told once
+    assert {each["where"] for each in result.found if each["rule"] == "handler-options"} == {"Function"}
+
+
+@pytest.mark.parametrize("function", [{"Fn::ImportValue": "x"}, "other", {"Ref": "Topic"}])
+def test_a_function_of_elsewhere(check, write, function):
+    """Of a function that the template does not have, neither timeout nor options can be told."""
+    properties = {"FunctionName": function, "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]}}
+    resources = {
+        "Queue": {"Type": "AWS::SQS::Queue"},
+        "Topic": {"Type": "AWS::SNS::Topic"},
+        "Mapping": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties},
+    }
+    rules = check(write({"Resources": resources}, "a.json")).rules
+    assert rules["deadline-margin"] == "cannot tell"
+    assert rules["handler-options"] == "cannot tell"
+
+
+@pytest.mark.parametrize(
+    ("properties", "kind"),
+    [
+        ({"EventSourceArn": {"Ref": "Table"}}, "stream"),
+        ({"EventSourceArn": "arn:aws:kinesis:eu-west-1:1:stream/a"}, "stream"),
+        ({"EventSourceArn": "arn:aws:kafka:eu-west-1:1:cluster/a"}, "kafka"),
+        ({"EventSourceArn": {"Fn::ImportValue": "x"}, "Topics": ["t"]}, "kafka"),
+        ({"SelfManagedEventSource": {"Endpoints": {}}}, "kafka"),
+        ({"EventSourceArn": "arn:aws:mq:eu-west-1:1:broker:a"}, "none"),
+        ({"EventSourceArn": {"Fn::ImportValue": "x"}}, "unknown"),
+        ({"EventSourceArn": {"Ref": "Topic"}}, "unknown"),
+        ({"EventSourceArn": "what"}, "unknown"),
+        ({}, "unknown"),
+    ],
+)
+def test_kinds_of_source(check, write, properties, kind):
+    """The source is told by ARN, resource type or Kafka's own properties; else it is said that nothing was checked."""
+    resources = {
+        "Table": {"Type": "AWS::DynamoDB::Table"},
+        "Topic": {"Type": "AWS::SNS::Topic"},
+        "Function": {"Type": "AWS::Lambda::Function", "Properties": {}},
+        "Mapping": {
+            "Type": "AWS::Lambda::EventSourceMapping",
+            "Properties": {"FunctionName": {"Ref": "Function"}, **properties},
+        },
+    }
+    rules = check(write({"Resources": resources}, "a.json")).rules
+    expected = {
+        "stream": {"report-batch-item-failures", "bisect", "endless-retries", "handler-options"},
+        "kafka": {"report-batch-item-failures", "endless-retries", "handler-options"},
+        "none": set(),
+        "unknown": {"source", "handler-options"},
+    }
+    assert set(rules) == expected[kind]
+
+
+PIPE = {
+    "Source": {"Fn::GetAtt": ["Stream", "Arn"]},
+    "Target": {"Fn::GetAtt": ["Function", "Arn"]},
+    "SourceParameters": {
+        "KinesisStreamParameters": {
+            "StartingPosition": "LATEST",
+            "OnPartialBatchItemFailure": "AUTOMATIC_BISECT",
+            "MaximumRetryAttempts": 3,
+            "DeadLetterConfig": {"Arn": "a"},
+        }
+    },
+}
+
+
+@pytest.fixture
+def pipe(write):
+    def pipe(**changes):
+        resources = {
+            "Stream": {"Type": "AWS::Kinesis::Stream"},
+            "Queue": {"Type": "AWS::SQS::Queue"},
+            "Topic": {"Type": "AWS::SNS::Topic"},
+            "Function": {"Type": "AWS::Lambda::Function", "Properties": {}},
+            "Pipe": {"Type": "AWS::Pipes::Pipe", "Properties": PIPE | changes},
+        }
+        return write({"Resources": resources}, "a.json")
+
+    return pipe
+
+
+def invocation(kind):
+    return {"LambdaFunctionParameters": {"InvocationType": kind}}
+
+
+def test_a_pipe_waits(check, pipe, handler):
+    """A pipe that does not wait for its function is an error; that it waits is the default."""
+    name = handler()
+    assert check(pipe(), "--handler", name).found == []
+    assert check(pipe(TargetParameters=invocation("REQUEST_RESPONSE")), "--handler", name).found == []
+    result = check(pipe(TargetParameters=invocation("FIRE_AND_FORGET")), "--handler", name)
+    assert result.rules == {"pipe-invocation-type": "error"}
+    assert "REQUEST_RESPONSE" in result.found[0]["add"]
+    unknown = pipe(TargetParameters=invocation({"Fn::ImportValue": "x"}))
+    assert check(unknown, "--handler", name).rules == {"pipe-invocation-type": "cannot tell"}
+
+
+def test_a_pipes_stream_settings(check, pipe, handler):
+    """A pipe's own bisect, retries and dead-letter queue are looked at; the fix keeps what is set beside them."""
+    name = handler()
+    parameters = {"StartingPosition": "LATEST", "BatchSize": 7}
+    path = pipe(SourceParameters={"KinesisStreamParameters": parameters | {"MaximumRetryAttempts": 3}})
+    result = check(path, "--handler", name)
+    assert result.rules == {"bisect": "warning", "on-failure-destination": "warning"}
+    assert "AUTOMATIC_BISECT" in result.by["bisect"]["add"]
+    assert "DeadLetterConfig" in result.by["on-failure-destination"]["add"]
+    assert '"BatchSize": 7' in result.by["bisect"]["fix"]
+    assert "StartingPosition" not in result.by["bisect"]["fix"]
+    unknown = pipe(SourceParameters={"KinesisStreamParameters": {"Fn::ImportValue": "x"}})
+    assert set(check(unknown, "--handler", name).rules.values()) == {"cannot tell"}
+
+
+def test_other_pipes(check, pipe):
+    """A pipe from a queue is checked as a queue, one to something else not at all, one to who knows what is."""
+    assert "dead-letter" in check(pipe(Source={"Fn::GetAtt": ["Queue", "Arn"]}, SourceParameters={})).rules
+    assert check(pipe(Target={"Ref": "Topic"})).sources == 0
+    assert check(pipe(Target="arn:aws:sqs:eu-west-1:1:q")).sources == 0
+    assert check(pipe(Target="arn:aws:lambda:eu-west-1:1:function:f")).sources == 1
+    assert check(pipe(Target={"Fn::ImportValue": "x"})).sources == 1
+    assert check(pipe(Target={"Ref": "Topic"}, TargetParameters=invocation("FIRE_AND_FORGET"))).sources == 1

@@ -1,0 +1,82 @@
+"""Intrinsic functions."""
+
+from __future__ import annotations
+
+import pytest
+
+from partialbatch.cli.check.intrinsics import Resolver
+from partialbatch.cli.check.model import Reference, Unknown
+
+TEMPLATE = {
+    "Parameters": {
+        "Number": {"Type": "Number", "Default": "7"},
+        "Odd": {"Type": "Number", "Default": "x"},
+        "Text": {"Type": "String", "Default": "7"},
+        "None": {"Type": "String"},
+    },
+    "Resources": {"Q": {"Type": "AWS::SQS::Queue"}},
+    "Mappings": {"M": {"a": {"b": 5}}},
+}
+LATER = {"Fn::ImportValue": "x"}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("text", "text"),
+        (5, 5),
+        ({"Ref": "Q"}, Reference("Q")),
+        ({"Ref": "AWS::NoValue"}, None),
+        ({"Ref": "AWS::Region"}, "${AWS::Region}"),
+        ({"Ref": "Number"}, 7),
+        ({"Ref": "Text"}, "7"),
+        ({"Ref": "Odd"}, "x"),
+        ({"Ref": "Given"}, 3),
+        ({"Ref": "None"}, Unknown),
+        ([1, {"Ref": "AWS::NoValue"}], [1]),
+        ({"a": {"Ref": "AWS::NoValue"}, "b": 1}, {"b": 1}),
+        ({"a": 1}, {"a": 1}),
+        ({"Fn::GetAtt": ["Q", "Arn"]}, Reference("Q")),
+        ({"Fn::GetAtt": "Q.Arn"}, Reference("Q")),
+        ({"Fn::GetAtt": "X.Arn"}, Unknown),
+        ({"Fn::GetAtt": []}, Unknown),
+        ({"Fn::Sub": "${Q.Arn}"}, Reference("Q")),
+        ({"Fn::Sub": "${Q}"}, Reference("Q")),
+        ({"Fn::Sub": "a-${Number}-${AWS::Region}-${!literal}"}, "a-7-${AWS::Region}-${!literal}"),
+        ({"Fn::Sub": ["${x}-b", {"x": {"Ref": "Text"}}]}, "7-b"),
+        ({"Fn::Sub": ["${Text}-b"]}, "7-b"),
+        ({"Fn::Sub": ["${x}", {"x": LATER}]}, Unknown),
+        ({"Fn::Sub": "a-${None}"}, Unknown),
+        ({"Fn::Sub": "a-${Q}"}, Unknown),
+        ({"Fn::Sub": 5}, ""),
+        ({"Fn::Join": ["-", ["a", 1]]}, "a-1"),
+        ({"Fn::Join": ["-", ["a", LATER]]}, Unknown),
+        ({"Fn::Join": ["-", ["a", {"Ref": "Q"}]]}, Unknown),
+        ({"Fn::Join": ["-", LATER]}, Unknown),
+        ({"Fn::Join": ["-", "a"]}, Unknown),
+        ({"Fn::Join": "a"}, Unknown),
+        ({"Fn::If": ["c", 1, 1]}, 1),
+        ({"Fn::If": ["c", 1, 2]}, Unknown),
+        ({"Fn::If": ["c", 1, {"Ref": "AWS::NoValue"}]}, Unknown),
+        ({"Fn::If": []}, Unknown),
+        ({"Fn::FindInMap": ["M", "a", "b"]}, 5),
+        ({"Fn::FindInMap": ["M", "a", "c"]}, Unknown),
+        ({"Fn::FindInMap": ["M", {"Ref": "AWS::Region"}, "b"]}, Unknown),
+        ({"Fn::FindInMap": ["M", LATER, "b"]}, Unknown),
+        ({"Fn::FindInMap": "M"}, Unknown),
+        (LATER, Unknown),
+    ],
+)
+def test_resolve(value, expected):
+    """What can be resolved without deploying is; everything else is unknown, with the reason."""
+    found = Resolver(TEMPLATE, {"Given": "3"})(value)
+    if expected is Unknown:
+        assert isinstance(found, Unknown)
+        assert found.why
+    else:
+        assert found == expected
+
+
+def test_a_template_without_sections():
+    """A template may lack any section."""
+    assert isinstance(Resolver({"Mappings": 5}, {})({"Fn::FindInMap": ["M", "a", "b"]}), Unknown)

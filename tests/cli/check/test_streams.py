@@ -1,0 +1,114 @@
+"""Findings on Kinesis, DynamoDB Streams and Kafka."""
+
+from __future__ import annotations
+
+import pytest
+
+FINE = {
+    "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    "BisectBatchOnFunctionError": True,
+    "MaximumRetryAttempts": 10,
+    "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:eu-west-1:1:q"}},
+}
+LATER = {"Fn::ImportValue": "x"}
+
+
+@pytest.fixture
+def mapped(write):
+    def mapped(service="kinesis", **changes):
+        properties = (
+            {"FunctionName": {"Ref": "F"}, "EventSourceArn": f"arn:aws:{service}:eu-west-1:1:a"} | FINE | changes
+        )
+        properties = {name: value for name, value in properties.items() if value is not None}
+        resources = {
+            "F": {"Type": "AWS::Lambda::Function", "Properties": {}},
+            "M": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties},
+        }
+        return write({"Resources": resources}, "a.json")
+
+    return mapped
+
+
+UNLIMITED = {"MaximumRetryAttempts": -1, "MaximumRecordAgeInSeconds": -1}
+
+
+@pytest.mark.parametrize("policy", ["stop", "skip_group"])
+@pytest.mark.parametrize("service", ["kinesis", "dynamodb", "kafka"])
+def test_records_held_back_are_not_discarded(check, mapped, handler, policy, service):
+    """stop and skip_group are errors with neither bisect nor unlimited retries nor dead_letter; each alone will do."""
+    name = handler(f"error_policy='{policy}'")
+    rule = "unrun-records-discarded"
+    found = check(mapped(service, BisectBatchOnFunctionError=False), "--handler", name)
+    assert (found.code, found.rules[rule]) == (1, "error")
+    assert found.by[rule]["add"] == "BisectBatchOnFunctionError: true"
+    assert rule not in check(mapped(service), "--handler", name).rules
+    assert rule not in check(mapped(service, BisectBatchOnFunctionError=None, **UNLIMITED), "--handler", name).rules
+    plain = mapped(service, BisectBatchOnFunctionError=None)
+    assert rule not in check(plain, "--handler", handler()).rules
+    aged = UNLIMITED | {"MaximumRecordAgeInSeconds": 60}
+    assert rule in check(mapped(service, BisectBatchOnFunctionError=None, **aged), "--handler", name).rules
+    for unknown in ("BisectBatchOnFunctionError", "MaximumRetryAttempts"):
+        changes = {"BisectBatchOnFunctionError": None, unknown: LATER}
+        assert check(mapped(service, **changes), "--handler", name).rules[rule] == "cannot tell"
+
+
+def test_the_default_number_of_retries(check, mapped, handler):
+    """Unlimited is the default, but for Kafka with a destination."""
+    name, rule = handler("error_policy='stop'"), "unrun-records-discarded"
+    changes = {"BisectBatchOnFunctionError": None, "MaximumRetryAttempts": None}
+    assert rule not in check(mapped("kinesis", **changes), "--handler", name).rules
+    assert rule in check(mapped("kafka", **changes), "--handler", name).rules
+    assert rule not in check(mapped("kafka", **changes, DestinationConfig=None), "--handler", name).rules
+
+
+def test_a_policy_of_the_environment(check, write, mapped):
+    """The policy is read from the function's environment, too; dead_letter then is unknown, which is said."""
+    path = mapped(BisectBatchOnFunctionError=None)
+    text = path.read_text().replace(
+        '"Properties": {}', '"Properties": {"Environment": {"Variables": {"PARTIALBATCH_ERROR_POLICY": "STOP"}}}'
+    )
+    path.write_text(text)
+    assert check(path).rules["unrun-records-discarded"] == "cannot tell"
+
+
+def test_a_tumbling_window_stops(check, mapped, handler):
+    """In tumbling windows the policy is stop, whatever the handler says; zero seconds are no window."""
+    changes = {"BisectBatchOnFunctionError": None}
+    found = check(mapped(**changes, TumblingWindowInSeconds=60), "--handler", handler())
+    assert found.rules["unrun-records-discarded"] == "error"
+    none = check(mapped(**changes, TumblingWindowInSeconds=0), "--handler", handler())
+    assert "unrun-records-discarded" not in none.rules
+    unknown = check(mapped(**changes, TumblingWindowInSeconds=LATER), "--handler", handler())
+    assert unknown.rules["unrun-records-discarded"] == "cannot tell"
+
+
+def test_giving_up_in_silence(check, mapped, handler):
+    """Finite retries without a destination lose records unheard."""
+    name, rule = handler(), "on-failure-destination"
+    found = check(mapped(DestinationConfig=None), "--handler", name)
+    assert found.rules == {rule: "warning"}
+    assert "DestinationConfig: {OnFailure:" in found.found[0]["add"]
+    assert check(mapped(DestinationConfig=LATER), "--handler", name).rules == {rule: "cannot tell"}
+    unknown = mapped(DestinationConfig=None, MaximumRetryAttempts=LATER)
+    assert check(unknown, "--handler", name).rules == {rule: "cannot tell"}
+    assert check(mapped(MaximumRetryAttempts=LATER), "--handler", name).rules == {}
+
+
+def test_endless_retries(check, mapped, handler):
+    """Unlimited retries without a destination let one record block the rest."""
+    for service, word in (("dynamodb", "shard"), ("kafka", "topic partition")):
+        found = check(mapped(service, DestinationConfig=None, MaximumRetryAttempts=None), "--handler", handler())
+        assert found.rules == {"endless-retries": "warning"}
+        assert word in found.found[0]["message"]
+        assert found.found[0]["add"].splitlines()[0] == "MaximumRetryAttempts: 10"
+    assert check(mapped(MaximumRetryAttempts=None), "--handler", handler()).found == []
+
+
+def test_bisect(check, mapped, handler):
+    """Bisect off is found on streams; on Kafka where the pollers are provisioned, which it needs."""
+    name, off = handler(), {"BisectBatchOnFunctionError": "false"}
+    assert check(mapped(**off), "--handler", name).rules == {"bisect": "warning"}
+    assert check(mapped(BisectBatchOnFunctionError=LATER), "--handler", name).rules == {"bisect": "cannot tell"}
+    assert check(mapped("kafka", **off), "--handler", name).found == []
+    provisioned = {"ProvisionedPollerConfig": {"MinimumPollers": 1}}
+    assert check(mapped("kafka", **off, **provisioned), "--handler", name).rules == {"bisect": "warning"}
