@@ -55,7 +55,7 @@ def test_sinks(value):
     assert checks.dead_letter("dead_letter", value) is value
 
 
-@pytest.mark.parametrize("value", [5, "q", object(), Opens, OpensOtherwise(), Path("out"), yields, [print]])
+@pytest.mark.parametrize("value", [5, "q", object(), object, Opens, OpensOtherwise(), Path("out"), yields, [print]])
 def test_what_is_no_sink(value):
     """Classes, what opens otherwise, and what does neither; each error names the option."""
     for check in (checks.sink, checks.dead_letter):

@@ -148,6 +148,23 @@ def test_an_interrupt_of_a_hook_leaves_those_around_it():
     assert [entry[0] for entry in story.told if entry[0] in ("enter", "leave")] == ["enter", "leave"]
 
 
+def test_hooks_are_nested():
+    """Entered in the order given, and left in reverse."""
+    outer, inner = Story("outer"), Story("inner")
+    told = []
+
+    class Told(list):
+        def append(self, entry):
+            if entry[0] in ("enter", "leave"):
+                told.append((self.name, entry[0]))
+
+    for story in (outer, inner):
+        story.told = Told()
+        story.told.name = story.name
+    batch_handler(number, hooks=[outer, inner])(sqs(1))
+    assert told == [("outer", "enter"), ("inner", "enter"), ("inner", "leave"), ("outer", "leave")]
+
+
 def test_a_hook_cannot_swallow_a_failure(caplog):
     """A context manager that says that it handled the error has not: a failure is a failure."""
 
