@@ -55,9 +55,14 @@ class Attachments:
 
     def resume(self, invocation: Invocation) -> None:
         """Take off what had succeeded behind the checkpoint that this delivery starts at."""
-        run = invocation.run
-        if self._settings.resume is not None and invocation.window is None:
-            run.resumed = self._done_already(invocation)
+        run, ledger = invocation.run, self._settings.resume
+        if ledger is None or invocation.window is not None:
+            return
+        first = run.identifiers[0]
+        done = ledger.done_behind(_stream(run.records[0]), first) if isinstance(first, str) else ()
+        if done:
+            # The checkpoint itself was reported, whatever an entry says.
+            run.resumed = frozenset(i for i, name in enumerate(run.identifiers) if name in done and name != first)
             for index in run.resumed:
                 run.states[index] = SUCCEEDED
 
@@ -67,8 +72,7 @@ class Attachments:
         run.collects = self._settings.sink is not None
         if self._sink is not None or self._dead_letter is not None:
             run.deliveries = self._deliveries(run, seconds_left(context, self._settings.deadline_margin))
-        if self._listeners is not None:
-            self._listen(invocation, context)
+        self._listen(invocation, context)
 
     async def bulk_step(self, invocation: Invocation, place: Here | Beside, policy: ErrorPolicy) -> None:
         """Hand what succeeded to the bulk sink; what it returns as failed fails, and its group behind it."""
@@ -108,9 +112,22 @@ class Attachments:
                 logs.visibility_unchanged({type(error).__name__: len(invocation.reported())})
 
     def remember(self, invocation: Invocation) -> None:
-        """Remember what is done behind the checkpoint."""
-        if self._settings.resume is not None and invocation.window is None:
-            self._remember(invocation)
+        """Keep what is done behind the checkpoint: the lowest number reported, which is the first in event order.
+
+        Args:
+            invocation: An invocation that reports a record.
+        """
+        run, ledger = invocation.run, self._settings.resume
+        if ledger is None or invocation.window is not None:
+            return
+        reported = invocation.reported()
+        names = [name if isinstance(name, str) else "" for name in run.identifiers]
+        checkpoint = names[reported[0]]
+        # A number that stands twice in a batch is done when both are.
+        unsettled = {"", *(names[index] for index in reported)}
+        done = [name for name in names[reported[0] + 1 :] if name not in unsettled]
+        if checkpoint and done:
+            ledger.remember(_stream(run.records[0]), checkpoint, done)
 
     def ended(self, invocation: Invocation, response: BatchResponse) -> None:
         """Tell the hooks that the batch has ended."""
@@ -137,31 +154,6 @@ class Attachments:
         listeners.tell("on_batch_start", views, context)
         run.around = lambda index: listeners.around(views[index])
         run.on_end = ended
-
-    def _done_already(self, invocation: Invocation) -> frozenset[int]:
-        """Return the records that had succeeded behind the checkpoint that this delivery starts at."""
-        run, ledger = invocation.run, self._settings.resume
-        first = run.identifiers[0]
-        if ledger is None or not isinstance(first, str):
-            return frozenset()
-        done = ledger.done_behind(_stream(run.records[0]), first)
-        if not done:
-            return frozenset()
-        # The checkpoint itself was reported, whatever an entry says.
-        return frozenset(index for index, name in enumerate(run.identifiers) if name in done and name != first)
-
-    def _remember(self, invocation: Invocation) -> None:
-        """Keep what is done behind the checkpoint: the lowest number reported, which is the first in event order."""
-        run, ledger, reported = invocation.run, self._settings.resume, invocation.reported()
-        if ledger is None or not reported:
-            return
-        names = [name if isinstance(name, str) else "" for name in run.identifiers]
-        checkpoint = names[reported[0]]
-        # A number that stands twice in a batch is done when both are.
-        unsettled = {"", *(names[index] for index in reported)}
-        done = [name for name in names[reported[0] + 1 :] if name not in unsettled]
-        if checkpoint and done:
-            ledger.remember(_stream(run.records[0]), checkpoint, done)
 
     def _delay(self, invocation: Invocation, context: Any) -> None:
         """Ask SQS when the messages that are reported shall come back."""
