@@ -7,7 +7,7 @@ WORKERS ?= 2
 COVERAGE ?= --cov --cov-report=term-missing:skip-covered
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly lint format bench clean
+.PHONY: help demo test nightly lint format bench docs figures clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -48,6 +48,12 @@ format: $(VENV)/.done  ## format the code
 
 bench: $(VENV)/.bench  ## compare speed and memory with the peers
 	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.done  ## build the documentation site in build/docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
+
+figures: $(VENV)/.done  ## run the simulations whose figures and drawings the documentation shows
+	$(BIN)/python docs/draw.py
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) $(DEMO_VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
