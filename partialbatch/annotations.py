@@ -7,7 +7,6 @@ import inspect
 import sys
 import types
 import typing
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -15,6 +14,7 @@ from partialbatch.errors import ConfigurationError
 from partialbatch.payloads import Change, change_decoder, decoder, is_text, name_of, unwrapper, without_none
 from partialbatch.sources import VIEWS, Record
 from partialbatch.types import RawRecord
+from partialbatch.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ __all__ = ["Reading", "evaluate", "inner", "read"]
 _NO_VIEWS: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reading:
     """How the first argument is made.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from partialbatch.errors import ConfigurationError, is_number
+from partialbatch.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Backoff"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Backoff:
     """Exponential waits with full jitter, ``random() * min(cap, base * 2**level)``.
 

@@ -109,8 +109,9 @@ class _Callable(Generic[Function, Value]):
         consumer, function, asked = self._target()
         return await consumer.aprocess(function, asked, event, context)
 
-    def _target(self) -> tuple[Consumer, Any, Plan]:
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def _target(self) -> tuple[Consumer, Any, Plan]: ...
 
 
 class BoundBatchHandler(_Callable[Function, Value], BoundFunctionWrapper):
@@ -122,7 +123,7 @@ class BoundBatchHandler(_Callable[Function, Value], BoundFunctionWrapper):
         return _lambda_method
 
     def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
-        """Handle a batch; the first argument is the instance where the class was asked: ``Orders.handle(orders, event)``."""
+        """Handle a batch; first comes the instance where the class was asked: ``Orders.handle(orders, event)``."""
         if self._self_instance is None and self._self_binding == "function":
             handle = self._self_parent.__get__(event, type(event))
             return handle(context, *surplus)  # type: ignore[no-any-return]  # wrapt's descriptor
@@ -238,7 +239,8 @@ def _namespace(frame: FrameType | None) -> dict[str, Any]:
 
 def _swap(handler: Any) -> ConfigurationError:
     return ConfigurationError(
-        f"{handler.__qualname__}: @classmethod stands over @batch_handler; swap them, so that @batch_handler is outermost"
+        f"{handler.__qualname__}: @classmethod, or another decorator, stands over @batch_handler; swap them, "
+        "so that @batch_handler is outermost"
     )
 
 

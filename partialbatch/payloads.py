@@ -5,11 +5,11 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, get_args, get_origin
 
 from partialbatch.errors import ConfigurationError, PayloadError, clip, listing
 from partialbatch.sources.record import as_bytes, as_json, as_text, field
+from partialbatch.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ _TEXT = {str: as_text, bytes: as_bytes}
 _CONTAINERS = {dict: dict, list: list, Mapping: dict, MutableMapping: dict, Sequence: list, MutableSequence: list}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change(Generic[Image]):
     """What a DynamoDB stream record says: annotate ``Change[Order]`` to get both images validated.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from partialbatch.errors import EventError
+from partialbatch.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ SKIPPED, SUCCEEDED, FAILED, DEAD_LETTERED = 0, 1, 2, 3
 Status = Literal["succeeded", "failed", "skipped", "dead_lettered"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value
 class RecordResult(Generic[Value]):
     """What became of one record.
 
@@ -41,12 +41,15 @@ class RecordResult(Generic[Value]):
     duration: float | None = None
     resumed: bool = False
 
+    __eq__ = object.__eq__  # a result is itself, whatever it says
+    __hash__ = object.__hash__
+
     def __repr__(self) -> str:
         error = "" if self.error is None else f", error={type(self.error).__name__}"
         return f"RecordResult({self.record!r}, {self.status!r}{error})"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@value
 class BatchResult(Generic[Value]):
     """What became of a batch.
 
@@ -57,6 +60,9 @@ class BatchResult(Generic[Value]):
 
     results: tuple[RecordResult[Value], ...]
     response: BatchResponse
+
+    __eq__ = object.__eq__  # a result is itself, whatever it says
+    __hash__ = object.__hash__
 
     @property
     def succeeded(self) -> list[RecordResult[Value]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from partialbatch import checks
 from partialbatch.errors import ConfigurationError
 from partialbatch.types import ErrorPolicy
+from partialbatch.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -49,7 +49,7 @@ class Options(TypedDict, total=False):
     hooks: Sequence[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settings:
     """What a handler was told, checked; the defaults are those of the documentation."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.annotations import evaluate, inner, read
 from partialbatch.errors import ConfigurationError
+from partialbatch.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ __all__ = ["Plan", "is_async", "plan"]
 INJECTED = ("record", "context", "lambda_context", "state")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Plan:
     """How a record function is to be called.
 

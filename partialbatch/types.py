@@ -5,9 +5,11 @@ The protocols are structural: a class of one's own needs no base class from here
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NewType, Protocol, TypedDict
+
+from partialbatch.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -110,7 +112,7 @@ class EventSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value
 class Unprocessed:
     """A record that was given to a producer and not accepted by the service.
 
@@ -125,12 +127,15 @@ class Unprocessed:
     """
 
     record: Any
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = MappingProxyType({})
     code: str | None = None
     message: str | None = None
     attempts: int = 0
     reason: str = "unsent"
     ambiguous: bool = False
+
+    __eq__ = object.__eq__  # each stands for one put
+    __hash__ = object.__hash__
 
 
 class SinkSession(Protocol):

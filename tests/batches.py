@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -121,3 +125,25 @@ class Clock:
     def get_remaining_time_in_millis(self) -> int:
         self.reads += 1
         return round((self.left - self._elapsed()) * 1000)
+
+
+FORK = ("-W", "ignore::DeprecationWarning") if sys.version_info >= (3, 12) else ()
+"""Options for scripts that fork: Python 3.12 and later warn of the threads that a child is without."""
+
+
+def script(body: str, *options: str) -> tuple[int, str, str]:
+    """Run a script in a Python of its own, all warnings errors; return its status and what it printed."""
+    head = (
+        f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import logging\nfrom batches import *\nfrom partialbatch import batch_handler\n"
+        # In its debug mode asyncio tells of each callback that a busy machine makes slow.
+        "logging.getLogger('asyncio').setLevel(logging.ERROR)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", *options, "-c", head + textwrap.dedent(body)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr

@@ -187,6 +187,7 @@ def test_closure():
         return Local
 
     assert _evaluated(function) is dict
+    assert _evaluated(function, {"Later": int}) is dict
     assert _evaluated(other) is Local
 
 

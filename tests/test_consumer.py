@@ -16,8 +16,8 @@ from batches import Clock, dynamodb, ids, kafka, kinesis, number, reported, sqs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partialbatch import FullBatchFailure, RawRecord, batch_handler
-from partialbatch.errors import EventError
+from partialbatch import FullBatchFailure, RawRecord, SQSRecord, batch_handler
+from partialbatch.errors import ConfigurationError, EventError
 from partialbatch.types import ErrorPolicy
 
 EVENTS = {
@@ -522,3 +522,28 @@ def test_async_window_end_inside_a_loop_raises_and_leaves_nothing_unawaited():
     with pytest.raises(RuntimeError, match="aprocess"):
         asyncio.run(main())
     gc.collect()
+
+
+def test_window_end_may_return_any_awaitable():
+    """What can be awaited is awaited, coroutine or not."""
+    awaited = []
+
+    class Later:
+        def __await__(self):
+            awaited.append(True)
+            yield from asyncio.sleep(0).__await__()
+
+    batch_handler(lambda record, state: 1, window_end=lambda state: Later())(window(["a"], isFinalInvokeForWindow=True))
+    assert awaited == [True]
+
+
+def test_a_view_of_another_source_is_refused():
+    """A function annotated for one source's view does not run over another's records."""
+
+    @batch_handler
+    def handler(record: SQSRecord):
+        return record.message_id
+
+    assert [entry.value for entry in handler.process(sqs(2)).results] == ["m0", "m1"]
+    with pytest.raises(ConfigurationError, match="'kinesis'"):
+        handler(kinesis(["a"]))

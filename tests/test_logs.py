@@ -221,6 +221,8 @@ def test_exceptions_that_raise(lines, error):
     shown = logging.Formatter().format(lines[0])
     assert type(error).__name__ in shown
     assert "raise error() if" in shown  # the traceback is the original's
+    if not isinstance(error, _Unequal):
+        assert repr(lines[0].exc_info[1])  # some formatters show it
 
 
 def test_what_is_short_is_logged_as_it_is():

@@ -57,7 +57,7 @@ def test_defaults():
 def test_options_are_the_parameters():
     """The typed options, the settings and what `resolve` takes have the same names."""
     names = set(inspect.signature(resolve).parameters)
-    assert set(Options.__annotations__) == set(Settings.__dataclass_fields__) == names
+    assert set(Options.__annotations__) == set(Settings.__match_args__) == names
 
 
 def test_unknown_option_is_a_type_error():

@@ -12,7 +12,7 @@ from typing import Any
 from partialbatch.errors import RecordError
 from partialbatch.producers.text import utf8_size
 
-__all__ = ["check_text", "check_token", "message_attributes"]
+__all__ = ["check_token", "message_attributes", "text_size"]
 
 _NAME = re.compile(r"(?!(?:aws|amazon)\.)(?!\.)(?!.*\.\.)[A-Za-z0-9_.-]{1,256}(?<!\.)", re.IGNORECASE)
 _TYPE = re.compile(r"(?:String|Number|Binary)(?:\..+)?")
@@ -23,16 +23,19 @@ _TOKEN = re.compile(r"[!-~]{1,128}")
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def check_text(text: str, field: str) -> None:
-    """Refuse characters that SQS does not take."""
+def text_size(text: str, field: str) -> int:
+    """Return the bytes of a text; refuse an empty one, and characters that SQS does not take."""
     # isprintable first: one pass in C, 5 times as fast as the pattern on 200 characters.
-    if text.isascii() and text.isprintable():
-        return
+    if text.isascii() and text.isprintable() and text:
+        return len(text)
+    if not text:
+        raise RecordError(field, "is empty, and it takes at least 1 character")
     found = _ILLEGAL.search(text)
     if found:
         raise RecordError(
             field, f"holds the illegal character U+{ord(found[0]):04X} at {found.start()}: escape it, or use base64"
         )
+    return utf8_size(text, field)
 
 
 def check_token(value: object, field: str) -> str:
@@ -96,6 +99,5 @@ def _size(row: Mapping[str, Any], field: str) -> int:
     if not value or not isinstance(value, bytes | bytearray if which == "BinaryValue" else str):
         raise RecordError(f"{field}.{which}", "is missing or empty")
     if isinstance(value, str):
-        check_text(value, field)
-        return len(kind) + utf8_size(value, field)
+        return len(kind) + text_size(value, field)
     return len(kind) + len(value)

@@ -71,6 +71,7 @@ class Books:
             pause = min(wait, until - self._settings.clock())
             if pause > 0:
                 return pause if pause < left else None
+            self._gate = None
         if self._pacer is None:
             return 0.0
         pause = self._pacer.pause(self._settings.clock())

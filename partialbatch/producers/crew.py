@@ -28,6 +28,7 @@ class Crew:
         self._changed = changed
         self._ready = ready
         self._step = step
+        self.busy = 0  # workers amid a step, those that sleep aside
         self._shift = 0
         self._running = False
         self._crash: BaseException | None = None
@@ -53,22 +54,37 @@ class Crew:
         if crash is not None:
             raise crash
 
-    def pause(self, seconds: float) -> None:
-        """Wait, but not past the end of the shift."""
+    def pause(self, seconds: float, sleep: Callable[[float], object] | None) -> None:
+        """Sleep in a worker; without a `sleep` of the caller's, not past the end of the shift."""
         with self._changed:
             shift = self._shift
-            self._changed.wait_for(lambda: self._shift != shift, seconds)
+            self.busy -= 1
+            self._changed.notify_all()
+            if sleep is None:
+                self._changed.wait_for(lambda: self._shift != shift, seconds)
+        try:
+            if sleep is not None:
+                sleep(seconds)
+        finally:
+            with self._changed:
+                self.busy += 1
 
     def _work(self, shift: int) -> None:
         while self._wait_for_work(shift):
+            crash = None
             try:
                 self._step()
             except BaseException as error:
-                with self._changed:
-                    self._crash = error
+                crash = error
+            with self._changed:
+                self.busy -= 1
+                self._changed.notify_all()
+                if crash is not None:
+                    self._crash = crash
                     self.dismiss()
 
     def _wait_for_work(self, shift: int) -> bool:
         with self._changed:
             self._changed.wait_for(lambda: self._shift != shift or self._ready())
+            self.busy += self._shift == shift
             return self._shift == shift

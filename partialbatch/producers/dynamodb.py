@@ -16,11 +16,11 @@ from partialbatch.producers.buffer import Buffer, Lanes
 from partialbatch.producers.entry import Entry, Fault, Kind, Stats
 from partialbatch.producers.items import Writer
 from partialbatch.producers.settings import CommonOptions, Limits, one_of
-from partialbatch.producers.tables import Tables, bare_name, check_key, identity
+from partialbatch.producers.tables import Tables
 from partialbatch.producers.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from partialbatch.producers.answers import Faults
 
@@ -29,6 +29,7 @@ __all__ = ["DynamoDBOptions", "DynamoDBProducer", "capacity", "check_capacity"]
 _LIMITS = Limits(entries=25, bytes=16_000_000)
 _LARGEST = 409_600
 _UNIT = 1_024
+_PUT = {"operation": "put"}
 # No value takes more on the wire than this many times DynamoDB's measure: True, with a
 # name of one letter, is `"a": {"BOOL": true}, ` for 2 bytes, a control character `\\u0000` for 1.
 _WIRE_FACTOR = 16
@@ -87,7 +88,7 @@ class DynamoDBProducer(Producer):
         Raises:
             RecordError: An item that DynamoDB would never take.
         """
-        self._engine.add(self.entry(item, {**options, "operation": "put"}))
+        self._engine.add(self.entry(item, {**options, "operation": "put"} if options else _PUT))
 
     def delete(self, key: Any, **options: Unpack[DynamoDBOptions]) -> None:
         """Delete the item of a key; send where a batch is full.
@@ -104,19 +105,27 @@ class DynamoDBProducer(Producer):
     def entry(self, record: Any, options: Mapping[str, Any]) -> Entry:
         if len(options) > 1:
             self._check(options)
-        table = options.get("table") or self._tables.default
-        if table is None:
-            raise RecordError("table", "is missing, and this producer writes to several")
-        names = self._tables.names(table)
-        item = _mapping(record if self._serializer is None else self._serializer(record))
+        table = self._tables.default if options is _PUT else options.get("table") or self._tables.default
+        item = record if self._serializer is None else self._serializer(record)
+        if type(item) is not dict:
+            item = _mapping(item)
         wire, size = self._writer.item(item)
-        check_key(wire, names)
+        key = self._tables.key(table, item, wire)
         if size > _LARGEST:
             raise RecordError.too_large("item", size, _LARGEST)
-        request = _request(options.get("operation", "put"), wire, names)
-        key = (bare_name(table), identity(wire, names))
+        if options is _PUT or options.get("operation", "put") == "put":
+            request = {"PutRequest": {"Item": wire}}
+        else:
+            request = self._delete(options["operation"], wire, len(key) - 1)
         bytes_ = size * _WIRE_FACTOR if size <= self._small else _wire_size(request, self._settings.max_bytes)
         return Entry(self._next(), record, options, (table, request, size), bytes_, key)
+
+    def _delete(self, operation: Any, wire: dict[str, Any], key_attributes: int) -> dict[str, Any]:
+        if operation != "delete":
+            raise RecordError("operation", f"is {operation!r}; it takes 'put' or 'delete'")
+        if len(wire) > key_attributes:
+            raise RecordError("key", f"has {len(wire)} attributes, and the table's key has {key_attributes}")
+        return {"DeleteRequest": {"Key": wire}}
 
     def _buffer(self, stats: Stats, *, ordered: bool, lent: bool) -> Buffer:
         # In a session each item's fate is asked for: one that was left out for a later one, which is then
@@ -136,16 +145,12 @@ class DynamoDBProducer(Producer):
         unprocessed = answer.get("UnprocessedItems")
         if not unprocessed:
             return []
-        left = set(self._keys(unprocessed))
+        left = {
+            self._tables.answered(table, _item(request))
+            for table, requests in unprocessed.items()
+            for request in requests
+        }
         return [_UNPROCESSED if entry.key in left else None for entry in entries]
-
-    def _keys(self, unprocessed: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Any]:
-        for table, requests in unprocessed.items():
-            names = self._tables.find(table)
-            for request in requests:
-                wire = request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"]
-                if names and all(name in wire for name in names):
-                    yield bare_name(table), identity(wire, names)
 
     def weigh(self, entries: Sequence[Entry]) -> float:
         """Return the write capacity units, one a KiB begun."""
@@ -169,14 +174,10 @@ def _mapping(item: Any) -> Mapping[str, Any]:
         ) from None
 
 
-def _request(operation: Any, wire: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    if operation == "put":
-        return {"PutRequest": {"Item": wire}}
-    if operation != "delete":
-        raise RecordError("operation", f"is {operation!r}; it takes 'put' or 'delete'")
-    if len(wire) > len(names):
-        raise RecordError("key", f"has more than the key attributes {', '.join(names)}")
-    return {"DeleteRequest": {"Key": wire}}
+def _item(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the item or key of a request."""
+    put = request.get("PutRequest")
+    return request["DeleteRequest"]["Key"] if put is None else put["Item"]  # type: ignore[no-any-return] # a dict
 
 
 def _wire_size(request: dict[str, Any], most: int) -> int:

@@ -182,11 +182,14 @@ class Engine:
                 left = self._left()
                 if left <= 0:
                     self._books.give_up(_DEADLINE)
-                if not self._buffer.held:
-                    return
                 if self._crew is not None:
                     self._crew.check()
+                    # A worker amid a step may still have an error to tell.
+                    if not self._buffer.held and not self._crew.busy:
+                        return
                     self._crew.wake()
+                elif not self._buffer.held:
+                    return
                 # What is held is in flight in another thread, which will say so.
                 self._wait(min(_LOOK, left) if left > 0 else _LOOK)
 
@@ -220,12 +223,10 @@ class Engine:
         return True
 
     def _sleep(self, seconds: float) -> None:
-        if self._settings.sleep is not None:
-            self._settings.sleep(seconds)
-        elif self._crew is not None:
-            self._crew.pause(seconds)
+        if self._crew is not None:
+            self._crew.pause(seconds, self._settings.sleep)
         else:
-            time.sleep(seconds)
+            (self._settings.sleep or time.sleep)(seconds)
 
     def _send(self, batch: list[Entry], *, suspect: bool) -> None:
         """Make the call; whatever happens, its records are settled or back in the buffer."""

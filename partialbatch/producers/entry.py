@@ -71,7 +71,7 @@ class Stats:
 class Entry:
     """One record on its way; a plain slotted class, as a dataclass takes 60 ns more to make."""
 
-    __slots__ = ("attempts", "fault", "key", "options", "record", "seq", "size", "wire")
+    __slots__ = ("attempts", "fault", "flying", "key", "options", "record", "seq", "size", "wire")
 
     def __init__(
         self, seq: int, record: Any, options: Mapping[str, Any], wire: Any, size: int, key: Hashable = None
@@ -82,6 +82,7 @@ class Entry:
         self.wire = wire
         self.size = size
         self.key = key
+        self.flying = False  # kept by a buffer that must not replace what is in flight
         self.attempts = 0
         self.fault: Fault | None = None
 
@@ -116,7 +117,7 @@ class Entry:
         fault = self.fault or Fault(Kind.UNSENT)
         return Unprocessed(
             self.record,
-            self.options,
+            dict(self.options),
             code=fault.code,
             message=fault.message,
             attempts=self.attempts,

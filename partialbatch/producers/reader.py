@@ -17,7 +17,7 @@ from partialbatch.producers.engine import Engine
 from partialbatch.producers.entry import Entry, Fault, Kind, Stats
 from partialbatch.producers.items import Writer, from_wire
 from partialbatch.producers.settings import CommonOptions, Limits, Settings, text
-from partialbatch.producers.tables import check_key, identity
+from partialbatch.producers.tables import key_of, with_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -119,14 +119,13 @@ class DynamoDBReader:
 def _entries(keys: Iterable[Any]) -> Iterator[Entry]:
     """Check and serialise keys."""
     writer = Writer(convert_floats=True)
-    names: tuple[str, ...] = ()
+    names: tuple[tuple[str, int], ...] = ()
     for seq, key in enumerate(keys):
         if not isinstance(key, Mapping) or not 1 <= len(key) <= _KEY_ATTRIBUTES:
             raise RecordError("key", "is no dict of 1 or 2 key attributes")
-        names = names or tuple(key)
+        names = names or with_limits(tuple(key))
         wire, _ = writer.item(key)
-        check_key(wire, names)
-        yield Entry(seq, key, {}, wire, 0, identity(wire, names))
+        yield Entry(seq, key, {}, wire, 0, key_of(wire, names))
 
 
 class _Reading:
@@ -154,9 +153,11 @@ class _Reading:
 
     def read(self, answer: Any, entries: Sequence[Entry], stats: Stats) -> Faults:
         stats.consumed_capacity += capacity(answer)
-        names = tuple(entries[0].wire)
-        found = {identity(item, names): item for items in answer["Responses"].values() for item in items}
-        left = {identity(key, names) for page in (answer.get("UnprocessedKeys") or {}).values() for key in page["Keys"]}
+        names = with_limits(tuple(entries[0].wire))
+        found: dict[Hashable, Any] = {
+            key_of(item, names): item for items in answer["Responses"].values() for item in items
+        }
+        left = {key_of(key, names) for page in (answer.get("UnprocessedKeys") or {}).values() for key in page["Keys"]}
         fault = _CUT if len(left) < len(entries) else _THROTTLED
         faults: Faults = [fault if entry.key in left else None for entry in entries]
         for entry, failed in zip(entries, faults, strict=True):

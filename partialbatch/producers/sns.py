@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from partialbatch.errors import RecordError
 from partialbatch.producers.answers import Faults, by_id
-from partialbatch.producers.attributes import check_text, message_attributes
+from partialbatch.producers.attributes import message_attributes, text_size
 from partialbatch.producers.entry import Entry, Stats
 from partialbatch.producers.fifo import FifoProducer
 from partialbatch.producers.settings import CommonOptions, Limits, whole
-from partialbatch.producers.text import to_text, utf8_size
+from partialbatch.producers.text import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,12 +92,9 @@ class SNSProducer(FifoProducer):
 
     def entry(self, record: Any, options: Mapping[str, Any]) -> Entry:
         text = to_text(record, "Message", self._serializer)
-        if not text:
-            raise RecordError("Message", "is empty, and SNS takes 1 character at the least")
-        check_text(text, "Message")
+        size = text_size(text, "Message")
         seq = self._next()
         wire: dict[str, Any] = {"Id": str(seq), "Message": text}
-        size = utf8_size(text, "Message")
         if options or self._fifo:
             self._check(options)
             size += self._optional(wire, options)

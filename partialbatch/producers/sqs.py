@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from partialbatch.errors import RecordError
 from partialbatch.producers.answers import Faults, by_id
-from partialbatch.producers.attributes import check_text, message_attributes
+from partialbatch.producers.attributes import message_attributes, text_size
 from partialbatch.producers.entry import Entry, Stats
 from partialbatch.producers.fifo import FifoProducer
 from partialbatch.producers.settings import CommonOptions, Limits
-from partialbatch.producers.text import to_text, utf8_size
+from partialbatch.producers.text import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,12 +89,9 @@ class SQSProducer(FifoProducer):
 
     def entry(self, record: Any, options: Mapping[str, Any]) -> Entry:
         body = to_text(record, "MessageBody", self._serializer)
-        if not body:
-            raise RecordError("MessageBody", "is empty, and SQS takes 1 character at the least")
-        check_text(body, "MessageBody")
+        size = text_size(body, "MessageBody")
         seq = self._next()
         wire: dict[str, Any] = {"Id": str(seq), "MessageBody": body}
-        size = utf8_size(body, "MessageBody")
         if options or self._fifo:
             self._check(options)
             size += self._optional(wire, options)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["encoded", "plain", "to_bytes", "to_text", "utf8_size"]
 
+# A constant: `bytes | bytearray` in a call is built anew each time, 200 ns.
+_BINARY = (bytes, bytearray, memoryview)
 _ADVICE = "give it as str, bytes, dict, dataclass or pydantic model, or give serializer="
 
 
@@ -45,9 +47,11 @@ def to_text(record: Any, field: str, serializer: Callable[[Any], Any] | None) ->
     value = record if serializer is None else serializer(record)
     if type(value) is str:
         return value
+    if type(value) is dict:
+        return encoded(value, field)
     if isinstance(value, str):
         return str.__str__(value)
-    if isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, _BINARY):
         try:
             return bytes(value).decode()
         except UnicodeDecodeError as error:
@@ -60,9 +64,14 @@ def to_bytes(record: Any, field: str, serializer: Callable[[Any], Any] | None) -
     value = record if serializer is None else serializer(record)
     if type(value) is bytes:
         return value
-    if isinstance(value, bytes | bytearray | memoryview):
+    if type(value) is dict:
+        return _utf8(encoded(value, field), field)
+    if isinstance(value, _BINARY):
         return bytes(value)
-    text = value if isinstance(value, str) else encoded(value, field)
+    return _utf8(value if isinstance(value, str) else encoded(value, field), field)
+
+
+def _utf8(text: str, field: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
@@ -73,4 +82,4 @@ def utf8_size(text: str, field: str) -> int:
     """Return the bytes that a text takes as UTF-8."""
     if text.isascii():
         return len(text)
-    return len(to_bytes(text, field, None))
+    return len(_utf8(text, field))

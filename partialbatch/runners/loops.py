@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import inspect
 import os
 import threading
 from contextvars import copy_context
@@ -71,7 +72,7 @@ def run_in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     finally:
         # An interrupt in a task of the user's own, a second Ctrl-C, or `loop.stop()` ends the loop's
         # run with records in flight, which would go on in the next invocation: closing ends them.
-        if coroutine.cr_frame is not None:
+        if inspect.getcoroutinestate(coroutine) != inspect.CORO_CLOSED:
             kept.runner.close()
 
 

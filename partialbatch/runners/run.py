@@ -74,7 +74,7 @@ class Run:
         *("groups", "is_ordered", "deliveries", "buried", "waiting", "collects", "resumed", "around", "on_end"),
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a run is made of
         self,
         source: str,
         records: Sequence[RawRecord],

@@ -21,7 +21,9 @@ __all__ = ["drain", "drive", "in_order"]
 T = TypeVar("T")
 
 
-def in_order(run: Run, deadline: Deadline | None, *, stops: bool) -> None:
+def in_order(  # noqa: C901 - one loop: the calls that would make it two cost each record a quarter more
+    run: Run, deadline: Deadline | None, *, stops: bool
+) -> None:
     """Run all records in event order, the step inlined: a quarter of the time that `drain` takes.
 
     Args:
@@ -41,7 +43,7 @@ def in_order(run: Run, deadline: Deadline | None, *, stops: bool) -> None:
         if clock is not None:
             if read:
                 now = clock()
-                if now - started > slowest:
+                if now - started > slowest:  # noqa: PLR1730 - `max` takes three times as long
                     slowest = now - started
                 if now + slowest > end:
                     run.left_over, unrun = DEADLINE, 1

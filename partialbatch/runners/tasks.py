@@ -118,18 +118,18 @@ def with_timeout(invoke: Callable[[RawRecord], Any], seconds: float) -> Callable
     """Wrap a call so that it is cancelled, and fails with a `TimeoutError`, after some seconds."""
 
     async def limited(raw: RawRecord) -> Any:
+        value: Any = None
         try:
             async with asyncio.timeout(None) as limit:
                 # In an empty context, as the alarm above.
                 Context().run(limit.reschedule, asyncio.get_running_loop().time() + seconds)
                 value = invoke(raw)
-                if is_awaitable(value):
-                    value = await value
-            if not limit.expired():
-                return value
+                value = await value if is_awaitable(value) else value
         except TimeoutError:
             if not limit.expired():
                 raise
-        raise TimeoutError(f"the record ran longer than record_timeout={seconds:g} s and was cancelled")
+        if limit.expired():
+            raise TimeoutError(f"the record ran longer than record_timeout={seconds:g} s and was cancelled")
+        return value
 
     return limited

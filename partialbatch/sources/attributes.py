@@ -46,10 +46,10 @@ def _value(attribute: dict[str, Any]) -> Any:
     return _CONVERT[kind](value)
 
 
-def _string(value: Any, kind: str = "S") -> str:
+def _string(value: Any) -> str:
     if isinstance(value, str):
         return value
-    raise PayloadError.field(kind, "text", value)
+    raise PayloadError.field("S", "text", value)
 
 
 def _boolean(value: Any) -> bool:
@@ -64,7 +64,9 @@ def _binary(value: Any) -> bytes:
 
 def _number(value: Any) -> Decimal:
     # DynamoDB writes numbers as text; Decimal would take tuples and booleans too.
-    return Decimal(_string(value, "N"))
+    if isinstance(value, str):
+        return Decimal(value)
+    raise PayloadError.field("N", "text", value)
 
 
 def _list(values: Any, kind: str = "L") -> list[Any]:

@@ -173,7 +173,10 @@ class Proxy:
             if at not in kept
         )
         if not kept:
-            xml = f'<PublishBatchResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishBatchResult><Failed>{failed}</Failed></PublishBatchResult></PublishBatchResponse>'
+            inner = f"<PublishBatchResult><Failed>{failed}</Failed></PublishBatchResult>"
+            xml = (
+                f'<PublishBatchResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">{inner}</PublishBatchResponse>'
+            )
             return 200, {"Content-Type": "text/xml"}, xml.encode()
         for new, at in enumerate(kept, start=1):
             rest += [(f"PublishBatchRequestEntries.member.{new}.{name}", value) for name, value in entries[numbers[at]]]
@@ -191,7 +194,8 @@ def throttling(headers, *, form):
     """Return a throttled call, in the protocol in which it was made."""
     code = "ThrottlingException"
     if form:
-        xml = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>slow</Message></Error></ErrorResponse>"
+        error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>slow</Message></Error>"
+        xml = f"<ErrorResponse>{error}</ErrorResponse>"
         return 400, {"Content-Type": "text/xml"}, xml.encode()
     if headers.get("smithy-protocol") == "rpc-v2-cbor":
         body = b"\xa1\x66__type" + bytes([0x60 + len(code)]) + code.encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 
 import pydantic
 import pytest
@@ -206,6 +207,7 @@ class Model(pydantic.BaseModel):
 @pytest.mark.parametrize(
     ("item", "wire"),
     [
+        (MappingProxyType({"pk": 3}), {"pk": {"N": "3"}}),
         (Row(1, ["a"]), {"pk": {"N": "1"}, "tags": {"L": [{"S": "a"}]}}),
         (Model(pk=2, inner={"a": Decimal("1.5")}), {"pk": {"N": "2"}, "inner": {"M": {"a": {"N": "1.5"}}}}),
     ],
@@ -344,7 +346,7 @@ def test_floats_are_refused_where_not_finite_even_if_converted():
 def test_a_delete_takes_the_key_alone():
     """Further attributes in a key are refused, and so is another operation."""
     producer = make(Table())
-    with pytest.raises(RecordError, match="more than the key attributes pk"):
+    with pytest.raises(RecordError, match="key: has 2 attributes, and the table's key has 1"):
         producer.delete({"pk": 1, "x": 2})
     with pytest.raises(RecordError, match="it takes 'put' or 'delete'"):
         producer.entry({"pk": 1}, {"operation": "upsert"})

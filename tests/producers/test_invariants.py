@@ -314,7 +314,7 @@ def test_a_fatal_error_hands_everything_back_until_the_next_flush(workers):
     """After one fatal call no further one is made before `flush`; then sending is tried again."""
     client = Scripted(["fatal"])
     producer = SQSProducer("q", **options(client, workers))
-    given_records = records(30)
+    given_records = records(60)
     for record in given_records[:25]:
         producer.put(record)
     back = producer.flush()
@@ -355,6 +355,49 @@ def test_seconds_left_are_asked_before_each_call_and_each_wait():
     assert [entry.reason for entry in back] == ["deadline"]
     assert back[0].code == "RequestThrottled"
     assert 1 <= back[0].attempts <= 2
+
+
+def test_a_wait_is_not_lengthened_by_rounding():
+    """(1e9 + 0.1) - 1e9 is more than 0.1; the wait is not."""
+    client = Scripted(["t"], clock=Clock(1e9))
+    producer = SQSProducer("q", **options(client, random=lambda: 1.0))
+    producer.put({"n": 0})
+    assert producer.flush() == []
+    assert client.clock.sleeps == [0.1]
+
+
+@pytest.mark.parametrize(("script", "sent"), [(["r", "t", "t"], 5), (["t", "t", ".t", "t", "t"], 6)])
+def test_only_calls_without_any_progress_are_stalls(script, sent):
+    """A rejection is no stall and makes up for none; an acknowledgement starts the count anew."""
+    client = Scripted(script + ["t"] * 9, clock=Clock())
+    producer = SQSProducer("q", **options(client, max_entries=2, backoff=Backoff(0.1, 1, 4)))
+    for record in records(2 if script[0] == "t" else 3):
+        producer.put(record)
+    producer.flush()
+    assert len(client.calls) == sent + (1 if script[0] == "t" else 0)
+
+
+def test_a_held_group_goes_on_after_the_flush():
+    """on_rejected_group='hold' holds until the caller was told."""
+    client = Scripted(["r"])
+    producer = SQSProducer("q.fifo", on_rejected_group="hold", **options(client))
+    for record in records(2):
+        producer.put(record, message_group_id="g")
+    assert [entry.reason for entry in producer.flush()] == ["rejected", "unsent"]
+    producer.put({"n": 2}, message_group_id="g")
+    assert producer.flush() == []
+    assert client.accepted == [2]
+
+
+def test_a_time_limit_ends_with_its_flush():
+    """What is put after flush(0) is sent as ever."""
+    client = Scripted()
+    producer = SQSProducer("q", **options(client))
+    producer.put({"n": 0})
+    assert [entry.reason for entry in producer.flush(0)] == ["deadline"]
+    for number in range(1, 11):
+        producer.put({"n": number})
+    assert client.accepted == list(range(1, 11))
 
 
 @pytest.mark.parametrize(

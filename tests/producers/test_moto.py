@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -29,7 +30,10 @@ RECORDS = 60
 def moto():
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    yield server.get_host_and_port()[1]
+    port = server.get_host_and_port()[1]
+    # moto's store belongs to the process: another test may have left something there.
+    urlopen(Request(f"http://127.0.0.1:{port}/moto-api/reset", method="POST")).close()
+    yield port
     server.stop()
 
 

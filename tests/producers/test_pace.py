@@ -156,3 +156,20 @@ def test_the_floor_follows_the_longest_wait():
     assert producer.flush() == []
     assert 5.0 <= producer.stats.rate < 10.0
     assert max(clock.sleeps) <= 2.0 + 0.02
+
+
+def test_a_sleep_that_ends_early_is_not_repeated():
+    """One pause a call: with a clock that sleeping does not move, the call is made all the same."""
+    clock = Clock()
+    stream = Limited(clock, 100, latency=0.6)
+    pauses = []
+    producer = KinesisProducer(
+        "s", client=stream, max_entries=200, clock=clock, sleep=pauses.append, random=lambda: 0.0
+    )
+    for _ in range(600):
+        producer.put(b"x", partition_key="k")
+    stream.rate = stream.tokens = 1e9
+    for _ in range(2_000):
+        producer.put(b"x", partition_key="k")
+    assert producer.flush() == []
+    assert producer.stats.paced == len(pauses) > 0

@@ -442,7 +442,9 @@ def test_a_time_limit_is_a_number(seconds):
 
 def test_importing_producers_loads_neither_boto3_nor_pydantic():
     """What is not needed is not loaded; a client given by the caller needs no boto3 at all."""
-    code = "import sys; from partialbatch.producers import SQSProducer; SQSProducer('q', client=object()); print(*sys.modules)"
+    code = (
+        "import sys; from partialbatch.producers import SQSProducer as P; P('q', client=object()); print(*sys.modules)"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"boto3", "botocore", "pydantic", "asyncio"} & set(loaded)
 

@@ -97,13 +97,27 @@ def test_workers_send_side_by_side():
     assert sorted(client.accepted) == list(range(5))
 
 
+def test_batch_ordering_makes_one_call_at_a_time():
+    """A group's messages could be in two calls: the second waits for the first."""
+    client = Gated()
+    producer = SQSProducer("q.fifo", ordering="batch", client=client, max_entries=1, workers=3)
+    for number in range(3):
+        producer.put({"n": number}, message_group_id="only")
+    assert client.begun.acquire(timeout=10)
+    assert not client.begun.acquire(timeout=0.1)
+    for _ in range(3):
+        client.gate.release()
+    assert producer.flush() == []
+    assert client.accepted == [0, 1, 2]
+
+
 def test_workers_end_with_the_flush():
     """No thread is left behind, also where one was waiting for its next attempt."""
     client = Scripted(["throttle"] * 50)
     producer = SQSProducer("q", client=client, workers=2, random=lambda: 1.0, backoff=Backoff(30, 60, 99))
     for number in range(10):
         producer.put({"n": number})
-    while not client.calls:
+    while producer.stats.waits < 2:  # both sleep for 30 s
         time.sleep(0.001)
     back = producer.flush(0.1)
     assert len(back) == 10

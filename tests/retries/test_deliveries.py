@@ -126,9 +126,9 @@ def test_streams(policy, source, kind, workers):
     def check(groups, failures, refusals, batch_size, size):
         sink = ScriptedSink(refusals, size=size)
         handler = make(Work(failures), kind, workers, sink=sink, error_policy=policy)
-        delivery = SimulatedStream(
-            numbered(groups), source=source, partition_keys=groups, batch_size=batch_size
-        ).run(handler)
+        delivery = SimulatedStream(numbered(groups), source=source, partition_keys=groups, batch_size=batch_size).run(
+            handler
+        )
         delivery.assert_nothing_lost()
         order = firsts(sink.accepted)
         assert sorted(order) == list(range(len(groups)))

@@ -7,7 +7,7 @@ from unittest.mock import MagicMock
 
 import pytest
 from batches import Clock
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from partialbatch.runners.deadline import Deadline
@@ -27,6 +27,7 @@ def test_an_attribute_that_cannot_be_called_is_no_clock():
     assert Deadline.of(type("Odd", (), {"get_remaining_time_in_millis": 5})(), 0.5) is None
 
 
+@example(700, 500, 200)  # in floating point 0.2 - 0.7 is more than -0.5
 @given(st.integers(0, 10_000), st.integers(0, 5_000), st.integers(0, 5_000))
 def test_a_record_starts_only_if_margin_and_slowest_are_left(left, margin, slowest):
     """To the millisecond: exactly enough left is enough, one less is not."""
@@ -58,9 +59,8 @@ def test_the_slowest_record_counts_not_the_last():
 
 def test_the_runtime_clients_context_is_read_by_the_wall_clock():
     """The context of the real runtime client gives the same deadline, from one call of its method."""
-    from awslambdaric.lambda_context import LambdaContext
-
-    context = LambdaContext("id", None, None, int(time.time() * 1000) + 2_000, "arn")
+    module = pytest.importorskip("awslambdaric.lambda_context", reason="the bare run of the core goes without")
+    context = module.LambdaContext("id", None, None, int(time.time() * 1000) + 2_000, "arn")
     deadline = Deadline.of(context, 0.5)
     assert 1.3 < deadline.seconds_left <= 1.5
     assert deadline.allows()

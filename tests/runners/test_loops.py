@@ -4,82 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import subprocess
-import sys
-import textwrap
 import threading
 import weakref
 
-import aiohttp
 import pytest
-from aiohttp import web
-from batches import number, sqs
+from batches import FORK, number, script, sqs
 
 from partialbatch import batch_handler
-from partialbatch.runners.loops import run_in_loop
-
-
-def script(body, *options):
-    """Run a script in a Python of its own, all warnings errors, and return its status and what it printed."""
-    head = "import sys\nsys.path.insert(0, %r)\nfrom batches import *\nfrom partialbatch import batch_handler\n"
-    here = os.path.join(os.path.dirname(__file__), os.pardir)
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", *options, "-c", head % here + textwrap.dedent(body)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-FORK = ("-W", "ignore::DeprecationWarning") if sys.version_info >= (3, 12) else ()
-
-
-@pytest.fixture
-def echo():
-    """Serve, on a loopback port, what it is asked; gives the address."""
-    ready, done, address = threading.Event(), asyncio.Event(), []
-
-    async def answer(request):
-        return web.Response(text=request.query["n"])
-
-    async def main():
-        application = web.Application()
-        application.router.add_get("/", answer)
-        runner = web.AppRunner(application)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        address.extend([asyncio.get_running_loop(), f"http://127.0.0.1:{runner.addresses[0][1]}/?n="])
-        ready.set()
-        await done.wait()
-        await runner.cleanup()
-
-    server = threading.Thread(target=asyncio.run, args=(main(),))
-    server.start()
-    assert ready.wait(20)
-    yield address[1]
-    address[0].call_soon_threadsafe(done.set)
-    server.join()
-
-
-def test_two_invocations_and_two_handlers_share_a_lock_and_a_session(echo):
-    """A lock and an HTTP session made in the first invocation work in the second, and in another handler."""
-    shared = {}
-
-    async def body(record):
-        if not shared:
-            shared.update(lock=asyncio.Lock(), session=aiohttp.ClientSession())
-        async with shared["lock"]:
-            await asyncio.sleep(0)
-        async with shared["session"].get(f"{echo}{number(record)}") as response:
-            return int(await response.text())
-
-    first, second = (batch_handler(body, max_concurrency=workers) for workers in (4, 2))
-    for handler in (first, first, second):
-        assert [entry.value for entry in handler.process(sqs(8)).results] == list(range(8))
-    run_in_loop(shared["session"].close)
+from partialbatch.runners import loops
 
 
 def test_the_loop_stays_the_same_and_a_thread_has_its_own():
@@ -302,3 +234,12 @@ def test_a_fork_before_the_first_loop_is_no_matter():
         """,
         *FORK,
     ) == (0, "fine\n", "")
+
+
+def test_a_thread_without_a_loop_leaves_none_behind():
+    """A fork in a thread that made no loop has nothing to forget."""
+    kept = list(loops._inherited)
+    thread = threading.Thread(target=loops._forget)
+    thread.start()
+    thread.join()
+    assert loops._inherited == kept

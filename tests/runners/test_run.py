@@ -84,18 +84,29 @@ def test_interrupts_propagate_once_running_records_have_ended(workers, interrupt
         ended.append(number(record))
 
     handler = batch_handler(waiting if asynchronous else plain, max_concurrency=workers)
+    calls = {
+        "handle": handler,
+        "process": handler.process,
+        "aprocess": lambda event: asyncio.run(handler.aprocess(event)),
+    }
     with pytest.raises(interrupt, match="now"):
-        if call == "handle":
-            handler(sqs(50))
-        elif call == "process":
-            handler.process(sqs(50))
-        else:
-            asyncio.run(handler.aprocess(sqs(50)))
+        calls[call](sqs(50))
     assert sorted(begun) == sorted([*ended, 1])
     if workers == 1:
         assert begun == [0, 1]
     elif asynchronous:
         assert begun == [0, 1, 2, 3]
+
+
+def test_the_first_of_two_interrupts_is_raised():
+    """What was interrupted first is what the caller sees."""
+
+    @batch_handler(max_concurrency=2)
+    async def handler(record):
+        raise SystemExit("first") if number(record) == 0 else KeyboardInterrupt("second")
+
+    with pytest.raises(SystemExit, match="first"):
+        handler(sqs(2))
 
 
 class Odd(BaseException):
@@ -167,12 +178,12 @@ def test_durations_and_values_are_those_of_their_record():
 
     @batch_handler(max_concurrency=3)
     async def handler(record):
-        await asyncio.sleep(0.03 if number(record) == 1 else 0)
+        await asyncio.sleep(0.3 if number(record) == 1 else 0)
         if number(record) == 2:
             raise ValueError
         return number(record)
 
     results = handler.process(sqs(3)).results
     assert [entry.value for entry in results] == [0, 1, None]
-    assert results[1].duration >= 0.029 > results[0].duration >= 0
+    assert results[1].duration >= 0.29 > results[0].duration >= 0
     assert results[2].duration >= 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -43,7 +44,7 @@ def check_groups(groups, spans):
         members = [index for index, name in enumerate(groups) if name == group]
         ran = [index for index in members if index in spans]
         assert ran == members[: len(ran)]
-        for earlier, later in zip(ran, ran[1:], strict=False):
+        for earlier, later in pairwise(ran):
             assert spans[earlier][1] <= spans[later][0]
 
 

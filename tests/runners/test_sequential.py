@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from batches import Clock, dynamodb, kafka, kinesis, number, reported, sqs
 from hypothesis import given
@@ -9,11 +11,10 @@ from hypothesis import strategies as st
 
 from partialbatch import FullBatchFailure, batch_handler
 from partialbatch.runners.sequential import drive
-from partialbatch.runners.tasks import asyncio
 
 OUTCOMES = st.sampled_from(["fine", "value", "fails", "cancelled", "generator"])
 EVENTS = {
-    "sqs": lambda count: sqs(count),
+    "sqs": sqs,
     "fifo": lambda count: sqs(count, groups=[f"g{index % 2}" for index in range(count)]),
     "kinesis": lambda count: kinesis(["k"] * count),
     "dynamodb": lambda count: dynamodb(["k"] * count),
@@ -39,7 +40,9 @@ def act(outcome):
     st.none() | st.integers(0, 30),
     st.lists(st.integers(0, 5), min_size=12, max_size=12),
 )
-def test_the_handler_and_process_agree(source, outcomes, policy, receives, left, durations):
+def test_the_handler_and_process_agree(  # noqa: PLR0913, PLR0917 - what a batch may be made of
+    source, outcomes, policy, receives, left, durations
+):
     """The inlined runner of ``handler(...)`` and the step of ``.process(...)`` do the same to any batch."""
     clock = None if left is None else Clock(left)
     calls = []

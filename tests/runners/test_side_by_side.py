@@ -263,16 +263,15 @@ def test_a_groups_next_record_starts_as_soon_as_the_one_before_ends(kind):
                 all_fast.set()
 
     else:
-        fast = []
+        all_fast_ended = asyncio.Event()
 
         @batch_handler(max_concurrency=2)
         async def handler(record):
             if record.group == "slow":
-                while len(fast) < 3:
-                    await asyncio.sleep(0)
-            else:
-                fast.append(1)
+                await all_fast_ended.wait()
             done.append(number(record))
+            if number(record) == 3:
+                all_fast_ended.set()
 
     assert handler(event) == {"batchItemFailures": []}
     assert done == [1, 2, 3, 0]
@@ -291,7 +290,7 @@ def test_stop_lets_what_runs_finish_and_starts_nothing_more(asynchronous):
         both.wait(10)
         if index == 0:
             raise ValueError
-        time.sleep(0.02)
+        time.sleep(0.3)
 
     async def waiting(record):
         index = number(record)
@@ -299,7 +298,7 @@ def test_stop_lets_what_runs_finish_and_starts_nothing_more(asynchronous):
         await asyncio.sleep(0)
         if index == 0:
             raise ValueError
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
 
     result = batch_handler(waiting if asynchronous else plain, max_concurrency=2).process(event)
     assert sorted(ran) == [0, 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import gc
 import logging
 import sys
@@ -55,7 +56,6 @@ def test_whatever_is_async_is_awaited(function, workers):
 
 def test_a_sync_wrapper_of_an_async_function_may_answer_itself():
     """Where a wrapper decides not to call the async function, what it returns is the value."""
-    import functools
 
     async def inner(record):
         return "inner"
@@ -153,6 +153,22 @@ def test_a_task_that_swallows_its_cancellation_fails_all_the_same(in_virtual_tim
     assert "re-raise the CancelledError" in str(result.results[0].error)
     (line,) = [entry for entry in caplog.records if hasattr(entry, "batch_left_over")]
     assert line.batch_left_over == 3
+
+
+def test_what_the_margin_cut_short_is_told_after_a_stop_too(in_virtual_time, caplog):
+    """A batch that had stopped for a failure still warns of what the deadline cancelled."""
+
+    async def main(loop):
+        @batch_handler(max_concurrency=2, deadline_margin=1)
+        async def handler(record):
+            await asyncio.sleep(1 + 99 * number(record))
+            raise ValueError
+
+        return await handler.aprocess(sqs(3, groups=["a", "b", "c"]), Clock(10, loop.time))
+
+    assert statuses(in_virtual_time(main)) == ["failed", "failed", "skipped"]
+    (line,) = [entry for entry in caplog.records if hasattr(entry, "batch_left_over")]
+    assert line.batch_left_over == 2
 
 
 def test_a_task_cancelled_before_its_first_step_was_not_started(in_virtual_time):
@@ -265,23 +281,25 @@ def test_a_cancelled_caller_gets_its_cancellation_after_the_tasks(presses, insid
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_cancelled_caller_waits_for_threads(presses, workers):
     """A plain function's thread cannot be cancelled: the caller gets its cancellation once no record runs."""
-    running, started = [], []
+    running, started, begun, go = [], [], threading.Event(), threading.Event()
 
     @batch_handler(max_concurrency=workers)
     def handler(record):
         running.append(1)
         started.append(number(record))
-        time.sleep(0.05)
+        if len(started) == workers:
+            begun.set()
+        assert go.wait(20)
         running.pop()
 
     async def main():
         task = asyncio.ensure_future(handler.aprocess(sqs(60)))
-        while len(started) < workers:
-            await asyncio.sleep(0.001)
+        assert await asyncio.to_thread(begun.wait, 20)
         for _ in range(presses):
             task.cancel()
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
         assert not task.done()
+        go.set()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert not running
@@ -317,24 +335,22 @@ def test_a_loop_that_ends_waits_for_the_threads_of_its_batches():
 
 def test_a_plain_function_does_not_block_the_callers_loop():
     """``aprocess`` runs plain functions beside the loop, with the caller's context."""
-    seen = []
+    seen, begun, go = [], threading.Event(), threading.Event()
 
     @batch_handler
     def handler(record):
         seen.append((variable.get(), threading.current_thread() is threading.main_thread()))
-        time.sleep(0.02)
+        begun.set()
+        assert go.wait(20)
 
     async def main():
         variable.set("here")
         batch = asyncio.ensure_future(handler.aprocess(sqs(2)))
-        ticks = 0
-        while not batch.done():
-            ticks += 1
-            await asyncio.sleep(0.001)
+        assert await asyncio.to_thread(begun.wait, 20)
+        go.set()
         assert (await batch).response == {"batchItemFailures": []}
-        return ticks
 
-    assert asyncio.run(main()) > 3
+    asyncio.run(main())
     assert seen == [("here", False)] * 2
 
 
@@ -418,10 +434,13 @@ def test_nothing_is_referenced_after_the_call(workers):
     class Tracked(dict):
         """A dict that takes weak references."""
 
-    alive = []
+    alive, timers = [], []
 
     @batch_handler(max_concurrency=workers, record_timeout=600)
     async def handler(record):
+        if not timers:
+            # At the head of the loop's heap, so that cancelled timers behind it stay there.
+            timers.append(asyncio.get_running_loop().call_later(60, print, context=contextvars.Context()))
         variable.set(record)
         alive.append(weakref.ref(record.raw["tracked"]))
         await asyncio.sleep(0)
@@ -444,6 +463,7 @@ def test_nothing_is_referenced_after_the_call(workers):
     finally:
         logging.disable(logging.NOTSET)
     gc.collect()
+    timers[0].cancel()
     assert len(alive) == 13
     assert [ref() for ref in alive if ref() is not None] == []
 

@@ -177,6 +177,7 @@ def test_origin_and_records(sqs, kafka, of_kafka):
     assert origin_of([sqs()]) == ("pipe", "aws:sqs")
     assert origin_of(of_kafka(kafka())) == ("records", "aws:kafka")
     assert origin_of({"Records": [], "records": {}}) is None
+    assert origin_of({"Records": [sqs()], "records": {}, "eventSource": "aws:kafka"}) == ("Records", "aws:sqs")
     assert records_of([1]) == records_of({"Records": [1]}) == [1]
 
 

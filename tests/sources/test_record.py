@@ -154,6 +154,7 @@ def test_bad_json(payload):
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
     assert not holds(caught.value)
+    assert caught.value.__suppress_context__  # also where the caller handles another exception
 
 
 def test_bad_json_is_located():

@@ -1,4 +1,4 @@
-"""The extra fields of log lines, through the loggers that people use on Lambda."""
+"""The extra fields of log lines, through Powertools and structlog, the loggers that people use on Lambda."""
 
 from __future__ import annotations
 

@@ -1,0 +1,56 @@
+"""Load a file of JSON lines into a DynamoDB table, with a progress bar.
+
+    python load.py orders.jsonl orders --keys order_id
+
+What the table did not take is written to a file beside the first, to be loaded again.
+"""
+
+import argparse
+import json
+from decimal import Decimal
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from partialbatch.producers import DynamoDBProducer
+
+
+def load(path, table, keys, client=None):
+    """Write each line of the file as an item; return the path of what was not taken, or None."""
+    lines = [line for line in path.read_text().splitlines() if line.strip()]
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as bars:
+        task = bars.add_task(table, total=len(lines))
+
+        def show(stats):
+            """Move the bar; while the table throttles, say how fast it is written to."""
+            pace = f" ({stats.rate:.0f} units/s)" if stats.rate else ""
+            bars.update(task, completed=stats.records + stats.superseded, description=f"{table}{pace}")
+
+        producer = DynamoDBProducer(table, keys=keys, workers=4, client=client, progress=show)
+        for line in lines:
+            producer.put(json.loads(line, parse_float=Decimal))
+        unprocessed = producer.flush()
+    return keep(path.with_suffix(".unprocessed.jsonl"), unprocessed) if unprocessed else None
+
+
+def keep(path, unprocessed):
+    """Write what was not taken, as it was read, and say why."""
+    path.write_text("".join(json.dumps(entry.record, default=str) + "\n" for entry in unprocessed))
+    reasons = sorted({entry.code or entry.reason for entry in unprocessed})
+    print(f"{len(unprocessed)} items were not taken ({', '.join(reasons)}): {path}")
+    return path
+
+
+def main():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", type=Path, help="a file with one JSON object a line")
+    parser.add_argument("table", help="the table's name or ARN")
+    parser.add_argument("--keys", nargs="+", required=True, help="the names of the table's key attributes")
+    options = parser.parse_args()
+    raise SystemExit(1 if load(options.path, options.table, options.keys) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""moto's server inside this process, and clients that can reach nothing else."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.request import ProxyHandler, Request, build_opener
+
+import boto3
+from botocore.config import Config
+from moto.server import ThreadedMotoServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["local_services"]
+
+_REGION = "us-east-1"
+
+
+@contextmanager
+def local_services() -> Iterator[Callable[[str], Any]]:
+    """Start the services on a free loopback port and yield a maker of boto3 clients.
+
+    Neither the environment nor any file of the user's AWS configuration is read, and
+    no proxy is used: nothing here can reach a real account.
+    """
+    with _without_aws_settings(), _quiet("werkzeug"):
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        url = "http://{}:{}".format(*server.get_host_and_port())
+        session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=_REGION)  # noqa: S106 - no secret: moto takes anything
+        config = Config(proxies={}, connect_timeout=5, read_timeout=30)
+        try:
+            yield lambda service: session.client(service, endpoint_url=url, config=config)  # type: ignore[call-overload]
+        finally:
+            # moto's state outlives its server: a second run in this process would find the queues of the first.
+            request = Request(f"{url}/moto-api/reset", method="POST")  # noqa: S310 - our own loopback address
+            build_opener(ProxyHandler({})).open(request, timeout=30).close()
+            server.stop()
+
+
+@contextmanager
+def _without_aws_settings() -> Iterator[None]:
+    """Hide the user's AWS settings, from moto too: it makes sessions of its own."""
+    before = dict(os.environ)
+    for name in [name for name in before if name.startswith(("AWS_", "BOTO_"))]:
+        del os.environ[name]
+    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Let a logger speak of critical things only."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,172 @@
+"""Polling one shard of a Kinesis or DynamoDB stream: checkpoints, splitting, giving up."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from partialbatch.cli.poller.invoking import Silent, invoke
+from partialbatch.testing.shapes import sequence_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping, Sequence
+
+    from partialbatch.cli.poller.invoking import Handler, Invocation, Observer
+    from partialbatch.cli.poller.shards import ShardReader
+    from partialbatch.types import RawRecord
+
+__all__ = ["GivenUp", "ShardPoller", "StreamMapping"]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMapping:
+    """The settings of an event source mapping for a stream.
+
+    Attributes:
+        batch_size: Records an invocation, from 1 to 10,000.
+        timeout: The function's timeout in seconds.
+        report: Whether ``ReportBatchItemFailures`` is set.
+        bisect: Whether ``BisectBatchOnFunctionError`` is set.
+        maximum_retry_attempts: Retries before records are given up; -1: no limit.
+        on_failure: Told of records that are given up, before the checkpoint passes them.
+    """
+
+    batch_size: int = 100
+    timeout: float = 30.0
+    report: bool = True
+    bisect: bool = False
+    maximum_retry_attempts: int = -1
+    on_failure: Callable[[GivenUp], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Stream records whose retries are exhausted: all that was left of their batch.
+
+    Attributes:
+        arn: The stream.
+        shard_id: The shard.
+        records: The raw records, in order; those that never ran are among them.
+        invocations: How many invocations they had.
+    """
+
+    arn: str
+    shard_id: str
+    records: Sequence[RawRecord]
+    invocations: int
+
+    def message(self) -> dict[str, Any]:
+        """Return what an on-failure destination is told: where the records are, not what is in them."""
+        first, last = self.records[0], self.records[-1]
+        kind = "KinesisBatchInfo" if "kinesis" in first else "DDBStreamBatchInfo"
+        return {
+            "requestContext": {
+                "condition": "RetryAttemptsExhausted",
+                "approximateInvokeCount": self.invocations,
+            },
+            "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+            "version": "1.0",
+            "timestamp": datetime.now(UTC).isoformat(),
+            kind: {
+                "shardId": self.shard_id,
+                "startSequenceNumber": _number(first),
+                "endSequenceNumber": _number(last),
+                "approximateArrivalOfFirstRecord": _arrival(first),
+                "approximateArrivalOfLastRecord": _arrival(last),
+                "batchSize": len(self.records),
+                "streamArn": self.arn,
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A batch, or what is left of one: the records of the next invocation."""
+
+    records: Sequence[RawRecord]
+    retries: int = 0
+    invocations: int = 0
+
+
+class ShardPoller:
+    """Takes batches from one shard, each until it is handled or given up.
+
+    The checkpoint is the last sequence number before which nothing is left to do. It
+    moves only after an answer, so that a poller that starts anew repeats work but
+    leaves none out.
+    """
+
+    def __init__(
+        self,
+        reader: ShardReader,
+        handler: Handler,
+        mapping: StreamMapping,
+        checkpoints: MutableMapping[str, str],
+        observer: Observer | None = None,
+    ) -> None:
+        self._reader = reader
+        self._handler = handler
+        self._mapping = mapping
+        self._checkpoints = checkpoints
+        self._observer = observer or Silent()
+        self._parts: deque[_Part] = deque()
+        reader.seek(checkpoints.get(reader.shard_id))
+
+    def step(self) -> bool:
+        """Have one batch (or part of one) handled and settle it; return False if there was none."""
+        if not self._parts:
+            records = self._reader.read(self._mapping.batch_size)
+            if not records:
+                return False
+            self._parts.append(_Part(records))
+        part = self._parts[0]
+        invocation = invoke(self._handler, part.records, timeout=self._mapping.timeout, report=self._mapping.report)
+        self._observer.invoked(invocation)
+        self._settle(part, invocation)
+        return True
+
+    def _settle(self, part: _Part, invocation: Invocation) -> None:
+        returned = invocation.verdict.returned
+        done = returned[0] if returned else len(part.records)
+        rest = part.records[done:]
+        if done:
+            self._done_up_to(part.records[done - 1])
+        follow = self._follow(part, rest, done) if rest else []
+        self._parts.popleft()
+        self._parts.extendleft(reversed(follow))
+
+    def _follow(self, part: _Part, rest: Sequence[RawRecord], done: int) -> list[_Part]:
+        """Return what is invoked next; a split uses up no retry."""
+        invocations = part.invocations + 1
+        if self._mapping.bisect and done:
+            return [_Part(rest, part.retries, invocations)]
+        if self._mapping.bisect and len(rest) > 1:
+            half = len(rest) // 2
+            return [_Part(side, part.retries, invocations) for side in (rest[:half], rest[half:])]
+        if 0 <= self._mapping.maximum_retry_attempts <= part.retries:
+            self._give_up(GivenUp(self._reader.arn, self._reader.shard_id, rest, invocations))
+            return []
+        return [_Part(rest, part.retries + 1, invocations)]
+
+    def _give_up(self, given_up: GivenUp) -> None:
+        if self._mapping.on_failure is not None:
+            self._mapping.on_failure(given_up)
+        self._done_up_to(given_up.records[-1])
+        self._observer.gave_up(given_up)
+
+    def _done_up_to(self, record: RawRecord) -> None:
+        self._checkpoints[self._reader.shard_id] = _number(record)
+
+
+def _number(record: RawRecord) -> str:
+    return str(sequence_number(record["eventSource"].removeprefix("aws:"), record))
+
+
+def _arrival(record: RawRecord) -> str:
+    if "kinesis" in record:
+        stamp = record["kinesis"]["approximateArrivalTimestamp"]
+    else:
+        stamp = record["dynamodb"]["ApproximateCreationDateTime"]
+    return datetime.fromtimestamp(stamp, UTC).isoformat()

@@ -1,0 +1,41 @@
+"""The demo's bookkeeping."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from partialbatch.cli.demo.ledger import ALWAYS, Ledger
+
+NAMES = [f"r{number}" for number in range(6)]
+
+
+def ledger(plan):
+    return Ledger("test", plan, pace=0, tell=print)
+
+
+@given(runs=st.lists(st.sampled_from(NAMES)), dead=st.sets(st.sampled_from(NAMES)))
+def test_lost_is_what_nobody_accounts_for(runs, dead):
+    """A record is lost exactly if its function never returned and it is not dead-lettered."""
+    book = ledger(dict.fromkeys(NAMES, 0))
+    for name in runs:
+        book.work(name)
+    tally = book.tally(dead)
+    assert set(tally.lost) == set(NAMES) - set(runs) - dead
+    assert tally.handled == len(set(runs))
+    assert tally.dead_lettered == len(dead)
+    assert tally.duplicated_work == len(runs) - len(set(runs))
+
+
+def test_plan():
+    """A record fails as often as planned, and a hopeless one always; failed runs are not handled."""
+    book = ledger({"once": 1, "hopeless": ALWAYS})
+    with pytest.raises(ConnectionError):
+        book.work("once")
+    book.work("once")
+    for _ in range(3):
+        with pytest.raises(ConnectionError):
+            book.work("hopeless")
+    assert dict(book.handled) == {"once": 1}
+    assert book.tally([]).lost == ("hopeless",)

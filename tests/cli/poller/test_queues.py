@@ -1,0 +1,277 @@
+"""What the poller does to a queue after each kind of answer."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from partialbatch.cli.poller import QueueMapping, QueuePoller
+
+AT_ONCE = QueueMapping(give_back_after=0)
+
+
+def run(services, url, handler, mapping=AT_ONCE, observer=None):
+    poller = QueuePoller(services.sqs, url, handler, mapping, observer)
+    while not poller.drained():
+        poller.step()
+
+
+def test_no_message_no_call(services, scripted):
+    """An empty queue invokes nothing, and says so."""
+    url, _ = services.queue()
+    handler = scripted()
+    poller = QueuePoller(services.sqs, url, handler, AT_ONCE)
+    assert not poller.step()
+    assert poller.drained()
+    assert handler.batches == []
+
+
+def test_batch_size(services, scripted):
+    """A batch has no more messages than the mapping says."""
+    url, _ = services.queue()
+    services.send(url, ["a", "b", "c"])
+    handler = scripted()
+    run(services, url, handler, QueueMapping(batch_size=2))
+    assert handler.batches == [["a", "b"], ["c"]]
+
+
+def test_named_messages_come_back_and_the_rest_is_deleted(services, scripted, notes):
+    """Only what the response names is received again, with a higher receive count."""
+    url, _ = services.queue()
+    services.send(url, ["a", "b", "c"])
+    handler = scripted({"b": 1})
+    run(services, url, handler, observer=notes)
+    assert handler.batches == [["a", "b", "c"], ["b"]]
+    counts = [event["Records"][0]["attributes"]["ApproximateReceiveCount"] for event in handler.events]
+    assert counts == ["1", "2"]
+    assert [invocation.verdict.kind for invocation in notes.invocations] == ["partial", "success"]
+    assert [record["body"] for record in notes.invocations[0].returned] == ["b"]
+
+
+def test_full_failure_returns_every_message(services, failing):
+    """After an error or a malformed response every message ends in the dead-letter queue, none is deleted."""
+    url, dead_letters = services.queue(max_receive_count=2)
+    services.send(url, ["a", "b"])
+    run(services, url, failing)
+    assert sorted(services.bodies(dead_letters)) == ["a", "b"]
+
+
+def test_unknown_message_id_returns_every_message(services):
+    """A message id that is not in the batch makes the whole batch come back."""
+    url, dead_letters = services.queue(max_receive_count=1)
+    services.send(url, ["a", "b"])
+    run(services, url, lambda event, context: {"batchItemFailures": [{"itemIdentifier": "nobody"}]})
+    assert sorted(services.bodies(dead_letters)) == ["a", "b"]
+
+
+def test_full_success_deletes_every_message(services, succeeding, notes):
+    """An answer that names nothing deletes the batch, even where the outer key is misspelt."""
+    url, dead_letters = services.queue(max_receive_count=1)
+    services.send(url, ["a", "b"])
+    run(services, url, succeeding, observer=notes)
+    assert len(notes.invocations) == 1
+    assert services.bodies(dead_letters) == []
+
+
+def test_without_report_failures_are_deleted(services, scripted):
+    """Without ReportBatchItemFailures what the response names is deleted all the same."""
+    url, dead_letters = services.queue(max_receive_count=1)
+    services.send(url, ["a", "b"])
+    handler = scripted({"a": 9})
+    run(services, url, handler, QueueMapping(report=False))
+    assert handler.batches == [["a", "b"]]
+    assert services.bodies(dead_letters) == []
+
+
+def test_without_report_an_error_still_returns_the_batch(services):
+    """An invocation error returns the batch whatever the mapping says."""
+    url, dead_letters = services.queue(max_receive_count=1)
+    services.send(url, ["a"])
+
+    def handler(event, context):
+        raise ValueError
+
+    run(services, url, handler, QueueMapping(report=False, give_back_after=0))
+    assert services.bodies(dead_letters) == ["a"]
+
+
+def test_late_answer_is_a_timeout(services, notes):
+    """An answer after the function's timeout counts as none: the batch comes back."""
+    url, dead_letters = services.queue(max_receive_count=1)
+    services.send(url, ["a"])
+
+    def handler(event, context):
+        assert 0 < context.get_remaining_time_in_millis() <= 10
+        time.sleep(0.02)
+        assert context.get_remaining_time_in_millis() == 0
+
+    run(services, url, handler, QueueMapping(timeout=0.01, give_back_after=0), notes)
+    assert "timed out" in notes.invocations[0].outcome.error
+    assert services.bodies(dead_letters) == ["a"]
+
+
+def test_visibility_timeout_gives_back(services, scripted):
+    """Unless told otherwise the poller leaves it to the queue when a message comes back."""
+    url, _ = services.queue(visibility=1)
+    services.send(url, ["a"])
+    handler = scripted({"a": 1})
+    poller = QueuePoller(services.sqs, url, handler, QueueMapping())
+    assert poller.step()
+    assert not poller.step()
+    assert not poller.drained()
+    time.sleep(1.1)
+    assert poller.step()
+    assert poller.drained()
+
+
+def test_interrupt_settles_nothing(services):
+    """A KeyboardInterrupt passes through, and the messages stay with the queue."""
+    url, _ = services.queue()
+    services.send(url, ["a"])
+
+    def handler(event, context):
+        raise KeyboardInterrupt
+
+    poller = QueuePoller(services.sqs, url, handler, AT_ONCE)
+    with pytest.raises(KeyboardInterrupt):
+        poller.step()
+    assert not poller.drained()
+
+
+def test_handler_cannot_change_what_is_settled(services, notes):
+    """A handler that empties its event changes nothing for the poller."""
+    url, dead_letters = services.queue(max_receive_count=1)
+    services.send(url, ["a", "b"])
+
+    def handler(event, context):
+        named = [{"itemIdentifier": event["Records"][0]["messageId"]}]
+        event["Records"][1]["receiptHandle"] = "none"
+        event["Records"].clear()
+        return {"batchItemFailures": named}
+
+    run(services, url, handler, observer=notes)
+    assert len(services.bodies(dead_letters)) == 1
+    assert [record["body"] for record in notes.invocations[0].records] == ["a", "b"]
+
+
+def test_handler_that_deletes_for_itself(services, caplog):
+    """Messages that the handler has deleted, reported or not, do not stop the poller."""
+    url, _ = services.queue()
+    services.send(url, ["a", "b"])
+
+    def handler(event, context):
+        for record in event["Records"]:
+            services.sqs.delete_message(QueueUrl=url, ReceiptHandle=record["receiptHandle"])
+        return {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["messageId"]}]}
+
+    with caplog.at_level(logging.INFO, "partialbatch.poll"):
+        run(services, url, handler)
+    assert "was not given back" in caplog.text
+
+
+def test_message_that_cannot_be_deleted(services, scripted, caplog):
+    """A delete that the service refuses is told: the message will come again."""
+    url, _ = services.queue()
+    services.send(url, ["a"])
+    real = services.sqs
+
+    class BadReceipts:
+        def receive_message(self, **arguments):
+            answer = real.receive_message(**arguments)
+            for message in answer["Messages"]:
+                message["ReceiptHandle"] = "unknown"
+            return answer
+
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+    QueuePoller(BadReceipts(), url, scripted(), AT_ONCE).step()
+    assert "was not deleted (ReceiptHandleIsInvalid)" in caplog.text
+
+
+def test_fifo_groups_stay_in_order(services, scripted):
+    """Failed and unstarted messages of a FIFO queue come back in the order in which they were sent."""
+    url, dead_letters = services.queue(fifo=True, max_receive_count=20)
+    services.send(url, ["a1", "a2", "a3"], group="a")
+    services.send(url, ["b1", "b2", "b3"], group="b")
+    handler = scripted({"a2": 2, "b1": 3, "b3": 1}, stop=True)
+    run(services, url, handler)
+    assert [body for body in handler.handled if body[0] == "a"] == ["a1", "a2", "a3"]
+    assert [body for body in handler.handled if body[0] == "b"] == ["b1", "b2", "b3"]
+    assert services.bodies(dead_letters) == []
+
+
+def test_messages_are_given_back_in_order(services):
+    """Messages are given back one by one and in order: a FIFO queue may hand them out at once."""
+    url, _ = services.queue(fifo=True)
+    services.send(url, ["a1", "a2", "a3"], group="a")
+    real, received, given_back = services.sqs, [], []
+
+    class Watched:
+        def change_message_visibility(self, **arguments):
+            given_back.append((arguments["ReceiptHandle"], arguments["VisibilityTimeout"]))
+            return real.change_message_visibility(**arguments)
+
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+    def handler(event, context):
+        received.extend(record["receiptHandle"] for record in event["Records"])
+        raise ValueError
+
+    QueuePoller(Watched(), url, handler, AT_ONCE).step()
+    assert len(received) == 3
+    assert given_back == [(receipt, 0) for receipt in received]
+
+
+def test_event_is_what_lambda_sends(services, scripted):
+    """Every field that Lambda delivers is there, and of its type."""
+    url, _ = services.queue(fifo=True)
+    services.sqs.send_message(
+        QueueUrl=url,
+        MessageBody="hello",
+        MessageGroupId="group",
+        MessageDeduplicationId="once",
+        MessageAttributes={
+            "text": {"DataType": "String", "StringValue": "x"},
+            "blob": {"DataType": "Binary", "BinaryValue": b"\x00\xff"},
+        },
+    )
+    handler = scripted()
+    run(services, url, handler)
+    (record,) = handler.events[0]["Records"]
+    json.dumps(record)
+    assert set(record) == {
+        "messageId", "receiptHandle", "body", "attributes", "messageAttributes",
+        "md5OfBody", "eventSource", "eventSourceARN", "awsRegion",
+    }  # fmt: skip
+    assert (record["body"], record["eventSource"], record["awsRegion"]) == ("hello", "aws:sqs", "us-east-1")
+    assert record["eventSourceARN"].startswith("arn:aws:sqs:us-east-1:")
+    assert record["eventSourceARN"].endswith(".fifo")
+    assert {
+        "ApproximateReceiveCount", "SentTimestamp", "SenderId", "ApproximateFirstReceiveTimestamp",
+        "MessageGroupId", "MessageDeduplicationId", "SequenceNumber",
+    } <= set(record["attributes"])  # fmt: skip
+    assert record["messageAttributes"] == {
+        "text": {"dataType": "String", "stringValue": "x", "stringListValues": [], "binaryListValues": []},
+        "blob": {"dataType": "Binary", "binaryValue": "AP8=", "stringListValues": [], "binaryListValues": []},
+    }
+
+
+# Some forty requests an example: a third of the profile's number will do.
+@settings(max_examples=settings.default.max_examples // 3)
+@given(failures=st.lists(st.integers(0, 4), min_size=1, max_size=8), batch_size=st.integers(1, 10))
+def test_handled_or_dead_lettered(services, scripted, failures, batch_size):
+    """A message is handled if it fails less often than it may be received; otherwise it is dead-lettered."""
+    url, dead_letters = services.queue(max_receive_count=3)
+    plan = {f"m{number}": times for number, times in enumerate(failures)}
+    services.send(url, plan)
+    handler = scripted(plan)
+    run(services, url, handler, QueueMapping(batch_size=batch_size, give_back_after=0))
+    assert sorted(handler.handled) == sorted(body for body, times in plan.items() if times < 3)
+    assert sorted(services.bodies(dead_letters)) == sorted(body for body, times in plan.items() if times >= 3)

@@ -1,0 +1,157 @@
+"""Reading shards."""
+
+from __future__ import annotations
+
+import json
+
+from botocore.stub import Stubber
+
+from partialbatch.cli.poller import dynamodb_shards, kinesis_shards
+
+
+def test_every_shard_is_read(services):
+    """Each record is in one shard, and each shard has a reader."""
+    arn = services.stream(shards=3)
+    bodies = [f"key-{number}" for number in range(20)]
+    services.put(arn, bodies)
+    found = []
+    readers = list(kinesis_shards(services.kinesis, arn))
+    for reader in readers:
+        reader.seek(None)
+        found += [record["kinesis"]["partitionKey"] for record in reader.read(100)]
+    assert len({reader.shard_id for reader in readers}) == 3
+    assert sorted(found) == sorted(bodies)
+
+
+def test_seek_goes_on_after_a_number(services):
+    """A reader goes on after the checkpoint, forward, and gives nothing at the end."""
+    arn = services.stream()
+    services.put(arn, "abcd")
+    (reader,) = kinesis_shards(services.kinesis, arn)
+    reader.seek("1")
+    assert [record["kinesis"]["sequenceNumber"] for record in reader.read(2)] == ["2", "3"]
+    assert [record["kinesis"]["sequenceNumber"] for record in reader.read(2)] == ["4"]
+    assert reader.read(2) == []
+
+
+def test_dynamodb_seek(services):
+    """The same on a DynamoDB stream."""
+    name, arn = services.table()
+    for key in "abc":
+        services.dynamodb.put_item(TableName=name, Item={"id": {"S": key}})
+    (reader,) = dynamodb_shards(services.dynamodbstreams, arn)
+    reader.seek(None)
+    first = reader.read(1)[0]["dynamodb"]["SequenceNumber"]
+    reader.seek(first)
+    assert [record["dynamodb"]["Keys"]["id"]["S"] for record in reader.read(9)] == ["b", "c"]
+
+
+def test_shards_on_several_pages(services):
+    """The description of a DynamoDB stream is read to its last page; moto has one page only."""
+    client = services.dynamodbstreams
+    arn = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-21T00:00:00.000"
+    first = {"StreamDescription": {"Shards": [{"ShardId": "s" * 28 + "1"}], "LastEvaluatedShardId": "s" * 28 + "1"}}
+    second = {"StreamDescription": {"Shards": [{"ShardId": "s" * 28 + "2"}]}}
+    with Stubber(client) as stub:
+        stub.add_response("describe_stream", first, {"StreamArn": arn})
+        stub.add_response("describe_stream", second, {"StreamArn": arn, "ExclusiveStartShardId": "s" * 28 + "1"})
+        assert [reader.shard_id[-1] for reader in dynamodb_shards(client, arn)] == ["1", "2"]
+
+
+def test_closed_shard_ends(services):
+    """A shard that was closed gives its records and then nothing; moto never closes an iterator."""
+    arn = services.stream()
+    shard = "shardId-000000000000"
+    client = services.kinesis
+    with Stubber(client) as stub:
+        stub.add_response("list_shards", {"Shards": []}, {"StreamARN": arn})
+        assert list(kinesis_shards(client, arn)) == []
+    (reader,) = kinesis_shards(client, arn)
+    with Stubber(client) as stub:
+        stub.add_response("get_shard_iterator", {"ShardIterator": "it"})
+        stub.add_response("get_records", {"Records": []}, {"StreamARN": arn, "ShardIterator": "it", "Limit": 5})
+        reader.seek(None)
+        assert reader.read(5) == []
+        assert reader.read(5) == []
+    assert reader.shard_id == shard
+
+
+def test_kinesis_record_is_what_lambda_sends(services):
+    """Every field that Lambda delivers is there, and of its type."""
+    arn = services.stream()
+    services.put(arn, ["hello"])
+    (reader,) = kinesis_shards(services.kinesis, arn)
+    reader.seek(None)
+    (record,) = reader.read(1)
+    json.dumps(record)
+    stamp = record["kinesis"].pop("approximateArrivalTimestamp")
+    assert isinstance(stamp, float)
+    assert stamp > 1_700_000_000
+    assert record == {
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": "hello",
+            "sequenceNumber": "1",
+            "data": "aGVsbG8=",
+        },
+        "eventSource": "aws:kinesis",
+        "eventVersion": "1.0",
+        "eventID": "shardId-000000000000:1",
+        "eventName": "aws:kinesis:record",
+        "invokeIdentityArn": "arn:aws:iam::123456789012:role/local",
+        "awsRegion": "us-east-1",
+        "eventSourceARN": arn,
+    }
+
+
+def test_dynamodb_record_is_what_lambda_sends(services):
+    """Images are as in the event: binaries as base64, numbers as text, times as epoch seconds."""
+    name, arn = services.table()
+    item = {
+        "id": {"S": "a"},
+        "blob": {"B": b"\x00\xff"},
+        "blobs": {"BS": [b"x"]},
+        "deep": {"M": {"list": {"L": [{"B": b"y"}, {"N": "1.50"}, {"NULL": True}]}}},
+    }
+    services.dynamodb.put_item(TableName=name, Item=item)
+    services.dynamodb.delete_item(TableName=name, Key={"id": {"S": "a"}})
+    (reader,) = dynamodb_shards(services.dynamodbstreams, arn)
+    reader.seek(None)
+    inserted, removed = reader.read(9)
+    json.dumps([inserted, removed])
+    assert set(inserted) == {
+        "eventID", "eventName", "eventVersion", "eventSource", "awsRegion", "dynamodb", "eventSourceARN",
+    }  # fmt: skip
+    assert inserted["eventSourceARN"] == arn
+    assert inserted["dynamodb"]["Keys"] == {"id": {"S": "a"}}
+    assert inserted["dynamodb"]["NewImage"] == {
+        "id": {"S": "a"},
+        "blob": {"B": "AP8="},
+        "blobs": {"BS": ["eA=="]},
+        "deep": {"M": {"list": {"L": [{"B": "eQ=="}, {"N": "1.50"}, {"NULL": True}]}}},
+    }
+    assert inserted["dynamodb"]["ApproximateCreationDateTime"] > 1_700_000_000
+    assert [record["eventName"] for record in (inserted, removed)] == ["INSERT", "REMOVE"]
+    assert "NewImage" not in removed["dynamodb"]
+
+
+def test_deletion_by_time_to_live(services):
+    """A deletion by the service says so; moto's streams do not know it."""
+    name, arn = services.table()
+    assert name
+    (reader,) = dynamodb_shards(services.dynamodbstreams, arn)
+    removed = {
+        "eventID": "1",
+        "eventName": "REMOVE",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "dynamodb": {"Keys": {"id": {"S": "a"}}, "SequenceNumber": "1" * 21},
+        "userIdentity": {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"},
+    }
+    with Stubber(services.dynamodbstreams) as stub:
+        stub.add_response("get_shard_iterator", {"ShardIterator": "it"})
+        stub.add_response("get_records", {"Records": [removed]})
+        reader.seek(None)
+        (record,) = reader.read(1)
+    assert record["userIdentity"] == {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
