@@ -506,7 +506,7 @@ def test_the_deadline_leaves_time_to_send(kind, workers):
 
     def body(record):
         ran.append(number(record))
-        time.sleep(0.02)
+        time.sleep(0.05)
         return number(record)
 
     response = make(body, kind, workers, sink=sink)(sqs(150), clock)
