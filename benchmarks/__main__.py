@@ -15,9 +15,8 @@ import pyperf
 
 from .table import render
 
-MODULES = [
-    name for name in ("startup", "records", "memory", "concurrency", "producers") if find_spec(f"benchmarks.{name}")
-]
+PARTS = ("startup", "records", "memory", "concurrency", "producers", "endtoend", "resume")
+MODULES = [name for name in PARTS if find_spec(f"benchmarks.{name}")]
 
 
 def main() -> int:

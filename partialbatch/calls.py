@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import EventError
@@ -51,6 +52,8 @@ def bind(
     """
     if plan.takes_state and window is None:
         raise EventError.no_window()
+    if plan.awaits:
+        function = _collected(function)
     view, first, kind = source.view, plan.first.make, plan.first.kind
     if not plan.takes_extras:
         # Without a view where none is asked for: it would be half the cost of a record.
@@ -100,3 +103,15 @@ def _with_view(function: Callable[..., Any], source: EventSource) -> Callable[[R
 
 def _constant(value: Any) -> Callable[[Any], Any]:
     return lambda _: value
+
+
+def _collected(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let an async generator function return what it yields, as a list; others stay as they are."""
+    call = getattr(type(function), "__call__", None)  # noqa: B004 - its kind is asked for, not whether it exists
+    if not (inspect.isasyncgenfunction(function) or inspect.isasyncgenfunction(call)):
+        return function
+
+    async def collect(*arguments: Any, **keywords: Any) -> list[Any]:
+        return [item async for item in function(*arguments, **keywords)]
+
+    return collect

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import os
+from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.calls import Window, bind
+from partialbatch.errors import Reject, RetryAfter
 from partialbatch.invocation import Invocation
+from partialbatch.planning import Planner
+from partialbatch.results import SKIPPED
 from partialbatch.runners import run_plain
-from partialbatch.runners.deadline import Deadline
-from partialbatch.runners.run import INTERRUPTS, Run, is_awaitable
-from partialbatch.runners.schedule import Schedule, successors
-from partialbatch.runners.sequential import in_order
+from partialbatch.runners.places import Beside, Here
+from partialbatch.runners.run import Run
+from partialbatch.runners.schedule import ENDING
+from partialbatch.runners.sequential import drive, in_order
+from partialbatch.runners.step import is_awaitable
+from partialbatch.settings import check_source
 from partialbatch.sources import Catalogue
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Sequence
 
+    from partialbatch.attachments import Attachments
     from partialbatch.results import BatchResult
     from partialbatch.settings import Settings
     from partialbatch.signatures import Plan
     from partialbatch.types import BatchResponse, EventSource, Identifier, RawRecord
 
 __all__ = ["Consumer"]
-
-UNKNOWN_GROUP = "the group of a record before it is unknown"
 
 
 class Consumer:
@@ -35,14 +39,15 @@ class Consumer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._catalogue = Catalogue(settings)
-        self._concurrency = settings.max_concurrency if settings.max_concurrency > 0 else os.cpu_count() or 1
-        self._one_by_one = self._concurrency == 1 and settings.group_by is None
+        self._attachments = _attachments(settings) if settings.has_attachments else None
+        self._late: Attachments | None = None
+        self._planner = Planner(settings)
 
     def load_for(self, plan: Plan) -> None:
         """Load what a record function will need: initialisation has burst CPU, and is what SnapStart covers."""
         if plan.awaits:
             from partialbatch.runners import loops, tasks  # noqa: F401, PLC0415 - loads asyncio
-        elif self._concurrency > 1:
+        elif self._planner.concurrency > 1:
             import concurrent.futures.thread  # noqa: F401, PLC0415 - handlers of one worker need none
 
     def handle(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResponse:
@@ -52,20 +57,20 @@ class Consumer:
             EventError: The event, or the response to it, cannot be trusted.
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
-        return self.answer(self.prepare(function, plan, event, context), plan, context)
+        return self.answer(self.prepare(function, plan, event, context), context)
 
-    def answer(self, invocation: Invocation, plan: Plan, context: Any) -> BatchResponse:
+    def answer(self, invocation: Invocation, context: Any) -> BatchResponse:
         """Run a batch that was prepared, and return the Lambda result.
 
         Raises:
-            EventError: The response cannot be trusted.
+            EventError: The response to it cannot be trusted.
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
-        self._execute(invocation, plan, context)
-        response = invocation.conclude()
+        self._execute(invocation, context)
+        response = drive(self._conclude(invocation, Here()))
         invocation.refuse(response, full_failure=self._settings.raise_on_full_failure)
         if invocation.window is not None:
-            _awaited(self._window_end(invocation, response))
+            _wait_for(self._end_window(invocation, response))
         return response
 
     def process(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResult[Any]:
@@ -75,21 +80,19 @@ class Consumer:
             EventError: The event, or the response to it, cannot be trusted.
         """
         invocation = self.prepare(function, plan, event, context, keep=True)
-        self._execute(invocation, plan, context)
-        response = invocation.conclude()
-        _awaited(self._window_end(invocation, response))
+        self._execute(invocation, context)
+        response = drive(self._conclude(invocation, Here()))
+        _wait_for(self._end_window(invocation, response))
         return invocation.result(response)
 
     async def aprocess(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResult[Any]:
         """Do what `process` does, for a caller that is in an event loop."""
-        from partialbatch.runners import tasks  # noqa: PLC0415 - loads asyncio
-
         invocation = self.prepare(function, plan, event, context, keep=True)
+        place = Beside()
         if invocation.source is not None:
-            runner = tasks.side_by_side if plan.awaits else tasks.in_thread
-            await runner(*self._work(invocation, context))
-        response = invocation.conclude()
-        ended = self._window_end(invocation, response)
+            await self._flow(invocation, context, place)
+        response = await self._conclude(invocation, place)
+        ended = self._end_window(invocation, response)
         if is_awaitable(ended):
             await ended
         return invocation.result(response)
@@ -110,6 +113,8 @@ class Consumer:
             return Invocation(None, Run("empty", (), (), function, False, False), window)
         if not plan.universal:
             plan.check_source(source)
+        if self._settings.is_particular:
+            check_source(self._settings, source.name)
         # Before any code of the user's runs: it may change the raw records.
         identifiers = _identify(source, records)
         invoke = bind(function, plan, source, context, window)
@@ -117,6 +122,7 @@ class Consumer:
             from partialbatch.runners.tasks import with_timeout  # noqa: PLC0415 - loads asyncio
 
             invoke = with_timeout(invoke, self._settings.record_timeout)
+        keep = keep or (self._attachments is not None and self._attachments.keeps_results)
         run = Run(source.name, records, identifiers, invoke, plan.awaits, keep)
         if self._settings.max_receive_count is not None:
             run.holds_back = _holds_back(source)
@@ -124,89 +130,68 @@ class Consumer:
             run.on_success = window.advance
         return Invocation(source, run, window)
 
-    def _execute(self, invocation: Invocation, plan: Plan, context: Any) -> None:
+    def _execute(self, invocation: Invocation, context: Any) -> None:
         """Run the records, in the caller's thread or with its help."""
         if invocation.source is None:
             return
-        run, policy = invocation.run, self._policy(invocation)
-        if self._is_plain(invocation, policy):
-            in_order(run, self._deadline(context), stops=policy is ErrorPolicy.STOP)
-        elif plan.awaits:
-            from partialbatch.runners import loops, tasks  # noqa: PLC0415 - loads asyncio
+        run, policy = invocation.run, self._planner.policy(invocation)
+        if self._planner.is_plain(run, policy):
+            in_order(run, self._planner.deadline(context), stops=policy is ErrorPolicy.STOP)
+            if run.errors:
+                self._after_run(invocation, context)
+            return
+        drive(self._flow(invocation, context, Here()))
 
-            work = self._work(invocation, context)
-            loops.run_in_loop(lambda: tasks.side_by_side(*work))
+    async def _flow(self, invocation: Invocation, context: Any, place: Here | Beside) -> None:
+        """Run the records, and what waits for all of them."""
+        run, attachments = invocation.run, self._attachments
+        try:
+            if attachments is not None:
+                await place.call(attachments.resume, invocation)  # what is done already need not run
+                attachments.attach(invocation, context)
+            await self._run_records(invocation, context, place)
+            if attachments is not None and run.interrupt is None:
+                await attachments.bulk_step(invocation, place, self._planner.policy(invocation))
+        finally:
+            if run.deliveries is not None:
+                await place.call(run.close)
+            run.close()
+        if run.errors or (attachments is not None and SKIPPED in run.states):
+            await place.call(self._after_run, invocation, context)
+
+    async def _run_records(self, invocation: Invocation, context: Any, place: Here | Beside) -> None:
+        """Plan which records run when, and run them."""
+        run, planner = invocation.run, self._planner
+        unknown, reach = planner.group(invocation), len(run.records)
+        if unknown:
+            reach = await place.call(planner.give_up, invocation, unknown)
+        work = planner.work(invocation, context, reach)
+        if run.awaits:
+            from partialbatch.runners.tasks import in_rounds  # noqa: PLC0415 - loads asyncio
+
+            await place.run(in_rounds, *work)
         else:
-            run_plain(*self._work(invocation, context))
+            await place.call(run_plain, *work, on_cancel=partial(work[1].close, ENDING))
 
-    def _is_plain(self, invocation: Invocation, policy: ErrorPolicy) -> bool:
-        """Tell whether the batch can run in event order, with nothing but successes and failures to note."""
-        run = invocation.run
-        return (
-            self._one_by_one
-            and policy is not ErrorPolicy.SKIP_GROUP
-            and not (run.holds_back is not None and policy is ErrorPolicy.STOP)
-            and not (run.awaits or run.on_success or run.values is not None)
-        )
+    def _after_run(self, invocation: Invocation, context: Any) -> None:
+        """Delay retries, where an option or an error asks for it."""
+        attachments = self._attachments or self._late
+        errors = invocation.run.errors.values()
+        if attachments is None and any(isinstance(error, RetryAfter | Reject) for error in errors):
+            # Kept, for it makes a client; apart, for it must not change which runner is taken.
+            attachments = self._late = _attachments(self._settings)
+        if attachments is not None and invocation.run.interrupt is None:
+            attachments.after_run(invocation, context)
 
-    def _work(self, invocation: Invocation, context: Any) -> tuple[Run, Schedule, Deadline | None, int]:
-        """Plan which records may run when."""
-        run, policy = invocation.run, self._policy(invocation)
-        workers = 1 if invocation.window is not None else self._concurrency
-        runnable: Sequence[int] = range(len(run.records))
-        following = [-1] * len(run.records)
-        if workers > 1 or policy is ErrorPolicy.SKIP_GROUP or self._settings.group_by is not None:
-            runnable, groups = self._groups(invocation, policy)
-            following = successors(groups)
-        deadline = self._deadline(context)
-        schedule = Schedule(runnable, following, policy, deadline, _spared(invocation, policy))
-        return run, schedule, deadline, workers
+    async def _conclude(self, invocation: Invocation, place: Here | Beside) -> BatchResponse:
+        response = invocation.conclude()
+        if self._attachments is not None:
+            if response["batchItemFailures"]:
+                await place.call(self._attachments.remember, invocation)
+            self._attachments.ended(invocation, response)
+        return response
 
-    def _groups(self, invocation: Invocation, policy: ErrorPolicy) -> tuple[list[int], list[Hashable]]:
-        """Ask for each record's group; a record whose group is unknown fails, and runs nowhere."""
-        run = invocation.run
-        group_of = self._grouping(invocation.source)
-        runnable: list[int] = []
-        groups: list[Hashable] = []
-        for index, raw in enumerate(run.records):
-            group: Hashable = None
-            try:
-                group = group_of(raw)
-                hash(group)
-            except BaseException as error:  # noqa: BLE001, RUF100 - fails its record alone, as in `step`
-                held_back = run.fail(index, error)
-                if isinstance(error, INTERRUPTS):
-                    raise
-                # What follows may be of the same group.
-                if held_back and policy is not ErrorPolicy.CONTINUE:
-                    run.left_over = UNKNOWN_GROUP
-                    break
-                group = None
-            else:
-                runnable.append(index)
-            groups.append(group)
-        return runnable, groups
-
-    def _grouping(self, source: Any) -> Callable[[RawRecord], Hashable]:
-        group_by = self._settings.group_by
-        if group_by is None:
-            return source.group  # type: ignore[no-any-return]  # an EventSource here
-        view = source.view
-        # In a tuple, for None is a group like any other here.
-        return lambda raw: (group_by(view(raw)),)
-
-    def _policy(self, invocation: Invocation) -> ErrorPolicy:
-        if invocation.window is not None:
-            return ErrorPolicy.STOP
-        policy = self._settings.error_policy
-        if policy is ErrorPolicy.DERIVE and invocation.source is not None:
-            return invocation.source.policy(invocation.run.records)
-        return policy
-
-    def _deadline(self, context: Any) -> Deadline | None:
-        return Deadline.of(context, self._settings.deadline_margin)
-
-    def _window_end(self, invocation: Invocation, response: BatchResponse) -> Any:
+    def _end_window(self, invocation: Invocation, response: BatchResponse) -> Any:
         """Hand the final state to ``window_end``, once no record of the window is left.
 
         Returns:
@@ -216,6 +201,27 @@ class Consumer:
         if window is None or window_end is None or not window.final or response["batchItemFailures"]:
             return None
         return window_end(window.state)
+
+
+def _attachments(settings: Settings) -> Attachments:
+    from partialbatch.attachments import Attachments  # noqa: PLC0415 - most handlers need none of it
+
+    return Attachments(settings)
+
+
+def _wait_for(value: Any) -> None:
+    """Await what an async ``window_end`` returned."""
+    if is_awaitable(value):
+        from partialbatch.runners.loops import run_in_loop  # noqa: PLC0415 - loads asyncio
+
+        async def wait() -> None:
+            await value
+
+        try:
+            run_in_loop(wait)
+        finally:
+            if isinstance(value, CoroutineType):
+                value.close()  # where a loop runs it was not begun, and Python would warn of that too
 
 
 def _holds_back(source: Any) -> Callable[[RawRecord], bool] | None:
@@ -231,44 +237,6 @@ def _holds_back(source: Any) -> Callable[[RawRecord], bool] | None:
             return True
 
     return holds_back
-
-
-def _spared(invocation: Invocation, policy: ErrorPolicy) -> set[int]:
-    """Return what a failure in another message group must not hold back.
-
-    SQS would take a record at its last attempt into the dead-letter queue, unrun. What is behind a
-    record of its own group that does hold back waits for it all the same.
-    """
-    run, source = invocation.run, invocation.source
-    spared: set[int] = set()
-    if run.holds_back is None or policy is not ErrorPolicy.STOP or source is None:
-        return spared
-    held: set[Hashable] = set()
-    for index, raw in enumerate(run.records):
-        try:
-            group = source.group(raw)
-        except Exception:
-            break  # what follows may be of the same group
-        if group is not None and (group in held or run.holds_back(raw)):
-            held.add(group)
-        elif not run.holds_back(raw):
-            spared.add(index)
-    return spared
-
-
-def _awaited(value: Any) -> None:
-    """Await what an async ``window_end`` returned."""
-    if is_awaitable(value):
-        from partialbatch.runners import loops  # noqa: PLC0415 - loads asyncio
-
-        async def wait() -> None:
-            await value
-
-        try:
-            loops.run_in_loop(wait)
-        finally:
-            if isinstance(value, CoroutineType):
-                value.close()  # where a loop runs it was not begun, and Python would warn of that too
 
 
 def _identify(source: EventSource, records: Sequence[RawRecord]) -> list[Identifier | None]:

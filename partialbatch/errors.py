@@ -67,6 +67,14 @@ def safe_repr(value: object, limit: int = _NAME_LENGTH) -> str:
         return f"<{type(value).__name__} whose repr raises>"
 
 
+def safe_str(error: BaseException) -> str:
+    """Return an exception's text, also of one whose ``__str__`` raises."""
+    try:
+        return str(error)
+    except Exception:
+        return f"<{type(error).__name__} whose str raises>"
+
+
 def listing(names: Iterable[object], shown: int = _NAMES_SHOWN) -> str:
     """Join at most ten names, and say how many more there are."""
     every = [name if isinstance(name, str) else safe_repr(name) for name in names]

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
 from partialbatch.errors import EventError, FullBatchFailure, RecordSkipped
-from partialbatch.results import BatchResult, RecordResult, build_response
-from partialbatch.runners.run import DEAD_LETTERED, FAILED, SKIPPED, SUCCEEDED
+from partialbatch.results import (
+    DEAD_LETTERED,
+    FAILED,
+    SKIPPED,
+    SUCCEEDED,
+    BatchResult,
+    RecordResult,
+    build_response,
+)
 from partialbatch.runners.schedule import DEADLINE
 
 if TYPE_CHECKING:
@@ -64,15 +72,18 @@ class Invocation:
             raise run.interrupt
         response: BatchResponse = {"batchItemFailures": []}
         if not clean:
-            reported = [index for index, state in enumerate(run.states) if state != SUCCEEDED]
-            response = build_response(run.source, run.identifiers, reported)
+            response = build_response(run.source, run.identifiers, self.reported())
         if self.window is not None:
             response["state"] = _checked_state(self.window.state)
         return response
 
+    def reported(self) -> list[int]:
+        """Return the records that must come back, by index."""
+        return [index for index, state in enumerate(self.run.states) if state in (SKIPPED, FAILED)]
+
     def result(self, response: BatchResponse) -> BatchResult[Any]:
         """Return a result for each record, in event order."""
-        return BatchResult(tuple(self._result(index) for index in range(len(self.run.states))), response)
+        return BatchResult(tuple(self.record_result(index) for index in range(len(self.run.states))), response)
 
     def refuse(self, response: BatchResponse, *, full_failure: bool) -> None:
         """Raise where Lambda must take the invocation as failed.
@@ -84,11 +95,18 @@ class Invocation:
         states = self.run.states
         if not response["batchItemFailures"] or self.source is None:
             return
-        failed_fully = full_failure and FAILED in states and SUCCEEDED not in states
+        failed_fully = full_failure and FAILED in states and SUCCEEDED not in states and DEAD_LETTERED not in states
         if failed_fully or not self.source.partial_response:
             raise FullBatchFailure(self.result(response), self.run.source)
 
-    def _result(self, index: int) -> RecordResult[Any]:
+    def view(self, index: int) -> Any:
+        """Return a record's view; None where a source of the user's own cannot make it: its record failed for that."""
+        with suppress(Exception):
+            return self.source.view(self.run.records[index]) if self.source is not None else None
+        return None
+
+    def record_result(self, index: int) -> RecordResult[Any]:
+        """Return what became of one record."""
         run = self.run
         state = run.states[index]
         error: BaseException | None = None
@@ -96,12 +114,15 @@ class Invocation:
             error = RecordSkipped(f"not started: {run.left_over or GROUP_FAILED}")
         elif state == FAILED:
             error = run.errors[index]
+        elif state == DEAD_LETTERED:
+            error = run.buried[index]
         return RecordResult(
-            self.source.view(run.records[index]) if self.source is not None else None,
+            self.view(index),
             _STATUS[state],
             run.values[index] if run.values is not None else None,
             error,
             run.durations[index] if run.durations is not None else None,
+            resumed=index in run.resumed,
         )
 
     def _log(self) -> None:

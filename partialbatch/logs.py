@@ -33,18 +33,19 @@ def tells_of_success() -> bool:
     return logger.isEnabledFor(logging.INFO)
 
 
-def record_failed(run: Any, index: int, error: BaseException) -> None:
+def record_failed(run: Any, index: int, error: BaseException, how: str = "failed") -> None:
     """Warn of a failed record, with its traceback for the first ten of a batch."""
-    if len(run.errors) > TRACEBACKS_SHOWN or not logger.isEnabledFor(logging.WARNING):
+    if len(run.errors) + len(run.buried) > TRACEBACKS_SHOWN or not logger.isEnabledFor(logging.WARNING):
         return
     identifier = run.identifiers[index]
-    count = _receive_count(run.records[index])
+    count = receive_count(run.records[index])
     kind = type(error).__name__
     shown = presentable(error)
     logger.warning(
-        "%s record %s failed: %s%s",
+        "%s record %s %s: %s%s",
         run.source,
         identifier if isinstance(identifier, str) else safe_repr(identifier),
+        how,
         kind,
         "" if count is None else f" (receive count {count})",
         exc_info=(type(shown), shown, shown.__traceback__),
@@ -91,6 +92,49 @@ def empty_batch() -> None:
     logger.warning("the event holds no records; nothing was done")
 
 
+_told: set[str] = set()
+
+
+def once(topic: str, text: str) -> None:
+    """Warn of something once a process."""
+    if topic not in _told:
+        _told.add(topic)
+        logger.warning(text)
+
+
+def hook_failed(moment: str, error: BaseException) -> None:
+    """Warn of a hook that raised; nothing else comes of it."""
+    shown = presentable(error)
+    logger.warning("a hook raised in %s", moment, exc_info=(type(shown), shown, shown.__traceback__))
+
+
+def dead_letter_refused(run: Any, index: int, error: BaseException) -> None:
+    """Warn that a record with a permanent error comes back all the same."""
+    identifier, shown = run.identifiers[index], presentable(error)
+    logger.warning(
+        "the dead letter of %s record %s was not accepted: the record fails",
+        run.source,
+        identifier if isinstance(identifier, str) else safe_repr(identifier),
+        exc_info=(type(shown), shown, shown.__traceback__),
+    )
+
+
+def visibility_unchanged(reasons: Mapping[str, int]) -> None:
+    """Warn that messages come back when their queue says, not when they were asked to.
+
+    Args:
+        reasons: How many messages, by the reason.
+    """
+    why = "; ".join(f"{count} of them: {clip(reason, TEXT_SHOWN)}" for reason, count in reasons.items())
+    logger.warning("the visibility timeout of %d messages could not be changed (%s)", sum(reasons.values()), why)
+
+
+def ledger_unavailable(what: str, error: BaseException) -> None:
+    """Warn that a batch runs as without its resume ledger."""
+    kind = type(error).__name__
+    logger.warning("the resume ledger could not be %s (%s): records may run again", what, kind)
+
+
 def records_left_over(source: str, count: int, why: str) -> None:
     """Warn that records were given back without having been started, or were cancelled."""
     logger.warning(
@@ -102,7 +146,7 @@ def records_left_over(source: str, count: int, why: str) -> None:
     )
 
 
-def _receive_count(raw: Any) -> int | None:
+def receive_count(raw: Any) -> int | None:
     """Return how often SQS has delivered the record, None where it does not say."""
     try:
         return int(raw["attributes"]["ApproximateReceiveCount"])

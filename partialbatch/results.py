@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["BatchResult", "RecordResult", "Status", "build_response"]
 
 Value = TypeVar("Value")
+SKIPPED, SUCCEEDED, FAILED, DEAD_LETTERED = 0, 1, 2, 3
+"""What a record's slot holds. Every record starts as skipped: only an observed success changes that."""
+
 Status = Literal["succeeded", "failed", "skipped", "dead_lettered"]
 
 
@@ -40,6 +43,10 @@ class RecordResult(Generic[Value]):
 
     __eq__ = object.__eq__  # a result is itself, whatever it says
     __hash__ = object.__hash__
+
+    def with_error(self, error: BaseException) -> RecordResult[Value]:
+        """Return this result as a failed one: what a bulk step returns to name the reason."""
+        return RecordResult(self.record, "failed", None, error, self.duration)
 
     def __repr__(self) -> str:
         error = "" if self.error is None else f", error={type(self.error).__name__}"

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from partialbatch.errors import ConfigurationError, is_number
+from partialbatch import checks
+from partialbatch.errors import ConfigurationError
 from partialbatch.types import ErrorPolicy
 from partialbatch.values import value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
 
-    from partialbatch.types import EventSource
+    from partialbatch.backoff import Backoff
+    from partialbatch.types import EventSource, Ledger, Sink
 
 __all__ = ["Options", "Settings", "resolve"]
 
 UNSET: Any = type("Unset", (), {"__repr__": lambda _: "UNSET"})()
 """Stands for an option that was not given, where None is a value of its own."""
 
-SOURCES = ("auto", "sqs", "kinesis", "dynamodb", "kafka")
-ENVELOPES = ("sns", "eventbridge")
 MARGIN = 0.5
-_OFF = ("off", "none")
+LATE_MARGIN = 2.0  # where something is sent after the last record
 _WORDS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no", "off"), False)
 
 
@@ -40,7 +40,13 @@ class Options(TypedDict, total=False):
     model: Any
     envelope: Literal["sns", "eventbridge"] | Callable[[Any], Any] | None
     max_receive_count: int | None
+    permanent: type[Exception] | tuple[type[Exception], ...]
+    dead_letter: Sink | Callable[[Any], Any] | None
+    retry_delay: Backoff | None
+    sink: Sink | Callable[[Any], Any] | None
+    resume: Ledger | None
     window_end: Callable[[Any], Any] | None
+    hooks: Sequence[Any]
 
 
 @value
@@ -58,12 +64,30 @@ class Settings:
     model: Any
     envelope: str | Callable[[Any], Any] | None
     max_receive_count: int | None
+    permanent: tuple[type[Exception], ...]
+    dead_letter: Any
+    retry_delay: Backoff | None
+    sink: Any
+    resume: Ledger | None
     window_end: Callable[[Any], Any] | None
+    hooks: tuple[Any, ...]
 
     @property
     def source_name(self) -> str:
         """The source's name, ``"auto"`` where the event tells."""
         return self.source if isinstance(self.source, str) else self.source.name
+
+    @property
+    def has_attachments(self) -> bool:
+        """Whether an option is set that does more than running record functions."""
+        later = (self.sink, self.dead_letter, self.retry_delay, self.resume)
+        return bool(self.hooks) or any(option is not None for option in later)
+
+    @property
+    def is_particular(self) -> bool:
+        """Whether an option is set that not every event source has."""
+        some = (self.max_receive_count, self.retry_delay, self.resume, self.window_end)
+        return self.fifo is True or any(option is not None for option in some)
 
 
 def resolve(  # noqa: PLR0913 - the options are the contract
@@ -79,43 +103,79 @@ def resolve(  # noqa: PLR0913 - the options are the contract
     model: Any = None,
     envelope: Any = None,
     max_receive_count: Any = UNSET,
+    permanent: Any = (),
+    dead_letter: Any = None,
+    retry_delay: Any = None,
+    sink: Any = None,
+    resume: Any = None,
     window_end: Any = None,
+    hooks: Any = (),
 ) -> Settings:
     """Check the options and fill in the rest from the environment and the defaults.
 
     Raises:
         ConfigurationError: A value that is not possible; it names option, value and what is allowed.
     """
+    late = any(option is not None for option in (dead_letter, retry_delay, sink, resume))
     settings = Settings(
-        source=_setting("source", source, "auto", str.lower, _source),
-        fifo=_fifo(fifo),
-        error_policy=_setting("error_policy", error_policy, "derive", str.lower, _policy),
-        raise_on_full_failure=_setting("raise_on_full_failure", raise_on_full_failure, True, _word, _boolean),
-        max_concurrency=_setting("max_concurrency", max_concurrency, 1, _number, _concurrency),
-        group_by=_callable("group_by", group_by),
-        deadline_margin=_setting("deadline_margin", deadline_margin, MARGIN, _number_or_off, _margin),
-        record_timeout=_setting("record_timeout", record_timeout, None, _number_or_off, _timeout),
+        source=_setting("source", source, "auto", str.lower, checks.source),
+        fifo=checks.fifo("fifo", fifo),
+        error_policy=_setting("error_policy", error_policy, "derive", str.lower, checks.policy),
+        raise_on_full_failure=_setting("raise_on_full_failure", raise_on_full_failure, True, _word, checks.boolean),
+        max_concurrency=_setting("max_concurrency", max_concurrency, 1, _number, checks.concurrency),
+        group_by=checks.callable_or_none("group_by", group_by),
+        deadline_margin=_setting(
+            "deadline_margin", deadline_margin, LATE_MARGIN if late else MARGIN, _number_or_off, checks.margin
+        ),
+        record_timeout=_setting("record_timeout", record_timeout, None, _number_or_off, checks.timeout),
         model=model,
-        envelope=_envelope(envelope),
-        max_receive_count=_setting("max_receive_count", max_receive_count, None, _number_or_off, _receives),
-        window_end=_callable("window_end", window_end),
+        envelope=checks.envelope("envelope", envelope),
+        max_receive_count=_setting("max_receive_count", max_receive_count, None, _number_or_off, checks.receives),
+        permanent=checks.exceptions("permanent", permanent),
+        dead_letter=checks.dead_letter("dead_letter", dead_letter),
+        retry_delay=checks.backoff("retry_delay", retry_delay),
+        sink=checks.sink("sink", sink),
+        resume=checks.ledger("resume", resume),
+        window_end=checks.callable_or_none("window_end", window_end),
+        hooks=checks.hooks("hooks", hooks),
     )
-    _check_source_options(settings)
+    if settings.source_name != "auto":
+        check_source(settings, settings.source_name)
+    _check_together(settings)
     return settings
 
 
-def _check_source_options(settings: Settings) -> None:
-    """Refuse what the source cannot do, where the source is known."""
-    name = settings.source_name
+def check_source(settings: Settings, name: str) -> None:
+    """Refuse options that an event source does not have.
+
+    Raises:
+        ConfigurationError: One of them was given.
+    """
     for option, given, sources in (
         ("fifo", settings.fifo is not False and settings.fifo != "auto", ("sqs",)),
         ("max_receive_count", settings.max_receive_count is not None, ("sqs",)),
+        ("retry_delay", settings.retry_delay is not None, ("sqs",)),
+        ("resume", settings.resume is not None, ("kinesis", "dynamodb")),
         ("window_end", settings.window_end is not None, ("kinesis", "dynamodb")),
     ):
-        if given and name not in ("auto", *sources):
+        if given and name not in sources:
             raise ConfigurationError(
                 f"{option} works with {' and '.join(sources)}, not with source={name!r}; remove it"
             )
+
+
+def _check_together(settings: Settings) -> None:
+    """Refuse options that contradict each other."""
+    if settings.permanent and settings.dead_letter is None:
+        raise ConfigurationError(
+            "permanent needs dead_letter: without it a record that no retry cures has nowhere to go. "
+            "Give dead_letter= a producer, a callable, or `discard` from partialbatch.retries"
+        )
+    if settings.resume is not None and settings.error_policy is ErrorPolicy.CONTINUE:
+        raise ConfigurationError(
+            "resume does not go with error_policy='continue': it would skip a success that was made out of order, "
+            "and leave old data last. Take 'skip_group' (what 'derive' means with resume) or 'stop'"
+        )
 
 
 def _setting(
@@ -130,7 +190,7 @@ def _setting(
 
 
 def _number_or_off(text: str) -> Any:
-    return None if text.lower() in _OFF else _number(text)
+    return None if text.lower() in checks.OFF else _number(text)
 
 
 def _word(text: str) -> Any:
@@ -145,94 +205,3 @@ def _number(text: str) -> Any:
         except ValueError:
             continue
     return text
-
-
-def is_integer(value: object) -> bool:
-    """Tell whether a value is a whole number; True and False are none."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def is_seconds(value: object) -> TypeGuard[float]:
-    """Tell whether a value is a finite number of seconds, at least 0."""
-    return is_number(value) and value >= 0
-
-
-def _source(option: str, value: Any) -> Any:
-    if isinstance(value, str):
-        if value in SOURCES:
-            return value
-    elif value is not None and not isinstance(value, type):
-        missing = [name for name in _EVENT_SOURCE if not hasattr(value, name)]
-        if not missing:
-            return value
-        raise ConfigurationError(f"{option}: {type(value).__name__} is no EventSource, it lacks {', '.join(missing)}")
-    raise ConfigurationError.bad_value(option, value, f"{', '.join(map(repr, SOURCES))} or an EventSource object")
-
-
-_EVENT_SOURCE = (
-    *("name", "partial_response", "matches", "records"),
-    *("identifier", "payload", "view", "group", "policy"),
-)
-
-
-def _fifo(value: Any) -> Any:
-    if isinstance(value, bool) or value == "auto":
-        return value
-    raise ConfigurationError.bad_value("fifo", value, "'auto', True or False")
-
-
-def _policy(option: str, value: Any) -> ErrorPolicy:
-    try:
-        return ErrorPolicy(value)
-    except ValueError:
-        pass
-    raise ConfigurationError.bad_value(option, value, ", ".join(repr(policy.value) for policy in ErrorPolicy))
-
-
-def _boolean(option: str, value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    allowed = "true, false, 1, 0, yes, no, on or off" if option.isupper() else "True or False"
-    raise ConfigurationError.bad_value(option, value, allowed)
-
-
-def _concurrency(option: str, value: Any) -> int:
-    if is_integer(value) and (value >= 1 or value == -1):
-        return int(value)
-    raise ConfigurationError.bad_value(option, value, "a whole number from 1 on, or -1 for the number of vCPUs")
-
-
-def _margin(option: str, value: Any) -> float | None:
-    if value is None or value in _OFF:
-        return None
-    if is_seconds(value):
-        return float(value)
-    raise ConfigurationError.bad_value(option, value, "a number of seconds from 0 on, or None or 'off' for no deadline")
-
-
-def _timeout(option: str, value: Any) -> float | None:
-    if value is None:
-        return None
-    if is_seconds(value) and value > 0:
-        return float(value)
-    raise ConfigurationError.bad_value(option, value, "a number of seconds above 0, or None")
-
-
-def _receives(option: str, value: Any) -> int | None:
-    if value is None or (is_integer(value) and 1 <= value <= 1000):  # noqa: PLR2004 - SQS's own limits
-        return value  # type: ignore[no-any-return]  # an int or None, as just checked
-    raise ConfigurationError.bad_value(option, value, "the queue's maxReceiveCount, a whole number from 1 to 1000")
-
-
-def _callable(option: str, value: Any) -> Any:
-    if value is None or callable(value):
-        return value
-    raise ConfigurationError.bad_value(option, value, "a callable or None")
-
-
-def _envelope(value: Any) -> Any:
-    if value is None or callable(value) or value in ENVELOPES:
-        return value
-    raise ConfigurationError.bad_value(
-        "envelope", value, "'sns', 'eventbridge', a callable from payload to payload, or None"
-    )

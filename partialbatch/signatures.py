@@ -66,7 +66,7 @@ def plan(function: Any, settings: Settings, namespace: Mapping[str, Any], *, bou
         ConfigurationError: It cannot be called with a record.
     """
     name = getattr(function, "__qualname__", None) or repr(function)
-    parameters = _parameters(function)
+    parameters = _parameters(function, yields=settings.sink is not None)
     if bound and parameters and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
         del parameters[0]
     first = _first(name, parameters)
@@ -91,25 +91,33 @@ def plan(function: Any, settings: Settings, namespace: Mapping[str, Any], *, bou
             f"record_timeout={settings.record_timeout:g} needs an async record function, and {name} is none: "
             "a running thread cannot be stopped. Remove the option, or write `async def`"
         )
+    if made.takes_state and settings.sink is not None:
+        raise ConfigurationError(
+            f"sink takes what {name} returns, and with a 'state' parameter that is the window's state: "
+            "remove one of them, and deliver from window_end"
+        )
     return made
 
 
 def is_async(function: Any) -> bool:
     """Tell whether what a call gives must be awaited; looks through partials, callables and wrappers."""
     target = inner(function)
-    return any(inspect.iscoroutinefunction(each) for each in (target, inspect.unwrap(target)))
+    return any(
+        inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each)
+        for each in (target, inspect.unwrap(target))
+    )
 
 
-def _parameters(function: Any) -> list[inspect.Parameter]:
+def _parameters(function: Any, *, yields: bool) -> list[inspect.Parameter]:
     if not callable(function) and not isinstance(function, classmethod):
         raise ConfigurationError(
             f"batch_handler takes a record function, not a value of type {type(function).__name__}"
         )
     target = inner(function)
-    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
+    if not yields and (inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target)):
         raise ConfigurationError(
             f"{target.__qualname__} is a generator: calling it runs nothing, so no record would be handled. "
-            "Remove `yield`"
+            "Remove `yield`, or give a `sink=` for what it yields"
         )
     described = function.__func__ if isinstance(function, classmethod) else function
     try:

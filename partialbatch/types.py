@@ -13,14 +13,17 @@ from partialbatch.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 __all__ = [
     "BatchResponse",
     "ErrorPolicy",
     "EventSource",
+    "Hook",
     "Identifier",
     "ItemFailure",
     "LambdaContext",
+    "Ledger",
     "RawRecord",
     "Sink",
     "SinkSession",
@@ -157,4 +160,36 @@ class Sink(Protocol):
             ordered: Whether items of one group must arrive in order.
             seconds_left: Gives the seconds left for sending; None: no limit.
         """
+        ...
+
+
+class Ledger(Protocol):
+    """What ``resume=`` takes: `partialbatch.retries.ResumeLedger`."""
+
+    def done_behind(self, arn: str, checkpoint: str) -> frozenset[str]:
+        """Return the identifiers that are done behind a checkpoint."""
+        ...
+
+    def remember(self, arn: str, checkpoint: str, done: Sequence[str]) -> None:
+        """Keep the identifiers that are done behind a checkpoint."""
+        ...
+
+
+class Hook(Protocol):
+    """What ``hooks=`` takes: objects with any of these methods. One that raises is logged, and changes nothing."""
+
+    def on_batch_start(self, records: Sequence[Any], context: LambdaContext | None) -> None:
+        """Learn of a batch: its record views, and Lambda's context object."""
+        ...
+
+    def around_record(self, record: Any) -> AbstractContextManager[Any]:
+        """Return what is open while a record runs, in the record's own context."""
+        ...
+
+    def on_record_end(self, result: Any) -> None:
+        """Learn what became of a record: its `RecordResult`."""
+        ...
+
+    def on_batch_end(self, result: Any) -> None:
+        """Learn what became of the batch: its `BatchResult`."""
         ...

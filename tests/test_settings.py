@@ -44,7 +44,13 @@ def test_defaults():
         model=None,
         envelope=None,
         max_receive_count=None,
+        permanent=(),
+        dead_letter=None,
+        retry_delay=None,
+        sink=None,
+        resume=None,
         window_end=None,
+        hooks=(),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import PartialBatchError, clip
 from partialbatch.logs import presentable
-from partialbatch.runners.run import is_awaitable
+from partialbatch.runners.step import is_awaitable
 from partialbatch.testing.context import LambdaContext
 from partialbatch.testing.sight import call, statuses
 from partialbatch.testing.verdict import Outcome
@@ -126,7 +126,7 @@ class Observer:
             consumer, function, plan = handler._target()  # noqa: SLF001 - one of ours
             invocation = consumer.prepare(function, plan, event, context)
             self._watch(invocation.run)
-            outcome = Outcome.returned(consumer.answer(invocation, plan, context))
+            outcome = Outcome.returned(consumer.answer(invocation, context))
         except KeyboardInterrupt:
             raise
         except BaseException as error:

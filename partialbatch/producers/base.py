@@ -45,7 +45,7 @@ class Producer(ABC):
         self._next = count().__next__
         client = options.get("client")
         self._client = make_client(self.service, self._settings.workers) if client is None else client
-        self._engine = self._make_engine(ordered=False, seconds_left=None)
+        self._engine = self._make_engine(ordered=False, lent=False, seconds_left=None)
         self._unsent: list[Unprocessed] = []
 
     @property
@@ -93,7 +93,8 @@ class Producer(ABC):
             ordered: Whether items of one group must arrive in order.
             seconds_left: Gives the seconds left for sending; None: no limit.
         """
-        return Session(self, self._make_engine(ordered=ordered, seconds_left=seconds_left), ordered=ordered)
+        engine = self._make_engine(ordered=ordered, lent=True, seconds_left=seconds_left)
+        return Session(self, engine, ordered=ordered)
 
     def __enter__(self) -> Self:
         """Return the producer."""
@@ -112,18 +113,19 @@ class Producer(ABC):
         self._engine.close(type(self).__name__)
         self._unsent = self._engine.unsent()
 
-    def _make_engine(self, *, ordered: bool, seconds_left: Callable[[], float] | None) -> Engine:
+    def _make_engine(self, *, ordered: bool, lent: bool, seconds_left: Callable[[], float] | None) -> Engine:
         stats = Stats()
         return Engine(
             self,
             self._settings,
-            self._buffer(stats, ordered=ordered),
+            self._buffer(stats, ordered=ordered, lent=lent),
             stats,
             serial=self._serial(ordered=ordered),
             seconds_left=seconds_left,
         )
 
-    def _buffer(self, stats: Stats, *, ordered: bool) -> Buffer:
+    def _buffer(self, stats: Stats, *, ordered: bool, lent: bool) -> Buffer:
+        """Make what records wait in: of the producer itself, or of a session that is lent."""
         settings = self._settings
         if ordered:
             return Lanes(settings.max_entries, settings.max_bytes, stats, "serialize")

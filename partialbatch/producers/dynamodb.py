@@ -49,8 +49,9 @@ class DynamoDBProducer(Producer):
         table: The table's name or ARN; with several tables, name them in `keys`.
         keys: The names of the key attributes; for several tables, table to names.
         on_duplicate: What a further operation on a key means while one is held: ``"last"``
-            it takes the other's place, ``"serialize"`` it is sent after it, ``"error"`` it
-            is refused. Two of one key are never in flight together.
+            it takes the other's place (in a session it is sent after it, for the fate of each
+            is told), ``"serialize"`` it is sent after it, ``"error"`` it is refused. Two of one
+            key are never in flight together.
         floats: ``"convert"`` writes a float as ``Decimal(repr(x))``; ``"refuse"`` raises.
         return_consumed_capacity: ``"TOTAL"`` or ``"INDEXES"`` feed `stats`.
         **options: See `CommonOptions`; `serializer` returns a dict.
@@ -126,8 +127,11 @@ class DynamoDBProducer(Producer):
             raise RecordError("key", f"has {len(wire)} attributes, and the table's key has {key_attributes}")
         return {"DeleteRequest": {"Key": wire}}
 
-    def _buffer(self, stats: Stats, *, ordered: bool) -> Buffer:
-        return Lanes(self._settings.max_entries, self._settings.max_bytes, stats, self._on_duplicate)
+    def _buffer(self, stats: Stats, *, ordered: bool, lent: bool) -> Buffer:
+        # In a session each item's fate is asked for: one that was left out for a later one, which is then
+        # refused, would pass for written.
+        duplicates = "serialize" if lent and self._on_duplicate == "last" else self._on_duplicate
+        return Lanes(self._settings.max_entries, self._settings.max_bytes, stats, duplicates)
 
     def call(self, entries: Sequence[Entry]) -> Any:
         tables: dict[str, list[Any]] = {}

@@ -67,11 +67,11 @@ class FifoProducer(Producer):
     def group_options(self, group: Hashable) -> Mapping[str, Any]:
         return {"message_group_id": group_name(group, _LONGEST_GROUP)} if self._fifo else {}
 
-    def _buffer(self, stats: Stats, *, ordered: bool) -> Buffer:
+    def _buffer(self, stats: Stats, *, ordered: bool, lent: bool) -> Buffer:
         if self._strict:
             settings = self._settings
             return Lanes(settings.max_entries, settings.max_bytes, stats, "serialize", hold=self._hold)
-        return super()._buffer(stats, ordered=ordered)
+        return super()._buffer(stats, ordered=ordered, lent=lent)
 
     def _serial(self, *, ordered: bool) -> bool:
         return self._fifo and not self._strict and not ordered

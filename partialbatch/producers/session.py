@@ -87,6 +87,10 @@ class Session:
         """
         return self._engine.flush(seconds)
 
+    def close(self) -> None:
+        """Send nothing more: what no flush has sent is let go of."""
+        self._engine.close("the session")
+
 
 def group_name(group: Hashable, longest: int) -> str:
     """Return a group as printable ASCII without spaces: itself where it is that, else a digest."""

@@ -11,12 +11,33 @@ if TYPE_CHECKING:
     from partialbatch.runners.run import Run
     from partialbatch.runners.schedule import Schedule
 
-__all__ = ["run_plain"]
+__all__ = ["run_plain", "settle"]
 
 
 def run_plain(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
-    """Run a plain record function over what the schedule gives."""
-    if workers == 1:
-        sequential.drain(run, schedule, deadline)
-    else:
-        threads.side_by_side(run, schedule, deadline, workers)
+    """Run a plain record function over what the schedule gives.
+
+    In rounds, where records wait for deliveries: as many as may run at all, then one settlement for
+    all of them, so that the batches sent are as full as the order within groups allows.
+    """
+    while True:
+        if workers == 1:
+            sequential.drain(run, schedule, deadline)
+        else:
+            threads.side_by_side(run, schedule, deadline, workers)
+        if run.interrupt is not None or not settle(run, schedule, deadline):
+            return
+
+
+def settle(run: Run, schedule: Schedule, deadline: Deadline | None) -> bool:
+    """Send what records wait for, and let those behind them start.
+
+    Returns:
+        Whether any record waited.
+    """
+    ended = run.settle()
+    for index, passes in ended:
+        schedule.ended(index, passes=passes)
+    if ended and deadline is not None:
+        deadline.now = deadline.clock()
+    return bool(ended)

@@ -1,27 +1,39 @@
-"""One batch in flight: a slot a record, and the step that fills it."""
+"""One batch in flight: a slot a record."""
 
 from __future__ import annotations
 
-import types
 from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
+from partialbatch.results import DEAD_LETTERED, FAILED, SUCCEEDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Protocol
 
     from partialbatch.types import RawRecord
 
-__all__ = ["DEAD_LETTERED", "FAILED", "SKIPPED", "SUCCEEDED", "Run", "check_value", "step"]
+    class Deliveries(Protocol):
+        """What takes values and permanent errors off the records of a run (see `retries.deliveries`)."""
 
-# What a slot holds. Every record starts as skipped: only an observed success changes that.
-SKIPPED, SUCCEEDED, FAILED, DEAD_LETTERED = 0, 1, 2, 3
+        @property
+        def takes_values(self) -> bool: ...
+        def put(self, index: int, value: Any) -> bool: ...
+        def is_permanent(self, error: BaseException) -> bool: ...
+        def bury(self, index: int, error: BaseException) -> bool: ...
+        def settle(
+            self, waiting: Collection[int], doomed: Mapping[int, BaseException]
+        ) -> tuple[Mapping[int, BaseException], Mapping[int, BaseException]]: ...
+        def close(self) -> None: ...
+
+
+__all__ = ["INTERRUPTS", "Run"]
 
 _ONE_SUCCESS = bytes((SUCCEEDED,))
 INTERRUPTS = (SystemExit, KeyboardInterrupt)
-_PLAIN = frozenset((bool, int, str, float, bytes, dict, list, tuple, set))
 
 
 class Run:
@@ -42,11 +54,33 @@ class Run:
         interrupt: What must be raised once running records have ended.
         cancelled: How many records were cancelled at the deadline's margin: all that still ran.
         left_over: Why the records that no policy held back were not started; empty if all were.
+        groups: What records stay in order with, by index; empty unless it matters.
+        is_ordered: Whether what records give away must arrive in the order of their groups.
+        deliveries: Takes values and permanent errors off the records; None: there are none.
+        buried: Why records are dead letters, by index.
+        waiting: What the records returned that wait for their items to be accepted, by index.
+        doomed: Why the records failed that wait for their dead letters to be accepted, by index.
+        collects: Whether an iterator is no value but the items of one, for a sink.
+        resumed: The records that had succeeded in an earlier invocation.
+        around: Gives what is open while a record runs; None: nothing.
+        on_end: What is told that a record has ended; None: nothing.
     """
 
     __slots__ = (
         *("source", "records", "identifiers", "invoke", "awaits", "holds_back"),
         *("states", "errors", "values", "durations", "interrupt", "cancelled", "left_over", "on_success"),
+        *(
+            "groups",
+            "is_ordered",
+            "deliveries",
+            "buried",
+            "waiting",
+            "doomed",
+            "collects",
+            "resumed",
+            "around",
+            "on_end",
+        ),
     )
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a run is made of
@@ -55,7 +89,7 @@ class Run:
         records: Sequence[RawRecord],
         identifiers: Sequence[Any],
         invoke: Callable[[RawRecord], Any],
-        awaits: bool,  # noqa: FBT001 - by position: keywords cost a third of the time of a small batch's run
+        awaits: bool,  # noqa: FBT001 - as above
         keep: bool,  # noqa: FBT001 - as above
     ) -> None:
         self.source = source
@@ -72,6 +106,16 @@ class Run:
         self.left_over = ""
         self.holds_back: Callable[[RawRecord], bool] | None = None
         self.on_success: Callable[[Any], None] | None = None
+        self.groups: Sequence[Hashable] = ()
+        self.is_ordered = False
+        self.deliveries: Deliveries | None = None
+        self.buried: dict[int, BaseException] = {}
+        self.waiting: dict[int, Any] = {}
+        self.doomed: dict[int, BaseException] = {}
+        self.collects = False
+        self.resumed: frozenset[int] = frozenset()
+        self.around: Callable[[int], AbstractContextManager[None]] | None = None
+        self.on_end: Callable[[int], None] | None = None
 
     def succeed(self, index: int, value: Any) -> None:
         """Note a success."""
@@ -80,6 +124,8 @@ class Run:
             self.values[index] = value
         if self.on_success is not None:
             self.on_success(value)
+        if self.on_end is not None:
+            self.on_end(index)
 
     def succeed_up_to(self, reached: int) -> None:
         """Note that all records before an index have run, and succeeded where they have no error."""
@@ -96,63 +142,74 @@ class Run:
         """
         self.states[index] = FAILED
         self.errors[index] = error
+        if self.values is not None:
+            self.values[index] = None  # a bulk step may take a success back
         if isinstance(error, INTERRUPTS) and self.interrupt is None:
             self.interrupt = error
         with suppress(Exception):  # a logging filter that raises must not cost other records their results
             logs.record_failed(self, index, error)
+        if self.on_end is not None:
+            self.on_end(index)
         return self.holds_back is None or self.holds_back(self.records[index])
 
+    def group(self, index: int) -> Hashable:
+        """Return what a record stays in order with, where that matters."""
+        return self.groups[index] if self.groups else None
 
-async def step(run: Run, index: int) -> bool:
-    """Handle one record: the same for all runners, which differ in how they drive it.
+    def note_duration(self, index: int, started: float) -> None:
+        """Note how long a record took."""
+        if self.durations is not None:
+            self.durations[index] = perf_counter() - started
 
-    Returns:
-        Whether the record holds nothing back: it succeeded, or failed for the last time.
-    """
-    started = perf_counter() if run.durations is not None else 0.0
-    # A worker that dies in mid-record leaves it as failed, never as skipped.
-    run.states[index] = FAILED
-    try:
-        value = run.invoke(run.records[index])
-        if run.awaits and is_awaitable(value):
-            value = await value
-            if run.cancelled:
-                raise TimeoutError(
-                    "the record was cancelled at the deadline's margin (deadline_margin), and went on: "
-                    "re-raise the CancelledError after cleaning up"
-                )
-        check_value(value)
-    except BaseException as error:  # noqa: BLE001, RUF100 - a CancelledError fails its record alone; interrupts are raised at the end
-        return not run.fail(index, error)
-    finally:
-        if run.durations is not None:
-            run.durations[index] = perf_counter() - started
-    run.succeed(index, value)
-    return True
+    def bury(self, index: int, error: BaseException) -> None:
+        """Note that a dead letter was accepted."""
+        self.states[index] = DEAD_LETTERED
+        self.buried[index] = error
+        with suppress(Exception):  # as in `fail`
+            logs.record_failed(self, index, error, "is a dead letter")
+        if self.on_end is not None:
+            self.on_end(index)
 
+    def give_up(self, index: int, error: BaseException) -> bool:
+        """Note that a record cannot be run at all: as a dead letter, if its error is permanent, else as a failure.
 
-def is_awaitable(value: object) -> bool:
-    """Tell whether a value must be awaited."""
-    return hasattr(type(value), "__await__")
+        Returns:
+            What `fail` does.
+        """
+        if self.deliveries is not None and self.deliveries.bury(index, error):
+            self.doomed[index] = error
+            return not all(passes for _, passes in self.settle())
+        return self.fail(index, error)
 
+    def settle(self) -> list[tuple[int, bool]]:
+        """Send what records wait for.
 
-def check_value(value: object) -> None:
-    """Refuse a value that shows that the record function's code has not run.
+        Returns:
+            The records that waited, and whether each holds nothing back.
+        """
+        waiting, self.waiting = self.waiting, {}
+        doomed, self.doomed = self.doomed, {}
+        if self.deliveries is None or not (waiting or doomed):
+            return []
+        refused, buried = self.deliveries.settle(waiting, doomed)
+        if not (refused or buried):
+            for index, value in waiting.items():
+                self.succeed(index, value)
+            return [(index, True) for index in waiting]
+        ended: list[tuple[int, bool]] = []
+        for index in sorted([*waiting, *doomed]):
+            passes = True
+            if index in buried:
+                self.bury(index, buried[index])
+            elif index in refused:
+                passes = not self.fail(index, refused[index])
+            else:
+                self.succeed(index, waiting[index])
+            ended.append((index, passes))
+        return ended
 
-    Raises:
-        TypeError: It is a coroutine, or another awaitable, or a generator.
-    """
-    if value is None or type(value) in _PLAIN:
-        return
-    if is_awaitable(value):
-        if isinstance(value, types.CoroutineType):
-            value.close()  # or Python warns that it was never awaited: the error below says so
-        raise TypeError(
-            f"the record function returned an awaitable ({type(value).__name__}) that nobody awaits, "
-            "so its work was not done: write `async def`, or await it"
-        )
-    if isinstance(value, types.GeneratorType | types.AsyncGeneratorType):
-        raise TypeError(
-            f"the record function returned a generator ({type(value).__name__}), whose code has not run: "
-            "return its items as a list"
-        )
+    def close(self) -> None:
+        """Let go of what belongs to the call; sessions send nothing more."""
+        if self.deliveries is not None:
+            self.deliveries.close()
+        self.deliveries = self.around = self.on_end = None

@@ -99,13 +99,15 @@ class Schedule:
         self._left -= 1
         return heappop(self._ready)
 
-    def ended(self, index: int, *, passes: bool) -> None:
+    def ended(self, index: int, *, passes: bool | None) -> None:
         """Take note that a record has ended.
 
         Args:
             index: The record.
-            passes: Whether it holds nothing back.
+            passes: Whether it holds nothing back; None while it waits for its deliveries, and what follows with it.
         """
+        if passes is None:
+            return
         if not passes and self._policy is ErrorPolicy.STOP:
             self._stop()
         if self._closed or (not passes and self._policy is not ErrorPolicy.CONTINUE):

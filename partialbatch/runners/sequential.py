@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from operator import length_hint
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from partialbatch.runners.run import check_value, step
 from partialbatch.runners.schedule import DEADLINE, ENDING, STOPPED
+from partialbatch.runners.step import check_value, step
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from partialbatch.runners.schedule import Schedule
 
 __all__ = ["drain", "drive", "in_order"]
+
+T = TypeVar("T")
 
 
 def in_order(  # noqa: C901 - one loop: the calls that would make it two cost each record a quarter more
@@ -74,11 +76,11 @@ def drain(run: Run, schedule: Schedule, deadline: Deadline | None) -> None:
     run.left_over = schedule.closed or run.left_over
 
 
-def drive(coroutine: Coroutine[Any, Any, bool]) -> bool:
-    """Run a step to its end without an event loop: a plain function's step never waits."""
+def drive(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end without an event loop: a plain function's step never waits."""
     try:
         coroutine.send(None)
     except StopIteration as ended:
-        return bool(ended.value)
+        return ended.value  # type: ignore[no-any-return]  # StopIteration is untyped
     coroutine.close()
     raise RuntimeError("a record function that is not async waited for an event loop")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextvars import Context, copy_context
+from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.runners import run_plain
-from partialbatch.runners.run import FAILED, SUCCEEDED, is_awaitable, step
+from partialbatch.results import FAILED, SUCCEEDED
+from partialbatch.runners import settle
+from partialbatch.runners.aside import aside
 from partialbatch.runners.schedule import DEADLINE, ENDING
+from partialbatch.runners.step import is_awaitable, step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from partialbatch.runners.schedule import Schedule
     from partialbatch.types import RawRecord
 
-__all__ = ["in_thread", "side_by_side", "with_timeout"]
+__all__ = ["in_rounds", "side_by_side", "with_timeout"]
 
 
 async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
@@ -52,21 +54,13 @@ async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, 
         raise cancelled
 
 
-async def in_thread(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
-    """Run a plain record function beside the loop; a cancelled caller waits until no record runs."""
-    # A future, not a task: a loop that ends cancels all tasks, and the thread would go on unawaited.
-    work = asyncio.get_running_loop().run_in_executor(
-        None, copy_context().run, run_plain, run, schedule, deadline, workers
-    )
-    cancelled: asyncio.CancelledError | None = None
-    while not work.done():
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError as error:
-            cancelled = error
-            schedule.close(ENDING)
-    if cancelled is not None:
-        raise cancelled
+async def in_rounds(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
+    """Run an async record function over what the schedule gives; in rounds, as `run_plain` does."""
+    while True:
+        await side_by_side(run, schedule, deadline, workers)
+        if run.interrupt is not None or not (run.waiting or run.doomed):
+            return
+        await aside(settle, run, schedule, deadline, on_cancel=partial(schedule.close, ENDING))
 
 
 class _Tasks:
@@ -78,7 +72,7 @@ class _Tasks:
         self._deadline = deadline
         self._workers = workers
         self._loop = asyncio.get_running_loop()
-        self.running: set[asyncio.Task[bool]] = set()
+        self.running: set[asyncio.Task[bool | None]] = set()
         self.error: BaseException | None = None
         self.idle = asyncio.Event()
 
@@ -92,7 +86,7 @@ class _Tasks:
         if not self.running:
             self.idle.set()
 
-    def _ended(self, index: int, started: float, task: asyncio.Task[bool]) -> None:
+    def _ended(self, index: int, started: float, task: asyncio.Task[bool | None]) -> None:
         self.running.discard(task)
         try:
             if self._run.interrupt is not None:
@@ -116,7 +110,8 @@ class _Tasks:
 
     def cancel_at_margin(self) -> None:
         """Cancel because the time is up: what was started and has not ended fails, whatever it returns."""
-        self._run.cancelled = self._run.states.count(FAILED) - len(self._run.errors)
+        waiting = len(self._run.waiting) + len(self._run.doomed)
+        self._run.cancelled = self._run.states.count(FAILED) - len(self._run.errors) - waiting
         self.cancel(DEADLINE)
 
 

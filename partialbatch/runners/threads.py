@@ -7,9 +7,9 @@ import threading
 from contextvars import copy_context
 from typing import TYPE_CHECKING
 
-from partialbatch.runners.run import step
 from partialbatch.runners.schedule import ENDING
 from partialbatch.runners.sequential import drive
+from partialbatch.runners.step import step
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor

@@ -106,6 +106,14 @@ class SQSSource(Listed):
         """Stop on FIFO, continue on standard."""
         return ErrorPolicy.STOP if self._is_fifo(records[0]) else ErrorPolicy.CONTINUE
 
+    def receive_count(self, raw: RawRecord | dict[str, Any]) -> int:
+        """Return how often the message has been received, this time included.
+
+        Raises:
+            PayloadError: The message does not say.
+        """
+        return receive_count(raw)
+
     def last_attempt(self, raw: RawRecord | dict[str, Any]) -> bool:
         """Tell whether SQS takes the message into the dead-letter queue if it fails now."""
         return self.max_receive_count is not None and receive_count(raw) >= self.max_receive_count

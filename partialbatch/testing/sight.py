@@ -6,12 +6,13 @@ import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from partialbatch.handler import BatchHandler, BoundBatchHandler
-from partialbatch.runners.run import DEAD_LETTERED, FAILED, SKIPPED, SUCCEEDED
+from partialbatch.results import DEAD_LETTERED, FAILED, SKIPPED, SUCCEEDED
 from partialbatch.testing.verdict import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from partialbatch.runners.run import Run
     from partialbatch.testing.delivery import RunStatus
     from partialbatch.testing.verdict import Verdict
 
@@ -43,26 +44,28 @@ class Answer(NamedTuple):
 
 def call(handler: Callable[..., Any], event: Any, context: Any) -> Answer:
     """Call the handler as Lambda's runtime does, and catch what that would catch."""
-    states: bytearray | None = None
+    run: Run | None = None
     try:
         if type(handler) in (BatchHandler, BoundBatchHandler):
             # What `handler(event, context)` does, with a look in between: `process` takes other paths.
             ours: BatchHandler[Any, Any] = handler  # type: ignore[assignment]  # one of ours, as just seen
             consumer, function, plan = ours._target()  # noqa: SLF001 - the two make one unit
             invocation = consumer.prepare(function, plan, event, context)
-            states = invocation.run.states
-            response = consumer.answer(invocation, plan, context)
+            run = invocation.run
+            response = consumer.answer(invocation, context)
         else:
             response = handler(event, context)
     except (Exception, SystemExit) as error:
-        return Answer(Outcome.raised(error), error=error, seen=_seen(states))
+        return Answer(Outcome.raised(error), error=error, seen=_seen(run))
     if inspect.iscoroutine(response):  # the runtime does not await; closed, it does not warn either
         response.close()
-    return Answer(Outcome.returned(response), response, seen=_seen(states))
+    return Answer(Outcome.returned(response), response, seen=_seen(run))
 
 
-def _seen(states: bytearray | None) -> tuple[RunStatus, ...] | None:
-    return None if states is None else tuple(_STATUSES[state] for state in states)
+def _seen(run: Run | None) -> tuple[RunStatus, ...] | None:
+    if run is None:
+        return None
+    return tuple("resumed" if index in run.resumed else _STATUSES[state] for index, state in enumerate(run.states))
 
 
 def statuses(claim: Verdict, told: Sequence[bool | None], *, ordered: bool) -> list[RunStatus]:

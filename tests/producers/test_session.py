@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from partialbatch import Backoff
+from partialbatch.errors import ClosedError
 from partialbatch.producers import (
     DynamoDBProducer,
     EventBridgeProducer,
@@ -174,3 +178,20 @@ def test_giving_up_is_reported_by_the_session():
     session.put({"n": 1})
     (back,) = session.flush()
     assert (back.reason, back.attempts) == ("throttled", 2)
+
+
+def test_a_closed_session_sends_nothing_more():
+    """What was put and not flushed is let go of, and the workers that would send it end."""
+    client = Scripted()
+    session = SQSProducer("q", client=client, workers=2).open()
+    before = threading.active_count()
+    for number in range(11):  # a full call, and one record more
+        session.put({"n": number})
+    session.close()
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() <= before
+    with pytest.raises(ClosedError):
+        session.put({"n": 12})
+    assert 10 not in client.accepted

@@ -9,7 +9,7 @@ import pytest
 from batches import ids, number, reported, sqs
 
 from partialbatch import batch_handler
-from partialbatch.runners.run import check_value
+from partialbatch.runners.step import check_value
 
 
 def generator():

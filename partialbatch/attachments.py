@@ -1,0 +1,215 @@
+"""What the options beyond the record function add to an invocation: before, during and after its run.
+
+Loaded only where one of them is set, or a record function raised `RetryAfter` or `Reject`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from partialbatch import logs
+from partialbatch.errors import RecordSkipped, Reject, RetryAfter
+from partialbatch.listeners import Listeners
+from partialbatch.results import FAILED, SKIPPED, SUCCEEDED
+from partialbatch.retries.bulk import Bulk
+from partialbatch.retries.deliveries import Deliveries
+from partialbatch.retries.letters import as_sink
+from partialbatch.retries.visibility import Visibility, plan_timeouts, random_wait
+from partialbatch.types import ErrorPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from partialbatch.backoff import Backoff
+    from partialbatch.invocation import Invocation
+    from partialbatch.runners.places import Beside, Here
+    from partialbatch.runners.run import Run
+    from partialbatch.settings import Settings
+    from partialbatch.types import BatchResponse, Sink, SinkSession
+
+__all__ = ["Attachments"]
+
+RESERVE = 0.5
+"""Seconds kept for the response itself, when all has been sent."""
+
+
+class Attachments:
+    """The sink, dead letter, retry delay, ledger and hooks of a handler.
+
+    Attributes:
+        keeps_results: Whether the value and duration of each record are needed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Make what needs no event; initialisation has burst CPU, so boto3's client is made now."""
+        self._settings = settings
+        is_sink = hasattr(settings.sink, "open")
+        self._bulk = Bulk(settings.sink) if settings.sink is not None and not is_sink else None
+        self._sink = settings.sink if is_sink else None
+        self._dead_letter = None if settings.dead_letter is None else as_sink(settings.dead_letter)
+        self._listeners = Listeners(settings.hooks) if settings.hooks else None
+        self._visibility = Visibility()
+        if settings.retry_delay is not None:
+            self._visibility.warm_up()
+        self.keeps_results = self._bulk is not None or self._listeners is not None
+
+    def resume(self, invocation: Invocation) -> None:
+        """Take off what had succeeded behind the checkpoint that this delivery starts at."""
+        run, ledger = invocation.run, self._settings.resume
+        if ledger is None or invocation.window is not None:
+            return
+        first = run.identifiers[0]
+        done = ledger.done_behind(_stream(run.records[0]), first) if isinstance(first, str) else ()
+        if done:
+            # The checkpoint itself was reported, whatever an entry says.
+            run.resumed = frozenset(i for i, name in enumerate(run.identifiers) if name in done and name != first)
+            for index in run.resumed:
+                run.states[index] = SUCCEEDED
+
+    def attach(self, invocation: Invocation, context: Any) -> None:
+        """Have sessions opened when they are needed, and tell the hooks that the batch begins."""
+        run = invocation.run
+        run.collects = self._settings.sink is not None
+        if self._sink is not None or self._dead_letter is not None:
+            run.deliveries = self._deliveries(run, seconds_left(context, self._settings.deadline_margin))
+        self._listen(invocation, context)
+
+    async def bulk_step(self, invocation: Invocation, place: Here | Beside, policy: ErrorPolicy) -> None:
+        """Hand what succeeded to the bulk sink; what it returns as failed fails, and its group behind it."""
+        run = invocation.run
+        if self._bulk is None:
+            return
+        succeeded = {
+            index: invocation.record_result(index)
+            for index, state in enumerate(run.states)
+            if state == SUCCEEDED and index not in run.resumed
+        }
+        failures = await self._bulk.failures(succeeded, place)
+        if failures:
+            await place.call(_take_back, run, succeeded, failures, policy is not ErrorPolicy.CONTINUE)
+        if self._listeners is not None:
+            for index in succeeded:
+                if run.states[index] == SUCCEEDED:
+                    self._listeners.tell("on_record_end", invocation.record_result(index))
+
+    def after_run(self, invocation: Invocation, context: Any) -> None:
+        """Delay the retries of what failed; tell of what was asked for in vain."""
+        run, source = invocation.run, invocation.source
+        if self._dead_letter is None and any(isinstance(error, Reject) for error in run.errors.values()):
+            logs.once("reject", "a record function raised Reject and there is no dead_letter: the record fails")
+        asked = any(isinstance(error, RetryAfter) for error in run.errors.values())
+        if not hasattr(source, "receive_count"):
+            if asked:
+                logs.once(
+                    "retry_after",
+                    "a record function raised RetryAfter, and fails like any other: "
+                    f"records of {run.source} have no visibility timeout",
+                )
+        elif asked or self._settings.retry_delay is not None:
+            try:
+                self._delay(invocation, context)
+            except Exception as error:  # the response must not depend on it
+                logs.visibility_unchanged({type(error).__name__: len(invocation.reported())})
+
+    def remember(self, invocation: Invocation) -> None:
+        """Keep what is done behind the checkpoint: the lowest number reported, which is the first in event order.
+
+        Args:
+            invocation: An invocation that reports a record.
+        """
+        run, ledger = invocation.run, self._settings.resume
+        if ledger is None or invocation.window is not None:
+            return
+        reported = invocation.reported()
+        names = [name if isinstance(name, str) else "" for name in run.identifiers]
+        checkpoint = names[reported[0]]
+        # A number that stands twice in a batch is done when both are.
+        unsettled = {"", *(names[index] for index in reported)}
+        done = [name for name in names[reported[0] + 1 :] if name not in unsettled]
+        if checkpoint and done:
+            ledger.remember(_stream(run.records[0]), checkpoint, done)
+
+    def ended(self, invocation: Invocation, response: BatchResponse) -> None:
+        """Tell the hooks that the batch has ended."""
+        if self._listeners is not None:
+            self._listeners.tell("on_batch_end", invocation.result(response))
+
+    def _deliveries(self, run: Run, left: Callable[[], float] | None) -> Deliveries:
+        def opens(sink: Sink | None) -> Callable[[], SinkSession] | None:
+            return None if sink is None else lambda: sink.open(ordered=run.is_ordered, seconds_left=left)
+
+        return Deliveries(run, opens(self._sink), opens(self._dead_letter), self._settings.permanent)
+
+    def _listen(self, invocation: Invocation, context: Any) -> None:
+        run, listeners = invocation.run, self._listeners
+        if listeners is None:
+            return
+        views = [invocation.view(index) for index in range(len(run.records))]
+
+        def ended(index: int) -> None:
+            # With a bulk step to come, a success is none yet.
+            if self._bulk is None or run.states[index] != SUCCEEDED:
+                listeners.tell("on_record_end", invocation.record_result(index))
+
+        listeners.tell("on_batch_start", views, context)
+        run.around = lambda index: listeners.around(views[index])
+        run.on_end = ended
+
+    def _delay(self, invocation: Invocation, context: Any) -> None:
+        """Ask SQS when the messages that are reported shall come back."""
+        run, source = invocation.run, cast("Any", invocation.source)
+        backoff = self._settings.retry_delay
+        skipped = [index for index, state in enumerate(run.states) if state == SKIPPED]
+
+        def group(index: int) -> Any:
+            # The option's group, where there is one; else the message group.
+            mine = run.group(index)
+            return mine if mine is not None else source.group(run.records[index])
+
+        def wait(index: int) -> float:
+            try:
+                count = int(source.receive_count(run.records[index]))
+            except Exception:
+                count = 1  # what cannot be read comes back soon
+            return random_wait(cast("Backoff", backoff), count)
+
+        timeouts = plan_timeouts(
+            {index: error for index, error in run.errors.items() if run.states[index] == FAILED},
+            # Where nothing ran, nothing is known to be better soon.
+            skipped if len(skipped) < len(run.states) else (),
+            wait=wait if backoff is not None else None,
+            group=group,
+        )
+        self._visibility.change(timeouts, run.records, seconds_left(context, self._settings.deadline_margin))
+
+
+def seconds_left(context: Any, margin: float | None) -> Callable[[], float] | None:
+    """Return what gives the seconds left for sending; None where there is no deadline."""
+    read = getattr(context, "get_remaining_time_in_millis", None)
+    if margin is None or not callable(read) or not isinstance(read(), int | float):
+        return None
+    reserve = min(RESERVE, margin)
+    return lambda: max(0.0, read() / 1000 - reserve)
+
+
+def _stream(raw: Any) -> str:
+    """Name what a record's number is unique in: the stream and, for Kinesis, the shard.
+
+    https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html: a sequence number is
+    unique per partition key within its shard.
+    """
+    shard, found, _ = str(raw.get("eventID", "")).partition(":")
+    return f"{raw.get('eventSourceARN', '')}/{shard}" if found else str(raw.get("eventSourceARN", ""))
+
+
+def _take_back(run: Run, succeeded: Iterable[int], failures: Mapping[int, BaseException], holds: bool) -> None:  # noqa: FBT001 - private
+    """Note what failed in the bulk step: as dead letters, where the error is permanent."""
+    held: set[Any] = set()
+    for index in succeeded:
+        group = run.group(index)
+        if index in failures:
+            if run.give_up(index, failures[index]) and holds and group is not None:
+                held.add(group)
+        elif group in held:
+            # It was written after one of its group that was not: only both again end up in order.
+            run.fail(index, RecordSkipped("a record of its group before it failed in the bulk sink"))

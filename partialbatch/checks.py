@@ -1,0 +1,190 @@
+"""One check an option: each returns the value, or raises a `ConfigurationError` that says what is allowed."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, TypeGuard
+
+from partialbatch.backoff import Backoff
+from partialbatch.errors import ConfigurationError, is_number
+from partialbatch.types import ErrorPolicy
+
+OFF = ("off", "none")
+SOURCES = ("auto", "sqs", "kinesis", "dynamodb", "kafka")
+ENVELOPES = ("sns", "eventbridge")
+MOMENTS = ("on_batch_start", "around_record", "on_record_end", "on_batch_end")
+"""The methods of a hook."""
+
+
+def is_integer(value: object) -> bool:
+    """Tell whether a value is a whole number; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_seconds(value: object) -> TypeGuard[float]:
+    """Tell whether a value is a finite number of seconds, at least 0."""
+    return is_number(value) and value >= 0
+
+
+def source(option: str, value: Any) -> Any:
+    """Check an event source: a name, or an object with all that `EventSource` has."""
+    if isinstance(value, str):
+        if value in SOURCES:
+            return value
+    elif value is not None and not isinstance(value, type):
+        missing = [name for name in _EVENT_SOURCE if not hasattr(value, name)]
+        if not missing:
+            return value
+        raise ConfigurationError(f"{option}: {type(value).__name__} is no EventSource, it lacks {', '.join(missing)}")
+    raise ConfigurationError.bad_value(option, value, f"{', '.join(map(repr, SOURCES))} or an EventSource object")
+
+
+_EVENT_SOURCE = (
+    *("name", "partial_response", "matches", "records"),
+    *("identifier", "payload", "view", "group", "policy"),
+)
+
+
+def fifo(option: str, value: Any) -> Any:
+    """Check ``fifo``."""
+    if isinstance(value, bool) or value == "auto":
+        return value
+    raise ConfigurationError.bad_value(option, value, "'auto', True or False")
+
+
+def policy(option: str, value: Any) -> ErrorPolicy:
+    """Check an error policy."""
+    try:
+        return ErrorPolicy(value)
+    except ValueError:
+        pass
+    raise ConfigurationError.bad_value(option, value, ", ".join(repr(policy.value) for policy in ErrorPolicy))
+
+
+def boolean(option: str, value: Any) -> bool:
+    """Check a boolean."""
+    if isinstance(value, bool):
+        return value
+    allowed = "true, false, 1, 0, yes, no, on or off" if option.isupper() else "True or False"
+    raise ConfigurationError.bad_value(option, value, allowed)
+
+
+def concurrency(option: str, value: Any) -> int:
+    """Check a number of workers."""
+    if is_integer(value) and (value >= 1 or value == -1):
+        return int(value)
+    raise ConfigurationError.bad_value(option, value, "a whole number from 1 on, or -1 for the number of vCPUs")
+
+
+def margin(option: str, value: Any) -> float | None:
+    """Check seconds, or that there is no deadline."""
+    if value is None or value in OFF:
+        return None
+    if is_seconds(value):
+        return float(value)
+    raise ConfigurationError.bad_value(option, value, "a number of seconds from 0 on, or None or 'off' for no deadline")
+
+
+def timeout(option: str, value: Any) -> float | None:
+    """Check seconds above 0, or None."""
+    if value is None:
+        return None
+    if is_seconds(value) and value > 0:
+        return float(value)
+    raise ConfigurationError.bad_value(option, value, "a number of seconds above 0, or None")
+
+
+def receives(option: str, value: Any) -> int | None:
+    """Check a queue's ``maxReceiveCount``, or None."""
+    if value is None or (is_integer(value) and 1 <= value <= 1000):  # noqa: PLR2004 - SQS's own limits
+        return value  # type: ignore[no-any-return]  # an int or None, as just checked
+    raise ConfigurationError.bad_value(option, value, "the queue's maxReceiveCount, a whole number from 1 to 1000")
+
+
+def callable_or_none(option: str, value: Any) -> Any:
+    """Check a callable, or None."""
+    if value is None or callable(value):
+        return value
+    raise ConfigurationError.bad_value(option, value, "a callable or None")
+
+
+def envelope(option: str, value: Any) -> Any:
+    """Check an envelope."""
+    if value is None or callable(value) or value in ENVELOPES:
+        return value
+    raise ConfigurationError.bad_value(
+        option, value, "'sns', 'eventbridge', a callable from payload to payload, or None"
+    )
+
+
+def exceptions(option: str, value: Any) -> tuple[type[Exception], ...]:
+    """Check an exception type, or a tuple of them."""
+    kinds = value if isinstance(value, tuple) else (value,)
+    if all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
+        return kinds
+    raise ConfigurationError.bad_value(option, value, "an exception type, or a tuple of them")
+
+
+def sink(option: str, value: Any) -> Any:
+    """Check a `Sink`, or a callable, or None."""
+    if value is None or (not isinstance(value, type) and (_opens(value) or _takes_calls(value))):
+        return value
+    raise ConfigurationError.bad_value(
+        option, value, "a Sink (an object with `open(*, ordered, seconds_left)`: every producer is one) or a callable"
+    )
+
+
+def dead_letter(option: str, value: Any) -> Any:
+    """Check a `Sink`, or a plain callable, or None."""
+    if not hasattr(value, "open") and _is_async(value):
+        raise ConfigurationError.bad_value(option, value, "a plain function: nobody would await an async one")
+    return sink(option, value)
+
+
+def _opens(value: Any) -> bool:
+    """Tell whether a session can be opened; the ``open`` of a path or a file takes other arguments."""
+    try:
+        inspect.signature(value.open).bind(ordered=True, seconds_left=None)
+    except (AttributeError, TypeError):
+        return False
+    except ValueError:  # of a builtin that tells nothing
+        return True
+    return True
+
+
+def _takes_calls(value: Any) -> bool:
+    return callable(value) and not hasattr(value, "open") and not inspect.isasyncgenfunction(value)
+
+
+def _is_async(value: Any) -> bool:
+    called = getattr(type(value), "__call__", None)  # noqa: B004 - its kind is asked for, not whether it exists
+    return any(inspect.iscoroutinefunction(each) for each in (value, called))
+
+
+def backoff(option: str, value: Any) -> Backoff | None:
+    """Check a `Backoff`, or None."""
+    if value is None or isinstance(value, Backoff):
+        return value
+    raise ConfigurationError.bad_value(option, value, "a Backoff(base, cap), or None")
+
+
+def ledger(option: str, value: Any) -> Any:
+    """Check a `ResumeLedger`, or None."""
+    if value is None or all(callable(getattr(value, name, None)) for name in ("done_behind", "remember")):
+        return value
+    raise ConfigurationError.bad_value(option, value, "a ResumeLedger, or None")
+
+
+def hooks(option: str, value: Any) -> tuple[Any, ...]:
+    """Check a sequence of hooks."""
+    if isinstance(value, list | tuple) and all(map(_is_hook, value)):
+        return tuple(value)
+    raise ConfigurationError.bad_value(
+        option, value, f"a list or tuple of objects with any of {', '.join(MOMENTS)}, none of them async"
+    )
+
+
+def _is_hook(hook: Any) -> bool:
+    methods = [getattr(hook, moment) for moment in MOMENTS if hasattr(hook, moment)]
+    plain = all(callable(method) and not _is_async(method) for method in methods)
+    return bool(methods) and plain and not isinstance(hook, type)

@@ -1,0 +1,119 @@
+"""A span a batch and a record, linked to the trace that sent the record.
+
+https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from partialbatch.results import BatchResult
+
+__all__ = ["OpenTelemetryHook"]
+
+
+SYSTEMS = {"sqs": "aws_sqs", "kinesis": "aws_kinesis", "dynamodb": "aws_dynamodb"}
+"""Our names of sources by OpenTelemetry's, where they differ; it has none for streams yet."""
+
+
+class OpenTelemetryHook:
+    """Opens spans with the global tracer provider, or the one that is given."""
+
+    def __init__(self, tracer_provider: Any = None) -> None:
+        """Import the API now, when the module loads.
+
+        Args:
+            tracer_provider: An OpenTelemetry tracer provider; by default the global one.
+        """
+        from opentelemetry import propagate, trace  # noqa: PLC0415 - only with this hook
+        from opentelemetry.context import Context  # noqa: PLC0415 - as above
+
+        self._empty = Context
+        self._trace = trace
+        self._propagate = propagate
+        self._tracer = trace.get_tracer("partialbatch", tracer_provider=tracer_provider)
+        self._batch: ContextVar[Any] = ContextVar("partialbatch_span", default=None)
+
+    def on_batch_start(self, records: Sequence[Any], context: Any) -> None:  # noqa: ARG002 - the hook's shape
+        """Open the batch's span."""
+        source = records[0].source if records else "empty"
+        span = self._tracer.start_span(
+            f"process {source} batch",
+            kind=self._trace.SpanKind.CONSUMER,
+            attributes={**_attributes(source), "messaging.batch.message_count": len(records)},
+        )
+        self._batch.set(span)
+
+    @contextmanager
+    def around_record(self, record: Any) -> Iterator[None]:
+        """Open the record's span; an error is recorded on it."""
+        batch = self._batch.get()
+        # Beside the batch's span, the context keeps what else is in it: baggage, say.
+        parent = self._trace.set_span_in_context(batch) if batch is not None else None
+        with self._tracer.start_as_current_span(
+            f"process {record.source}",
+            context=parent,
+            kind=self._trace.SpanKind.CONSUMER,
+            links=self._links(record),
+            attributes={**_attributes(record.source), "messaging.message.id": str(record.identifier)},
+        ):
+            yield
+
+    def on_batch_end(self, result: BatchResult[Any]) -> None:
+        """Close the batch's span."""
+        span = self._batch.get()
+        if span is None:
+            return
+        self._batch.set(None)
+        for name in ("failed", "skipped", "dead_lettered"):
+            span.set_attribute(f"partialbatch.{name}", len(getattr(result, name)))
+        span.set_attribute("partialbatch.resumed", sum(entry.resumed for entry in result.results))
+        if result.full_failure:
+            span.set_status(self._trace.StatusCode.ERROR)
+        span.end()
+
+    def _links(self, record: Any) -> list[Any]:
+        """Link to the trace in a message's attributes: W3C's ``traceparent``, or X-Ray's header."""
+        carrier = _headers(record)
+        # From an empty context: what is current here is the batch's, and sent nothing.
+        extracted = self._propagate.extract(carrier, context=self._empty())
+        context = self._trace.get_current_span(extracted).get_span_context()
+        if not context.is_valid and "AWSTraceHeader" in carrier:
+            context = self._xray(carrier["AWSTraceHeader"])
+        return [self._trace.Link(context)] if context.is_valid else []
+
+    def _xray(self, header: str) -> Any:
+        """Read ``Root=1-<8 hex>-<24 hex>;Parent=<16 hex>;Sampled=1``.
+
+        https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+        """
+        parts = dict(part.split("=", 1) for part in header.split(";") if "=" in part)
+        try:
+            return self._trace.SpanContext(
+                trace_id=int("".join(parts["Root"].split("-")[1:]), 16),
+                span_id=int(parts["Parent"], 16),
+                is_remote=True,
+                trace_flags=self._trace.TraceFlags(int(parts.get("Sampled", "0") == "1")),
+            )
+        except (KeyError, ValueError):
+            return self._trace.INVALID_SPAN_CONTEXT
+
+
+def _attributes(source: str) -> dict[str, Any]:
+    return {"messaging.system": SYSTEMS.get(source, source), "messaging.operation.type": "process"}
+
+
+def _headers(record: Any) -> dict[str, str]:
+    """Return what a record carries of its sender's trace: an SQS message, in its attributes."""
+    headers: dict[str, str] = {}
+    for name, value in (record.raw.get("messageAttributes") or {}).items():
+        text = value.get("stringValue")
+        if isinstance(text, str):
+            headers[name.lower()] = text
+    system = (record.raw.get("attributes") or {}).get("AWSTraceHeader")
+    return headers | ({"AWSTraceHeader": system} if system else {})

@@ -1,0 +1,75 @@
+"""Failures in Sentry, each with the scope that was open when it happened.
+
+https://docs.sentry.io/platforms/python/
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from partialbatch.results import RecordResult
+    from partialbatch.types import LambdaContext
+
+__all__ = ["SentryHook"]
+
+
+class SentryHook:
+    """Captures the error of each failed record once, in a scope with the record's source and identifier.
+
+    What the record function raises is captured while its own scope is open, with the tags and
+    breadcrumbs that it set; what fails the record later, a sink that refuses its items say, when it does.
+    """
+
+    def __init__(self) -> None:
+        """Import the SDK now, when the module loads."""
+        import sentry_sdk  # noqa: PLC0415 - only with this hook
+
+        self._sdk = sentry_sdk
+        # By identity: the batch keeps its errors alive, and an exception may define its own equality.
+        self._captured: ContextVar[set[int] | None] = ContextVar("partialbatch_sentry", default=None)
+
+    def on_batch_start(self, records: Sequence[Any], context: LambdaContext | None) -> None:  # noqa: ARG002 - the hook's shape
+        """Forget the last batch."""
+        self._captured.set(set())
+
+    @contextmanager
+    def around_record(self, record: Any) -> Iterator[None]:
+        """Open a scope; capture what the record function raises."""
+        with self._scope(record):
+            try:
+                yield
+            except BaseException as error:
+                self._capture(error)
+                raise
+
+    def on_record_end(self, result: RecordResult[Any]) -> None:
+        """Capture what failed the record after its function had returned."""
+        if result.status == "failed" and id(result.error) not in (self._captured.get() or ()):
+            with self._scope(result.record):
+                self._capture(result.error)
+
+    @contextmanager
+    def _scope(self, record: Any) -> Iterator[None]:
+        with self._sdk.isolation_scope() as scope:
+            scope.set_tag("partialbatch.source", record.source)
+            scope.set_tag("partialbatch.identifier", _name(record))
+            yield
+
+    def _capture(self, error: BaseException | None) -> None:
+        self._sdk.capture_exception(error)
+        captured = self._captured.get()
+        if captured is not None:
+            captured.add(id(error))
+
+
+def _name(record: Any) -> str:
+    """Return what names a record, also one that lacks its identifier."""
+    try:
+        return str(record.identifier)
+    except Exception:
+        return "none"

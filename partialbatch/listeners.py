@@ -1,0 +1,70 @@
+"""Hooks, called so that they can change nothing."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from partialbatch import logs
+from partialbatch.checks import MOMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+__all__ = ["Listeners"]
+
+
+class Listeners:
+    """The hooks of a handler. One that raises is logged, and nothing else comes of it."""
+
+    def __init__(self, hooks: Sequence[Any]) -> None:
+        """Sort hooks by the moments that they have a method for."""
+        self._called: dict[str, list[Callable[..., Any]]] = {
+            moment: [getattr(hook, moment) for hook in hooks if hasattr(hook, moment)] for moment in MOMENTS
+        }
+
+    def tell(self, moment: str, *arguments: Any) -> None:
+        """Call all hooks that have a method for a moment."""
+        for method in self._called[moment]:
+            try:
+                method(*arguments)
+            except Exception as error:
+                logs.hook_failed(moment, error)
+
+    def around(self, record: Any) -> AbstractContextManager[None]:
+        """Return what is open while a record runs."""
+        return _Around(self._called["around_record"], record)
+
+
+class _Around(AbstractContextManager[None]):
+    """The context managers of all hooks, entered in order and left in reverse."""
+
+    def __init__(self, methods: list[Callable[..., Any]], record: Any) -> None:
+        self._methods = methods
+        self._record = record
+        self._open: list[Any] = []
+
+    def __enter__(self) -> None:
+        for method in self._methods:
+            try:
+                manager = method(self._record)
+                manager.__enter__()
+                self._open.append(manager)
+            except Exception as error:
+                logs.hook_failed("around_record", error)
+            except BaseException as error:
+                self.__exit__(type(error), error, error.__traceback__)
+                raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Whatever a hook returns: a failure is a failure.
+        while self._open:
+            try:
+                self._open.pop().__exit__(kind, error, traceback)
+            except Exception as raised:
+                # A generator's context manager gives the record's own error back.
+                if raised is not error:
+                    logs.hook_failed("around_record", raised)

@@ -1,0 +1,211 @@
+"""What records give away before they have ended: the items of a sink, and dead letters."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import MappingView
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from partialbatch import logs
+from partialbatch.errors import DeliveryError, Reject, RetryAfter
+from partialbatch.retries.letters import letter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+    from typing import Protocol
+
+    from partialbatch.types import SinkSession
+
+    class Records(Protocol):
+        """What is needed of a run."""
+
+        @property
+        def source(self) -> str: ...
+        @property
+        def records(self) -> Sequence[Any]: ...
+        @property
+        def identifiers(self) -> Sequence[Any]: ...
+        @property
+        def groups(self) -> Sequence[Hashable]: ...
+
+
+__all__ = ["Deliveries", "items_of"]
+
+_ONE = frozenset((dict, str, bytes))  # asking the abstract classes below takes 0.5 µs
+_MANY = (list, tuple, AbstractSet, deque, MappingView)
+
+
+class Deliveries:
+    """The sessions of one call. A record that gave something away waits until it was accepted.
+
+    Attributes:
+        takes_values: Whether what record functions return goes to a sink.
+    """
+
+    def __init__(
+        self,
+        run: Records,
+        sink: Callable[[], SinkSession] | None,
+        letters: Callable[[], SinkSession] | None,
+        permanent: tuple[type[BaseException], ...],
+    ) -> None:
+        """Take what opens the sessions; each is opened for the first item.
+
+        Args:
+            run: The records.
+            sink: Where values go; None: nowhere.
+            letters: Where dead letters go; None: no error is permanent.
+            permanent: The exceptions that no retry cures, beside `Reject`.
+        """
+        self.takes_values = sink is not None
+        self._run = run
+        self._sink = _Box(sink) if sink is not None else None
+        self._letters = _Box(letters) if letters is not None else None
+        self._permanent = (*permanent, Reject)
+
+    def put(self, index: int, value: Any) -> bool:
+        """Deliver what a record function returned.
+
+        Returns:
+            Whether the record waits for it: not if there is nothing to deliver.
+
+        Raises:
+            ValueError: An item that can never be sent.
+        """
+        items = items_of(value)
+        if self._sink is None or not items:
+            return False
+        groups = self._run.groups
+        self._sink.put(index, items, groups[index] if groups else None)
+        return True
+
+    def is_permanent(self, error: BaseException) -> bool:
+        """Tell whether an error sends its record to the dead letter.
+
+        `RetryAfter` asks for the contrary, and items that were not accepted for lack of time or capacity
+        may be next time, whatever exception types were named.
+        """
+        if self._letters is None or not isinstance(error, self._permanent):
+            return False
+        if isinstance(error, DeliveryError):
+            return any(getattr(entry, "reason", None) == "rejected" for entry in error.unprocessed)
+        return not isinstance(error, RetryAfter)
+
+    def bury(self, index: int, error: BaseException) -> bool:
+        """Deliver a record's dead letter, if its error is permanent.
+
+        Returns:
+            Whether the record waits for it: not if a retry may cure the error, or the dead letter was refused.
+        """
+        if self._letters is None or not self.is_permanent(error):
+            return False
+        run, identifier = self._run, self._run.identifiers[index]
+        group = run.groups[index] if run.groups else None
+        if group is None and isinstance(identifier, str):
+            group = identifier  # stands alone; FIFO queues and streams want a name
+        try:
+            self._letters.put(index, (letter(run.records[index], error, identifier),), group)
+        except Exception as refusal:
+            logs.dead_letter_refused(run, index, refusal)
+            return False
+        return True
+
+    def settle(
+        self, waiting: Collection[int], doomed: Mapping[int, BaseException]
+    ) -> tuple[dict[int, BaseException], dict[int, BaseException]]:
+        """Send all that is held.
+
+        Args:
+            waiting: The records that wait for their items.
+            doomed: The records that wait for their dead letters, and their errors.
+
+        Returns:
+            Those that fail, and those that are dead letters; with their errors.
+        """
+        buried = dict(doomed)
+        refused: dict[int, BaseException] = {}
+        if self._sink is not None and waiting:
+            for index, error in self._sink.flush().items():
+                if index in waiting:
+                    # What the sink can never take is at fault itself.
+                    (buried if self.bury(index, error) else refused)[index] = error
+        if self._letters is not None and buried:
+            for index, refusal in self._letters.flush().items():
+                if index in buried:
+                    refused[index] = buried.pop(index)
+                    logs.dead_letter_refused(self._run, index, refusal)
+        return refused, buried
+
+    def close(self) -> None:
+        """End the sessions: what they still hold, of records that failed, is not sent."""
+        for box in (self._sink, self._letters):
+            if box is not None:
+                box.close()
+
+
+class _Box:
+    """A session, and which records its items belong to; workers put from several threads."""
+
+    def __init__(self, open_: Callable[[], SinkSession]) -> None:
+        self._open = open_
+        self._session: SinkSession | None = None
+        self._lock = threading.Lock()
+        # Kept until they are accepted, so that no identity is used again.
+        self._held: list[tuple[int, Collection[Any]]] = []
+
+    def put(self, index: int, items: Collection[Any], group: Hashable) -> None:
+        with self._lock:
+            session = self._session
+            if session is None:
+                session = self._session = self._open()
+            # Noted first: a session that raises may have taken an item all the same.
+            self._held.append((index, items))
+            for item in items:
+                session.put(item, group=group)
+
+    def flush(self) -> dict[int, BaseException]:
+        """Return the records of which something was not accepted, and why."""
+        with self._lock:
+            held, self._held = self._held, []
+            try:
+                return _refused(self._session.flush() if self._session is not None else (), held)
+            except Exception as error:
+                # Whether anything was accepted is unknown, or what the session says is not understood.
+                return dict.fromkeys((index for index, _ in held), error)
+
+    def close(self) -> None:
+        close = getattr(self._session, "close", None)
+        if callable(close):
+            with suppress(Exception):
+                close()
+
+
+def _refused(unprocessed: Any, held: Sequence[tuple[int, Collection[Any]]]) -> dict[int, BaseException]:
+    if unprocessed is None:
+        raise TypeError("the sink's flush() returned None: return what was not accepted, an empty list if all was")
+    entries = list(unprocessed)
+    if not entries:
+        return {}
+    owners: dict[int, set[int]] = {}  # by identity
+    for index, items in held:
+        for item in items:
+            owners.setdefault(id(item), set()).add(index)
+    everyone = {index for index, _ in held}
+    refused: dict[int, list[Any]] = {}
+    for entry in entries:
+        # Something that was never put here puts all of it in doubt.
+        for index in owners.get(id(entry.record), everyone):
+            refused.setdefault(index, []).append(entry)
+    return {index: DeliveryError(its, "items of the record") for index, its in refused.items()}
+
+
+def items_of(value: Any) -> Collection[Any]:
+    """Return the items of what a record function returned: one, or those of a list, tuple, set, deque or view."""
+    if type(value) in _ONE:
+        return (value,)
+    many = isinstance(value, _MANY) and not hasattr(value, "_fields")
+    # Models, mappings and texts can be iterated as well, and are one item each.
+    return value if many else (value,)

@@ -1,0 +1,96 @@
+"""Dead letters: a raw record and its error, for what no retry cures."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from partialbatch import logs
+from partialbatch.errors import clip, safe_str
+from partialbatch.types import Unprocessed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from partialbatch.types import Identifier, Sink, SinkSession
+
+__all__ = ["as_sink", "discard", "letter"]
+
+TEXT_SHOWN = 1024
+
+
+class _Discard:
+    """A dead letter that keeps nothing: ``dead_letter=discard`` drops records on purpose."""
+
+    def __repr__(self) -> str:
+        return "discard"
+
+    def open(self, **_: Any) -> SinkSession:
+        """See `Sink.open`."""
+        return _Called(lambda _: None)
+
+
+discard = _Discard()
+
+
+class _CallableSink:
+    """A callable as a `Sink`: called with each item; raising refuses it."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+
+    def open(self, **_: Any) -> SinkSession:
+        """See `Sink.open`."""
+        return _Called(self._function)
+
+
+class _Called:
+    """A session that hands each item to a callable at once."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+        self._refused: list[Unprocessed] = []
+
+    def put(self, item: Any, **_: Any) -> None:
+        """See `SinkSession.put`."""
+        try:
+            returned = self._function(item)
+            if hasattr(type(returned), "__await__"):
+                with suppress(AttributeError):
+                    returned.close()  # or Python warns that it was never awaited: the error says so
+                raise TypeError("the dead_letter callable returned an awaitable that nobody awaits")
+        except Exception as error:
+            code = type(error).__name__
+            self._refused.append(
+                Unprocessed(item, code=code, message=clip(safe_str(error), TEXT_SHOWN), attempts=1, reason="rejected")
+            )
+
+    def flush(self) -> list[Unprocessed]:
+        """See `SinkSession.flush`."""
+        refused, self._refused = self._refused, []
+        return refused
+
+
+def as_sink(value: Any) -> Sink:
+    """Return a `Sink` for what ``dead_letter`` was given, checked: itself, or a callable as one."""
+    return value if hasattr(value, "open") else _CallableSink(value)
+
+
+def letter(raw: Any, error: BaseException, identifier: Identifier | None) -> dict[str, Any]:
+    """Return what a dead letter holds, as plain JSON.
+
+    Args:
+        raw: The record as delivered: the one place outside the source where its body goes.
+        error: Why no retry cures it.
+        identifier: What names the record.
+    """
+    get = raw.get if isinstance(raw, dict) else {}.get  # an EventSource of the user's own may deliver anything
+    return {
+        "record": raw,
+        "error": {"type": type(error).__name__, "text": clip(safe_str(error), TEXT_SHOWN)},
+        "identifier": identifier,
+        "source_arn": get("eventSourceARN") or get("eventSourceArn"),
+        "receive_count": logs.receive_count(raw),
+        "time": datetime.now(UTC).isoformat(),
+    }

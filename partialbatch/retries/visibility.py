@@ -1,0 +1,159 @@
+"""When failed messages of a queue come back: their visibility timeout.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from math import ceil
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any
+
+from partialbatch import logs
+from partialbatch.errors import ConfigurationError, RetryAfter, safe_str
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+
+    from partialbatch.backoff import Backoff
+    from partialbatch.types import RawRecord
+
+__all__ = ["Visibility", "plan_timeouts", "random_wait"]
+
+LONGEST = 42_000
+"""Seconds. SQS refuses what would end later than 12 hours (43,200 s) after the message was received."""
+
+PER_CALL = 10
+
+ENOUGH = 1.0
+"""Seconds that must be left, beside those kept for the response, before a call: it ends within 1.5."""
+
+_random = SystemRandom()  # SnapStart clones would share any other generator's state
+
+
+class Visibility:
+    """Changes the visibility timeout of messages; failing to is logged, and changes nothing else."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, Any] = {}
+
+    def warm_up(self) -> None:
+        """Make the client of the function's own region, when the module loads: that takes 100 ms and more.
+
+        Raises:
+            ConfigurationError: boto3 is not installed.
+        """
+        try:
+            import boto3  # noqa: F401, PLC0415 - as below
+        except ImportError:
+            raise ConfigurationError(
+                "retry_delay needs boto3, which is not installed: pip install 'partialbatch[boto3]'"
+            ) from None
+        region = os.environ.get("AWS_REGION")
+        if region:
+            self._client(region)
+
+    def change(
+        self, timeouts: Mapping[int, int], records: Sequence[RawRecord], seconds_left: Callable[[], float] | None
+    ) -> None:
+        """Set timeouts, ten messages a call.
+
+        Args:
+            timeouts: Seconds, by index.
+            records: The raw records.
+            seconds_left: Gives the seconds left; None: no limit.
+        """
+        chosen = sorted(timeouts)
+        unchanged: Counter[str] = Counter()
+        again = True
+        while chosen:
+            if seconds_left is not None and seconds_left() < ENOUGH:
+                unchanged["too little time was left"] = len(chosen)
+                break
+            try:
+                unchanged.update(self._change({index: timeouts[index] for index in chosen[:PER_CALL]}, records))
+            except Exception as error:
+                if again:
+                    again = False
+                    continue
+                # What fails a whole call twice, a permission or the network, fails the others too.
+                unchanged[f"{type(error).__name__}: {safe_str(error)}"] = len(chosen)
+                break
+            del chosen[:PER_CALL]
+        if unchanged:
+            logs.visibility_unchanged(unchanged)
+
+    def _change(self, timeouts: Mapping[int, int], records: Sequence[RawRecord]) -> list[str]:
+        """Send one call.
+
+        Returns:
+            The error code of each message that stayed as it was.
+        """
+        arn = str(records[next(iter(timeouts))]["eventSourceARN"])
+        _, _, _, region, account, name = arn.split(":")
+        client = self._client(region)
+        answer = client.change_message_visibility_batch(
+            # What GetQueueUrl would give, without the call and its permission.
+            QueueUrl=f"{client.meta.endpoint_url.rstrip('/')}/{account}/{name}",
+            Entries=[
+                {"Id": str(index), "ReceiptHandle": records[index]["receiptHandle"], "VisibilityTimeout": seconds}
+                for index, seconds in timeouts.items()
+            ],
+        )
+        return [str(entry.get("Code")) for entry in answer.get("Failed") or ()]
+
+    def _client(self, region: str) -> Any:
+        if region not in self._clients:
+            import boto3  # noqa: PLC0415 - only where a visibility is changed
+            from botocore.config import Config  # noqa: PLC0415 - as above
+
+            # The deadline's margin has to hold a call, so it is tried again here, if there is time.
+            config = Config(connect_timeout=0.5, read_timeout=1, retries={"total_max_attempts": 1})
+            self._clients[region] = boto3.client("sqs", region_name=region, config=config)
+        return self._clients[region]
+
+
+def random_wait(backoff: Backoff, receive_count: int) -> float:
+    """Return how long to wait after so many receipts, in seconds."""
+    return backoff.wait(receive_count - 1, _random.random)
+
+
+def plan_timeouts(
+    failed: Mapping[int, BaseException],
+    skipped: Iterable[int],
+    *,
+    wait: Callable[[int], float] | None,
+    group: Callable[[int], Hashable],
+) -> dict[int, int]:
+    """Decide when messages come back.
+
+    Args:
+        failed: Why messages failed, by index.
+        skipped: The messages that were not started.
+        wait: Gives the seconds that a failed message waits; None: only what a `RetryAfter` asks for.
+        group: Gives what a message must stay in order with; None: it stands alone.
+
+    Returns:
+        Seconds, by index. A skipped message gets the timeout of the failed one of its group, so that
+        they come back in order: none where that is left to the queue. One of another group comes back
+        at once.
+    """
+    timeouts: dict[int, int] = {}
+    by_group: dict[Hashable, list[int | None]] = {}
+    for index, error in sorted(failed.items()):
+        seconds = None
+        if isinstance(error, RetryAfter):
+            seconds = error.seconds
+        elif wait is not None:
+            seconds = wait(index)
+        if seconds is not None:
+            timeouts[index] = min(ceil(seconds), LONGEST)
+        by_group.setdefault(group(index), []).append(timeouts.get(index))
+    by_group.pop(None, None)
+    for index in skipped:
+        asked = by_group.get(group(index), [0])
+        if None not in asked:
+            timeouts[index] = max(seconds for seconds in asked if seconds is not None)
+    return timeouts

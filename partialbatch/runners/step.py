@@ -1,0 +1,113 @@
+"""The step that handles one record: the same for all runners, which differ in how they drive it."""
+
+from __future__ import annotations
+
+import types
+from contextlib import nullcontext
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from partialbatch.results import FAILED
+from partialbatch.runners.run import INTERRUPTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from partialbatch.runners.run import Run
+
+__all__ = ["check_value", "is_awaitable", "step"]
+
+_NOTHING = nullcontext()
+_PLAIN = frozenset((bool, int, str, float, bytes, dict, list, tuple, set))
+
+
+async def step(run: Run, index: int) -> bool | None:
+    """Handle one record.
+
+    Returns:
+        Whether the record holds nothing back: it succeeded, or failed for the last time; None while
+        it waits for its deliveries.
+    """
+    started = perf_counter() if run.durations is not None else 0.0
+    # A worker that dies in mid-record leaves it as failed, never as skipped.
+    run.states[index] = FAILED
+    waits = False
+    try:
+        with run.around(index) if run.around is not None else _NOTHING:
+            value = run.invoke(run.records[index])
+            if run.awaits and is_awaitable(value):
+                value = await value
+                if run.cancelled:
+                    raise TimeoutError(
+                        "the record was cancelled at the deadline's margin (deadline_margin), and went on: "
+                        "re-raise the CancelledError after cleaning up"
+                    )
+            if type(value) not in _PLAIN and value is not None:
+                if run.collects and hasattr(type(value), "__next__"):
+                    value = list(value)  # all of it before any of it is sent: it may raise half-way
+                check_value(value)
+            if value is not None and (takes := run.deliveries) is not None and takes.takes_values:
+                waits = takes.put(index, value) if not run.awaits else await _beside(run, takes.put, index, value)
+    except BaseException as error:  # noqa: BLE001, RUF100 - a CancelledError fails its record alone; interrupts are raised at the end
+        run.note_duration(index, started)
+        return await _fail(run, index, error)
+    run.note_duration(index, started)
+    if waits:
+        run.waiting[index] = value
+        return None
+    run.succeed(index, value)
+    return True
+
+
+async def _fail(run: Run, index: int, error: BaseException) -> bool | None:
+    """Note a failure, or that a dead letter is on its way.
+
+    Returns:
+        What `step` does.
+    """
+    # What the deadline has cut short is not at fault.
+    if run.deliveries is not None and not run.cancelled and run.deliveries.is_permanent(error):
+        try:
+            if await _beside(run, run.deliveries.bury, index, error):
+                run.doomed[index] = error
+                return None
+        except BaseException as struck:  # noqa: BLE001, RUF100 - as in `step`
+            if isinstance(struck, INTERRUPTS):
+                error = struck
+    return not run.fail(index, error)
+
+
+async def _beside(run: Run, function: Callable[..., bool], *arguments: Any) -> bool:
+    """Call what may wait for a network; beside the loop, if there is one."""
+    if not run.awaits:
+        return function(*arguments)
+    from partialbatch.runners.aside import aside  # noqa: PLC0415 - loads asyncio
+
+    return await aside(function, *arguments)
+
+
+def is_awaitable(value: object) -> bool:
+    """Tell whether a value must be awaited."""
+    return hasattr(type(value), "__await__")
+
+
+def check_value(value: object) -> None:
+    """Refuse a value that shows that the record function's code has not run.
+
+    Raises:
+        TypeError: It is a coroutine, or another awaitable, or a generator.
+    """
+    if value is None or type(value) in _PLAIN:
+        return
+    if is_awaitable(value):
+        if isinstance(value, types.CoroutineType):
+            value.close()  # or Python warns that it was never awaited: the error below says so
+        raise TypeError(
+            f"the record function returned an awaitable ({type(value).__name__}) that nobody awaits, "
+            "so its work was not done: write `async def`, or await it"
+        )
+    if isinstance(value, types.GeneratorType | types.AsyncGeneratorType):
+        raise TypeError(
+            f"the record function returned a generator ({type(value).__name__}), whose code has not run: "
+            "return its items as a list"
+        )

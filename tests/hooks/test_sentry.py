@@ -1,0 +1,167 @@
+"""What reaches Sentry: each failure once, with the scope in which it happened."""
+
+from __future__ import annotations
+
+import pytest
+import sentry_sdk
+from sentry_sdk.integrations.dedupe import DedupeIntegration
+from sentry_sdk.transport import Transport
+
+from partialbatch import Reject, batch_handler
+from partialbatch.hooks import SentryHook
+from partialbatch.retries import discard
+from tests.batches import kinesis, sqs
+
+
+class Captured(Transport):
+    """Keeps events in place of sending them."""
+
+    def __init__(self, options=None):
+        super().__init__(options)
+        self.events = []
+
+    def capture_envelope(self, envelope):
+        event = envelope.get_event()
+        if event is not None:
+            self.events.append(event)
+
+    def tags(self):
+        return [event.get("tags", {}) for event in self.events]
+
+    def errors(self):
+        return [event["exception"]["values"][-1]["type"] for event in self.events]
+
+
+@pytest.fixture
+def sentry():
+    """Initialise the real SDK with a transport that keeps what it gets, and nothing that hides a second capture."""
+    transport = Captured()
+    with sentry_sdk.isolation_scope():
+        sentry_sdk.init(dsn="http://key@127.0.0.1/1", transport=transport, disabled_integrations=[DedupeIntegration()])
+        yield transport
+        sentry_sdk.get_client().close(timeout=0)
+        sentry_sdk.get_global_scope().set_client(None)
+
+
+def test_each_failure_is_captured_with_its_record(sentry):
+    """One event a failed record, with its source and identifier as tags; successes are no events."""
+
+    @batch_handler(hooks=[SentryHook()])
+    def handler(record):
+        if record.body in "02":
+            raise ValueError(record.body)
+
+    handler(sqs(3))
+    assert sentry.errors() == ["ValueError", "ValueError"]
+    assert sentry.tags() == [
+        {"partialbatch.source": "sqs", "partialbatch.identifier": "m0"},
+        {"partialbatch.source": "sqs", "partialbatch.identifier": "m2"},
+    ]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_the_scope_is_the_records_own(sentry, workers, is_async):
+    """Tags and breadcrumbs of one record are on its event alone, in threads and tasks as in order."""
+
+    def work(record):
+        sentry_sdk.set_tag("order", record.body)
+        sentry_sdk.add_breadcrumb(message=f"read {record.body}")
+        if record.body != "1":
+            raise ValueError
+
+    async def work_async(record):
+        work(record)
+
+    function = work_async if is_async else work
+    batch_handler(function, hooks=[SentryHook()], max_concurrency=workers)(sqs(3))
+    found = {event["tags"]["order"]: event for event in sentry.events}
+    assert found.keys() == {"0", "2"}
+    for number, event in found.items():
+        crumbs = [
+            crumb["message"] for crumb in event["breadcrumbs"]["values"] if crumb.get("message", "")[:4] == "read"
+        ]
+        assert crumbs == [f"read {number}"]
+        assert event["tags"]["partialbatch.identifier"] == f"m{number}"
+
+
+def test_nothing_of_a_record_stays_behind(sentry):
+    """What comes after the batch is captured without a record's tags."""
+
+    @batch_handler(hooks=[SentryHook()])
+    def handler(record):
+        sentry_sdk.set_tag("order", record.body)
+
+    handler(sqs(1))
+    sentry_sdk.capture_message("later")
+    assert "order" not in sentry.events[0].get("tags", {})
+
+
+def test_a_payload_that_cannot_be_decoded_is_a_failure_too(sentry):
+    """Decoding is part of the record; the event holds no body."""
+
+    @batch_handler(hooks=[SentryHook()])
+    def handler(order: dict): ...
+
+    event = sqs(2)
+    event["Records"][0]["body"], event["Records"][1]["body"] = "{}", "secret{"
+    handler(event)
+    assert sentry.errors() == ["PayloadError"]
+    assert "secret" not in str(sentry.events[0]["exception"]["values"][-1]["value"])
+
+
+def test_a_dead_letter_is_captured_as_well(sentry):
+    """It will not come back, so this is the last that is seen of it."""
+
+    @batch_handler(hooks=[SentryHook()], dead_letter=discard)
+    def handler(record):
+        raise Reject("unreadable")
+
+    handler(sqs(1))
+    assert sentry.errors() == ["Reject"]
+
+
+def test_what_fails_a_record_after_its_function_is_captured_once(sentry):
+    """A sink that refuses what the function returned fails the record later, with the record's tags."""
+
+    def sink(succeeded):
+        return [entry for entry in succeeded if entry.value == "1"]
+
+    @batch_handler(hooks=[SentryHook()], sink=sink)
+    def handler(record):
+        if record.body == "0":
+            raise ValueError
+        return record.body
+
+    assert len(handler(sqs(3))["batchItemFailures"]) == 2
+    assert [tags["partialbatch.identifier"] for tags in sentry.tags()] == ["m0", "m1"]
+
+
+def test_an_error_without_a_start_is_captured():
+    """Used by hand, without a batch's start, the hook works as well."""
+    hook = SentryHook()
+    [entry] = batch_handler(lambda record: 1 / 0).process(sqs(1)).failed
+    with pytest.raises(ZeroDivisionError), hook.around_record(entry.record):
+        raise entry.error
+    hook.on_record_end(entry)
+
+
+def test_a_record_without_an_identifier_has_a_scope_too(sentry):
+    """Its failure is captured; the batch fails for want of the identifier."""
+    event = kinesis("ab")
+    del event["Records"][0]["kinesis"]["sequenceNumber"]
+
+    @batch_handler(hooks=[SentryHook()])
+    def handler(record):
+        raise ValueError
+
+    with pytest.raises(ValueError, match="no identifier"):
+        handler(event)
+    assert [tags["partialbatch.identifier"] for tags in sentry.tags()] == ["none", "1"]
+
+
+def test_it_needs_the_sdk_only_where_used(monkeypatch):
+    """Importing the hooks imports no SDK; making the hook does."""
+    monkeypatch.setitem(__import__("sys").modules, "sentry_sdk", None)
+    with pytest.raises(ImportError, match="sentry_sdk"):
+        SentryHook()

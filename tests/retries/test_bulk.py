@@ -1,0 +1,209 @@
+"""Bulk steps: one call after the record functions, for all that succeeded."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+
+import pytest
+from batches import ids, kinesis, number, reported, sqs
+
+from partialbatch import PartialBatchError, Reject, batch_handler
+from partialbatch.errors import ConfigurationError, RecordSkipped
+from partialbatch.retries import discard
+
+
+def make(kind, sink, **options):
+    async def awaits(record):
+        return number(record)
+
+    return batch_handler(awaits if kind == "async" else number, sink=sink, raise_on_full_failure=False, **options)
+
+
+KINDS = pytest.mark.parametrize("kind", ["plain", "async"])
+WAYS = pytest.mark.parametrize("way", ["handler", "process", "aprocess"])
+
+
+def answer(handler, event, way):
+    """Run a batch in one of three ways; return the response."""
+    if way == "handler":
+        return handler(event)
+    if way == "process":
+        return handler.process(event).response
+    return asyncio.run(handler.aprocess(event)).response
+
+
+@WAYS
+@KINDS
+def test_one_call_for_all_that_succeeded(kind, way):
+    """The function gets the results with their values, once; what it returns fails."""
+    calls = []
+
+    def store(succeeded):
+        calls.append([(entry.record.identifier, entry.value) for entry in succeeded])
+        return [entry for entry in succeeded if entry.value == 1]
+
+    assert reported(answer(make(kind, store), sqs(3), way)) == ["m1"]
+    assert calls == [[("m0", 0), ("m1", 1), ("m2", 2)]]
+
+
+@WAYS
+@KINDS
+def test_async_bulk_steps_are_awaited(kind, way):
+    """Over plain and async record functions alike; also a callable object."""
+
+    class Store:
+        async def __call__(self, succeeded):
+            await asyncio.sleep(0)
+            return succeeded[:1]
+
+    assert reported(answer(make(kind, Store()), sqs(2), way)) == ["m0"]
+
+
+@KINDS
+def test_a_plain_bulk_step_does_not_block_the_callers_loop(kind):
+    """In `aprocess` it is called beside the loop."""
+    threads = []
+
+    def store(succeeded):
+        threads.append(threading.current_thread())
+
+    async def main():
+        return await make(kind, store).aprocess(sqs(2))
+
+    assert len(asyncio.run(main()).succeeded) == 2
+    assert threads != [threading.main_thread()]
+
+
+@KINDS
+@pytest.mark.parametrize("awaits", [False, True])
+def test_a_bulk_step_that_raises_fails_all(kind, awaits):
+    """All it was given come back, with its error."""
+
+    def store(succeeded):
+        raise sqlite3.OperationalError("locked")
+
+    async def async_store(succeeded):
+        store(succeeded)
+
+    result = make(kind, async_store if awaits else store).process(sqs(2))
+    assert [type(entry.error) for entry in result.failed] == [sqlite3.OperationalError] * 2
+    assert [entry.value for entry in result.failed] == [None, None]
+
+
+def test_the_error_may_be_given():
+    """A result made anew with an error fails its record with that one; else a general one stands."""
+
+    def store(succeeded):
+        yield succeeded[0].with_error(KeyError("mine"))
+        yield succeeded[1]
+
+    result = make("plain", store).process(sqs(3))
+    assert [entry.status for entry in result.results] == ["failed", "failed", "succeeded"]
+    assert isinstance(result.failed[0].error, KeyError)
+    assert "returned the record as failed" in str(result.failed[1].error)
+
+
+@pytest.mark.parametrize("stranger", [object(), None, "m0"])
+def test_what_was_never_given_puts_all_in_doubt(stranger):
+    """All it was given fail, for nobody knows what the step meant."""
+    result = make("plain", lambda succeeded: [succeeded[0], stranger]).process(sqs(2))
+    assert len(result.failed) == 2
+    assert "was not given" in str(result.failed[1].error)
+    assert isinstance(result.failed[1].error, PartialBatchError)
+
+
+def test_an_awaitable_nobody_awaits_fails_all():
+    """A plain callable that returns a coroutine has done nothing."""
+
+    async def store(succeeded):
+        raise AssertionError
+
+    class Awaitable:
+        def __await__(self):
+            yield
+
+    for returns in (store, lambda _: Awaitable()):
+        result = make("plain", lambda succeeded, f=returns: f(succeeded)).process(sqs(2))
+        assert [type(entry.error) for entry in result.failed] == [TypeError] * 2
+
+
+def test_failed_records_are_not_handed_over():
+    """Nor is the function called at all where nothing succeeded."""
+    calls = []
+    handler = batch_handler(lambda record: 1 / number(record), sink=calls.append, raise_on_full_failure=False)
+    assert reported(handler(sqs(3))) == ["m0"]
+    assert [entry.record.identifier for entry in calls[0]] == ["m1", "m2"]
+    assert reported(handler(sqs(1))) == ["m0"]
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"), [("skip_group", ["0", "2"]), ("stop", ["0", "2"]), ("continue", ["0"]), ("derive", ["0"])]
+)
+def test_what_is_behind_a_failure_in_its_group_fails_too(policy, expected):
+    """Where order counts across a failure, a later record of the group comes back with it, and no other group's."""
+    handler = make("plain", lambda succeeded: succeeded[:1], error_policy=policy)
+    result = handler.process(kinesis("aba"))
+    assert reported(result.response) == expected
+    if len(expected) > 1:
+        assert isinstance(result.failed[1].error, RecordSkipped)
+
+
+def test_lone_records_fail_alone():
+    """On a queue without groups nothing is behind anything."""
+    handler = make("plain", lambda succeeded: succeeded[:1], error_policy="skip_group")
+    assert reported(handler(sqs(3))) == ["m0"]
+
+
+def test_a_permanent_error_of_the_bulk_step_is_a_dead_letter():
+    """A row that can never be stored holds nothing up."""
+
+    def store(succeeded):
+        return [succeeded[0].with_error(Reject("constraint"))]
+
+    result = make("plain", store, dead_letter=discard, error_policy="skip_group").process(kinesis("aa"))
+    assert [entry.status for entry in result.results] == ["dead_lettered", "succeeded"]
+
+
+def test_interrupts_call_no_bulk_step():
+    """A batch that comes back as a whole is not stored."""
+    calls = []
+
+    @batch_handler(sink=calls.append)
+    def handler(record):
+        if number(record):
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        handler(sqs(2))
+    assert calls == []
+
+
+def test_sqlite_executemany():
+    """The case it is for: one statement for all rows of a batch."""
+    base = sqlite3.connect(":memory:")
+    base.execute("create table orders (id text primary key, n integer)")
+
+    def store(succeeded):
+        with base:
+            base.executemany("insert into orders values (?, ?)", [entry.value for entry in succeeded])
+
+    handler = batch_handler(lambda record: (record.message_id, number(record)), sink=store)
+    assert handler(sqs(5)) == {"batchItemFailures": []}
+    assert base.execute("select count(*), sum(n) from orders").fetchone() == (5, 10)
+    result = handler.process(sqs(6))  # five are there already: none of the six is stored
+    assert [entry.record.identifier for entry in result.failed] == ids(range(6))
+    assert base.execute("select count(*) from orders").fetchone() == (5,)
+    base.close()
+
+
+def test_async_generators_are_no_bulk_step():
+    """What an async generator yields could not be asked for in a plain call."""
+
+    async def store(succeeded):
+        yield succeeded[0]
+
+    with pytest.raises(ConfigurationError, match="sink="):
+        batch_handler(number, sink=store)

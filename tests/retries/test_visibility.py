@@ -1,0 +1,223 @@
+"""When failed messages come back, and what a change that fails costs: nothing but the change."""
+
+from __future__ import annotations
+
+import logging
+from math import ceil
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from partialbatch import Backoff, RetryAfter, batch_handler
+from partialbatch.errors import ConfigurationError
+from partialbatch.retries.visibility import LONGEST, Visibility, plan_timeouts, random_wait
+from tests.batches import sqs
+
+groups = st.lists(st.sampled_from([None, "a", "b", "c"]), min_size=1, max_size=12)
+
+
+class ScriptedSQS:
+    """Answers calls as told: an exception is raised, a list is that of failed entries."""
+
+    def __init__(self, *answers):
+        self.meta = SimpleNamespace(endpoint_url="https://sqs.eu-west-1.amazonaws.com/")
+        self.calls = []
+        self._answers = list(answers)
+
+    def change_message_visibility_batch(self, **parameters):
+        self.calls.append(parameters)
+        answer = self._answers.pop(0) if self._answers else []
+        if isinstance(answer, Exception):
+            raise answer
+        return {"Failed": answer}
+
+
+def changed(client, timeouts, *, count=30, seconds_left=None):
+    visibility = Visibility()
+    visibility._clients["eu-west-1"] = client
+    visibility.change(timeouts, sqs(count)["Records"], seconds_left)
+    return [len(call["Entries"]) for call in client.calls]
+
+
+@given(groups=groups, draw=st.data())
+def test_timeouts_keep_groups_in_order(groups, draw):
+    """A skipped message comes back with the last failed one of its group, or at once where none failed."""
+    indexes = st.sets(st.sampled_from(range(len(groups))))
+    failed = draw.draw(indexes, "failed")
+    skipped = draw.draw(indexes, "skipped") - failed
+    waits = {index: draw.draw(st.floats(0, 50_000), "wait") for index in failed}
+    timeouts = plan_timeouts(
+        {index: ValueError() for index in failed}, skipped, wait=waits.__getitem__, group=groups.__getitem__
+    )
+    assert timeouts.keys() == failed | skipped
+    for index, seconds in timeouts.items():
+        assert isinstance(seconds, int)
+        assert 0 <= seconds <= LONGEST
+        behind = [timeouts[other] for other in failed if groups[other] is not None and groups[other] == groups[index]]
+        if index in skipped:
+            assert seconds == max(behind, default=0)
+        else:
+            assert seconds == min(ceil(waits[index]), LONGEST)
+
+
+def test_retry_after_alone_leaves_the_other_failures_to_the_queue():
+    """Without a backoff, a failed message and those behind it in its group keep the queue's timeout."""
+    errors = {0: RetryAfter(7.2), 1: ValueError(), 2: ValueError()}
+    names = ["a", "b", "b", "a", "b", None]
+    assert plan_timeouts(errors, [3, 4, 5], wait=None, group=names.__getitem__) == {0: 8, 3: 8, 5: 0}
+
+
+def test_one_failure_left_to_the_queue_leaves_its_group_there():
+    """Where one of a group's failures keeps the queue's timeout, what is behind it must not overtake it."""
+    errors = {0: RetryAfter(5), 1: ValueError()}
+    assert plan_timeouts(errors, [2], wait=None, group=lambda _: "a") == {0: 5}
+
+
+def test_what_a_message_asks_for_goes_before_the_backoff():
+    """`RetryAfter` names the wait of its message, whatever ``retry_delay`` says."""
+    errors = {0: RetryAfter(0), 1: ValueError()}
+    assert plan_timeouts(errors, (), wait=lambda _: 3.0, group=lambda _: None) == {0: 0, 1: 3}
+
+
+@given(count=st.integers(1, 2_000))
+def test_waits_grow_with_the_receive_count_up_to_the_cap(count):
+    """A wait is between 0 and the backoff's ceiling for so many receipts."""
+    assert 0 <= random_wait(Backoff(2, 900), count) <= min(900, 2 * 2.0 ** min(count - 1, 60))
+
+
+def test_waits_differ():
+    """Jitter keeps messages that failed together from coming back together."""
+    assert len({random_wait(Backoff(100, 900), 1) for _ in range(10)}) == 10
+
+
+def test_ten_messages_a_call():
+    """SQS takes ten changes a call; each names its message's handle and the queue's URL."""
+    client = ScriptedSQS()
+    assert changed(client, dict.fromkeys(range(25), 4)) == [10, 10, 5]
+    assert client.calls[0]["QueueUrl"] == "https://sqs.eu-west-1.amazonaws.com/123456789012/orders"
+    assert client.calls[2]["Entries"][4] == {"Id": "24", "ReceiptHandle": "handle", "VisibilityTimeout": 4}
+    sent = [entry["Id"] for call in client.calls for entry in call["Entries"]]
+    assert sent == [str(index) for index in range(25)]
+
+
+def test_entries_that_fail_are_counted_by_their_code(caplog):
+    """What SQS answers under ``Failed`` is read, and told in one line; the other calls go on."""
+    client = ScriptedSQS([{"Id": "0", "Code": "ReceiptHandleIsInvalid"}] * 2, [{"Id": "10", "Code": "Other"}])
+    assert changed(client, dict.fromkeys(range(12), 4)) == [10, 2]
+    [line] = caplog.messages
+    assert "of 3 messages" in line
+    assert "2 of them: ReceiptHandleIsInvalid; 1 of them: Other" in line
+
+
+def test_a_call_that_fails_is_made_again():
+    """A connection that was closed while the environment was frozen costs nothing."""
+    client = ScriptedSQS(ConnectionError("closed"))
+    assert changed(client, dict.fromkeys(range(12), 4)) == [10, 10, 2]
+
+
+def test_what_fails_twice_fails_for_all(caplog):
+    """A missing permission is told once, not once for each ten messages."""
+    client = ScriptedSQS(PermissionError("not authorized"), PermissionError("not authorized"))
+    assert changed(client, dict.fromkeys(range(30), 4)) == [10, 10]
+    [line] = caplog.messages
+    assert "of 30 messages" in line
+    assert "PermissionError: not authorized" in line
+
+
+def test_a_second_failing_call_ends_it(caplog):
+    """Only one call of a batch is made twice: time is short there."""
+    client = ScriptedSQS(TimeoutError(), [], TimeoutError())
+    assert changed(client, dict.fromkeys(range(30), 4)) == [10, 10, 10]
+    assert "of 20 messages" in caplog.text
+
+
+def test_no_call_begins_without_time_for_it(caplog):
+    """With less than a second left the rest stays as it is, and is counted."""
+    left = iter([5, 1.0, 0.99])
+    client = ScriptedSQS()
+    assert changed(client, dict.fromkeys(range(30), 4), seconds_left=lambda: next(left)) == [10, 10]
+    assert "of 10 messages could not be changed (10 of them: too little time was left)" in caplog.text
+
+
+def test_nothing_to_change_is_no_call(caplog):
+    """An empty plan calls nothing and says nothing."""
+    assert changed(ScriptedSQS(), {}) == []
+    assert caplog.messages == []
+
+
+def test_a_retry_delay_without_boto3_is_refused(monkeypatch):
+    """Where boto3 is missing the decoration says so, and what to install."""
+    monkeypatch.setitem(__import__("sys").modules, "boto3", None)
+    with pytest.raises(ConfigurationError, match=r"retry_delay needs boto3.*partialbatch\[boto3\]"):
+        batch_handler(lambda record: None, retry_delay=Backoff(1, 2))
+
+
+def test_retry_after_without_boto3_is_a_plain_failure(monkeypatch, caplog):
+    """What is not installed cannot change a visibility, and the message is reported all the same."""
+    monkeypatch.setitem(__import__("sys").modules, "boto3", None)
+
+    @batch_handler
+    def handler(record):
+        if record.body == "1":
+            raise RetryAfter(5)
+
+    assert handler(sqs(2)) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    assert "the visibility timeout of 1 messages could not be changed" in caplog.text
+
+
+def test_a_wait_beyond_twelve_hours_is_refused_where_it_is_made():
+    """The record fails with the error that names the limit."""
+
+    @batch_handler
+    def handler(record):
+        raise RetryAfter(43_201)
+
+    [failed] = handler.process(sqs(1)).failed
+    assert isinstance(failed.error, ConfigurationError)
+    assert "43,200" in str(failed.error)
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), "5", True, None])
+def test_a_wait_that_is_none_is_refused(seconds):
+    """Only a number of seconds from 0 on is a wait."""
+    with pytest.raises(ConfigurationError, match=r"RetryAfter\.seconds"):
+        RetryAfter(seconds)
+
+
+@pytest.mark.parametrize("event", ["kinesis", "dynamodb", "kafka"])
+def test_sources_without_visibility_take_it_as_a_plain_failure(event, caplog, monkeypatch):
+    """`RetryAfter` there fails the record like any error, and the process is warned once."""
+    from partialbatch import logs  # noqa: PLC0415 - beside what it is patched for
+    from partialbatch.testing import dynamodb_event, kafka_event, kinesis_event  # noqa: PLC0415 - as above
+
+    monkeypatch.setattr(logs, "_told", set())
+    made = {
+        "kinesis": lambda: kinesis_event(["a", "b"]),
+        "dynamodb": lambda: dynamodb_event([{"id": 1}, {"id": 2}]),
+        "kafka": lambda: kafka_event({"orders-0": ["a", "b"]}),
+    }[event]
+
+    @batch_handler
+    def handler(record):
+        raise RetryAfter(5)
+
+    caplog.set_level(logging.WARNING)
+    for _ in range(2):
+        assert all(isinstance(entry.error, RetryAfter) for entry in handler.process(made()).failed)
+    assert [line for line in caplog.messages if "no visibility timeout" in line] == [
+        f"a record function raised RetryAfter, and fails like any other: records of {event} have no visibility timeout"
+    ]
+
+
+def test_the_last_attempt_is_known_with_the_queues_limit():
+    """`record.last_attempt` compares the receive count with ``max_receive_count``."""
+    seen = []
+
+    @batch_handler(max_receive_count=3)
+    def handler(record):
+        seen.append(record.last_attempt)
+
+    handler(sqs(4, receives=[1, 2, 3, 4]))
+    assert seen == [False, False, True, True]

@@ -1,0 +1,361 @@
+"""Hooks: called at their moments, and unable to change anything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import time
+import weakref
+from contextlib import contextmanager, suppress
+
+import pytest
+from batches import Clock, kinesis, number, reported, sqs
+from sinks import Refusing, ScriptedSink
+
+from partialbatch import Reject, batch_handler
+from partialbatch.errors import ConfigurationError
+from partialbatch.retries import discard
+
+MOMENTS = ("on_batch_start", "around_record", "on_record_end", "on_batch_end")
+RUNNERS = pytest.mark.parametrize(("kind", "workers"), [("plain", 1), ("plain", 3), ("async", 1), ("async", 3)])
+depth = contextvars.ContextVar("depth", default=0)
+
+
+def make(function, kind, workers, **options):
+    async def awaits(record):
+        await asyncio.sleep(0)
+        return function(record)
+
+    return batch_handler(awaits if kind == "async" else function, max_concurrency=workers, **options)
+
+
+class Story:
+    """Writes down what it is told."""
+
+    def __init__(self, name="hook"):
+        self.name = name
+        self.told = []
+
+    def on_batch_start(self, records, context):
+        self.told.append(("start", [record.identifier for record in records], context))
+
+    @contextmanager
+    def around_record(self, record):
+        self.told.append(("enter", record.identifier))
+        token = depth.set(depth.get() + 1)
+        try:
+            yield
+        except BaseException as error:
+            self.told.append(("raised", type(error).__name__))
+            raise
+        finally:
+            depth.reset(token)
+            self.told.append(("leave", record.identifier))
+
+    def on_record_end(self, result):
+        self.told.append(("end", result.record.identifier, result.status))
+
+    def on_batch_end(self, result):
+        self.told.append(("over", repr(result)))
+
+
+def body(record):
+    assert depth.get() == 1
+    if number(record) == 1:
+        raise KeyError("one")
+    return number(record)
+
+
+@RUNNERS
+def test_each_moment_is_told(kind, workers):
+    """In their order: the batch starts, each record is entered, left and ended, the batch ends."""
+    story, context = Story(), Clock(900)
+    assert reported(make(body, kind, workers, hooks=[story])(sqs(3), context)) == ["m1"]
+    assert story.told[0] == ("start", ["m0", "m1", "m2"], context)
+    assert story.told[-1] == ("over", "BatchResult(succeeded=2, failed=1, skipped=0, dead_lettered=0)")
+    assert len(story.told) == 2 + 3 * 3 + 1
+    for index in range(3):
+        of_record = [entry for entry in story.told[1:-1] if entry[1] == f"m{index}"]
+        status = "failed" if index == 1 else "succeeded"
+        assert of_record == [("enter", f"m{index}"), ("leave", f"m{index}"), ("end", f"m{index}", status)]
+    assert ("raised", "KeyError") in story.told
+    assert depth.get() == 0
+
+
+@RUNNERS
+def test_a_hook_that_raises_changes_nothing(kind, workers, caplog):
+    """At every moment: the error is logged, and the results are those without hooks."""
+
+    class Broken:
+        def on_batch_start(self, records, context):
+            raise RuntimeError("start")
+
+        def around_record(self, record):
+            raise RuntimeError("around")
+
+        def on_record_end(self, result):
+            raise RuntimeError("end")
+
+        def on_batch_end(self, result):
+            raise RuntimeError("over")
+
+    story = Story()
+    assert reported(make(body, kind, workers, hooks=(Broken(), story))(sqs(3))) == ["m1"]
+    told = [entry.getMessage() for entry in caplog.records if "hook" in entry.getMessage()]
+    assert sorted(set(told)) == sorted(f"a hook raised in {moment}" for moment in MOMENTS)
+    assert len(told) == 1 + 3 + 3 + 1
+    assert len(story.told) == 12
+
+
+@pytest.mark.parametrize("moment", ["enter", "exit"])
+def test_a_context_manager_that_raises_changes_nothing(moment, caplog):
+    """Those around it are left all the same, and the record's own error stands."""
+
+    class Manager:
+        def __enter__(self):
+            if moment == "enter":
+                raise RuntimeError("enter")
+
+        def __exit__(self, kind, error, traceback):
+            if error is not None:
+                raise error  # gives the record's own back: no error of the hook
+            raise RuntimeError("exit")
+
+    class Broken:
+        def around_record(self, record):
+            return Manager()
+
+    story = Story()
+    result = batch_handler(body, hooks=[story, Broken()]).process(sqs(2))
+    assert [entry.status for entry in result.results] == ["succeeded", "failed"]
+    assert isinstance(result.failed[0].error, KeyError)
+    assert sum(entry[0] == "leave" for entry in story.told) == 2
+    told = sum("around_record" in entry.getMessage() for entry in caplog.records)
+    assert told == (2 if moment == "enter" else 1)
+
+
+def test_an_interrupt_of_a_hook_leaves_those_around_it():
+    """`SystemExit` in an entering hook ends the batch; what was entered is left."""
+
+    class Exits:
+        def around_record(self, record):
+            raise SystemExit
+
+    story = Story()
+    with pytest.raises(SystemExit):
+        batch_handler(body, hooks=[story, Exits()])(sqs(1))
+    assert [entry[0] for entry in story.told if entry[0] in ("enter", "leave")] == ["enter", "leave"]
+
+
+def test_hooks_are_nested():
+    """Entered in the order given, and left in reverse."""
+    outer, inner = Story("outer"), Story("inner")
+    told = []
+
+    class Told(list):
+        def append(self, entry):
+            if entry[0] in ("enter", "leave"):
+                told.append((self.name, entry[0]))
+
+    for story in (outer, inner):
+        story.told = Told()
+        story.told.name = story.name
+    batch_handler(number, hooks=[outer, inner])(sqs(1))
+    assert told == [("outer", "enter"), ("inner", "enter"), ("inner", "leave"), ("outer", "leave")]
+
+
+def test_a_hook_cannot_swallow_a_failure(caplog):
+    """A context manager that says that it handled the error has not: a failure is a failure."""
+
+    class Swallows:
+        @contextmanager
+        def around_record(self, record):
+            with suppress(KeyError):
+                yield
+
+    assert reported(batch_handler(lambda record: {}[number(record)], hooks=[Swallows()]).process(sqs(1)).response)
+    assert not [entry for entry in caplog.records if "hook" in entry.getMessage()]
+
+
+def test_a_hook_needs_one_moment_only():
+    """An object with any of the methods is a hook."""
+
+    class Last:
+        def on_batch_end(self, result):
+            self.result = result
+
+    last = Last()
+    assert batch_handler(number, hooks=[last])(sqs(2)) == {"batchItemFailures": []}
+    assert [entry.value for entry in last.result.results] == [0, 1]
+    assert all(entry.duration is not None for entry in last.result.results)
+
+
+@pytest.mark.parametrize("value", [[object()], [Story], Story(), ["on_batch_end"], [Story(), None], None])
+def test_what_is_no_hook(value):
+    """Objects without any of the methods, and classes in place of objects, are refused at decoration."""
+    with pytest.raises(ConfigurationError, match=r"hooks=.*on_batch_start, around_record"):
+        batch_handler(number, hooks=value)
+
+
+def test_async_hooks_are_refused():
+    """Nobody would await one."""
+
+    class Async:
+        async def on_batch_end(self, result):
+            pass
+
+    class NoMethod:
+        on_batch_end = 5
+
+    for hook in (Async(), NoMethod()):
+        with pytest.raises(ConfigurationError, match="none of them async"):
+            batch_handler(number, hooks=[hook])
+
+
+@RUNNERS
+def test_records_end_once_their_items_are_accepted(kind, workers):
+    """Whoever waits for a sink or a dead letter has not ended; then it is told once."""
+
+    def gives(record):
+        if number(record) == 0:
+            raise Reject
+        return number(record)
+
+    story = Story()
+    handler = make(gives, kind, workers, sink=ScriptedSink({2: 1}), dead_letter=discard, hooks=[story])
+    assert reported(handler(sqs(3))) == ["m2"]
+    ends = [entry for entry in story.told if entry[0] == "end"]
+    assert sorted(ends) == [("end", "m0", "dead_lettered"), ("end", "m1", "succeeded"), ("end", "m2", "failed")]
+    first_end = next(index for index, entry in enumerate(story.told) if entry[0] == "end")
+    assert all(entry[0] != "enter" for entry in story.told[first_end:])
+
+
+def test_records_end_after_the_bulk_step():
+    """With a bulk step a success is none before it, and each record ends once."""
+    story, ran = Story(), []
+
+    def store(succeeded):
+        assert [entry[0] for entry in story.told].count("end") == 1
+        ran.append(len(succeeded))
+        return [succeeded[0].with_error(ValueError())]
+
+    handler = batch_handler(lambda record: 1 / number(record), sink=store, hooks=[story])
+    assert reported(handler(sqs(4))) == ["m0", "m1"]
+    ends = [entry[1:] for entry in story.told if entry[0] == "end"]
+    assert ends == [("m0", "failed"), ("m1", "failed"), ("m2", "succeeded"), ("m3", "succeeded")]
+    assert ran == [3]
+
+
+def test_skipped_records_are_in_the_batch_result_alone():
+    """What was not started was not entered, and has no end of its own."""
+    story = Story()
+    batch_handler(body, hooks=[story], error_policy="stop")(sqs(4))
+    assert [entry[1] for entry in story.told if entry[0] == "end"] == ["m0", "m1"]
+    assert "skipped=2" in story.told[-1][1]
+
+
+def test_records_of_an_unknown_group_end_too():
+    """A record that `group_by` failed for is told of like any other."""
+    story = Story()
+    handler = batch_handler(number, hooks=[story], group_by=lambda record: 1 / number(record))
+    assert reported(handler(sqs(2))) == ["m0"]
+    assert sorted(entry[1:] for entry in story.told if entry[0] == "end") == [
+        ("m0", "failed"),
+        ("m1", "succeeded"),
+    ]
+
+
+class Source:
+    name, partial_response = "own", True
+
+    def matches(self, event):
+        return True
+
+    def records(self, event):
+        return event["Records"]
+
+    def identifier(self, raw):
+        return raw["messageId"]
+
+    def payload(self, raw):
+        return raw["body"]
+
+    def view(self, raw):
+        if raw["body"] == "1":
+            raise ValueError("no view")
+        return raw
+
+    def group(self, raw):
+        return None
+
+    def policy(self, records):
+        return "continue"
+
+
+def test_a_view_that_cannot_be_made_fails_its_record_alone():
+    """Hooks want views: a source whose view raises costs that record only, as without hooks."""
+
+    seen = []
+
+    class Hook:
+        def on_batch_start(self, records, context):
+            seen.append([record and record["messageId"] for record in records])
+
+        def on_batch_end(self, result):
+            seen.append([entry.status for entry in result.results])
+
+    assert reported(batch_handler(lambda record: None, source=Source(), hooks=[Hook()])(sqs(3))) == ["m1"]
+    assert seen == [["m0", None, "m2"], ["succeeded", "failed", "succeeded"]]
+
+
+@RUNNERS
+def test_nothing_is_kept_after_the_call(kind, workers):
+    """With hooks, a sink and dead letters: no cycle is left for the collector."""
+
+    class Kept(dict):
+        pass
+
+    event = sqs(2)
+    event["Records"] = [Kept(raw) for raw in event["Records"]]
+    seen = [weakref.ref(raw) for raw in event["Records"]]
+    handler = make(
+        lambda record: number(record) or None,
+        kind,
+        workers,
+        hooks=[Last()],
+        sink=ScriptedSink(),
+        dead_letter=Refusing(),
+    )
+    handler(sqs(1))
+    gc.collect()
+    gc.disable()
+    try:
+        handler(event)
+        del event
+        for _ in range(1000):  # a thread of the loop's executor lets go of a call a little after its end
+            if [ref() for ref in seen] == [None, None]:
+                return
+            time.sleep(0.002)
+        pytest.fail("the records are still referenced")
+    finally:
+        gc.enable()
+
+
+class Last:
+    def on_record_end(self, result):
+        pass
+
+
+def test_an_empty_batch_is_told_of_at_its_end():
+    """There is no source that could name records: the batch ends, with no result in it."""
+    story = Story()
+    batch_handler(number, hooks=[story])({"Records": []})
+    assert story.told == [("over", "BatchResult(succeeded=0, failed=0, skipped=0, dead_lettered=0)")]
+
+
+def test_windows_are_told_of():
+    """A tumbling window is a batch like any other."""
+    story = Story()
+    batch_handler(lambda record, state: state, hooks=[story])(kinesis("a", window={}, state={}))
+    assert [entry[0] for entry in story.told] == ["start", "enter", "leave", "end", "over"]
