@@ -18,6 +18,9 @@ TEXTS = sorted(
     for path in (*ROOT.glob("*.rst"), *ROOT.glob("docs/*.rst"), *ROOT.glob("examples/*.rst"))
 )
 
+# Sphinx, whose directives the pages of the site use, reads those with warnings as errors.
+SITE = [name for name in TEXTS if name.startswith("docs/")]
+
 
 def test_the_yaml_is_that_of_an_example():
     """The event source mapping shown stands word for word in a template that is linted."""
@@ -53,7 +56,7 @@ def test_the_links_lead_somewhere(name):
         assert (ROOT / name).parent.joinpath(target).exists(), target
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", sorted({*TEXTS} - {*SITE}))
 def test_the_texts_are_well_formed(name):
     """docutils, which renders the README on the package index, has nothing to say about a text file."""
     publish_string((ROOT / name).read_text(), writer="html", settings_overrides={"report_level": 1, "halt_level": 1})

@@ -48,9 +48,15 @@ class ResumeLedger:
     checkpoint, and names records exactly.
     """
 
-    def __init__(self, store: Ledger) -> None:
-        """Keep entries in a store of your own; see `in_memory` and `dynamodb`."""
+    def __init__(self, store: Ledger, iam_actions: tuple[str, ...] | None = None) -> None:
+        """Keep entries in a store of your own; see `in_memory` and `dynamodb`.
+
+        Args:
+            store: Where entries are kept.
+            iam_actions: What the function's role must allow, for ``partialbatch check``; None: unknown.
+        """
         self._store = store
+        self.iam_actions = iam_actions
 
     @classmethod
     def in_memory(cls) -> ResumeLedger:
@@ -59,7 +65,7 @@ class ResumeLedger:
         What another environment did meanwhile is unknown here. Where the last write of a key must be
         its newest even then, take `dynamodb`, or write only what is newer than what is there.
         """
-        return cls(_Memory())
+        return cls(_Memory(), iam_actions=())
 
     @classmethod
     def dynamodb(
@@ -82,7 +88,8 @@ class ResumeLedger:
                 raise ConfigurationError.bad_value(f"ResumeLedger.dynamodb.{option}", value, "a name")
         from partialbatch.retries.dynamodb_ledger import DynamoDBLedger  # noqa: PLC0415 - loads boto3
 
-        return cls(DynamoDBLedger(table, consumer, client, key, ttl))
+        store = DynamoDBLedger(table, consumer, client, key, ttl)
+        return cls(store, iam_actions=("dynamodb:GetItem", "dynamodb:PutItem"))
 
     def done_behind(self, arn: str, checkpoint: str) -> frozenset[str]:
         """Return what is done behind the first record of a delivery; nothing where that cannot be read."""

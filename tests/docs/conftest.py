@@ -27,7 +27,7 @@ def site(built):
     return built[1]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, a loop runs in this thread
 def browser():
     """Debian's Chromium; its absence is a failure, for the pages must have been looked at."""
     found = shutil.which("chromium")

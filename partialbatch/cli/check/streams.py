@@ -112,6 +112,10 @@ def bisect(mapping: Mapping) -> Iterator[Finding]:
         return
     if mapping.kind == "kafka" and not mapping.provisioned:
         return
+    # A ledger knows a delivery by its first record, and the second half of a batch begins elsewhere.
+    resume = mapping.function.options.resume
+    if resume and not isinstance(resume, Unknown) and _endless(mapping) is True:
+        return
     if isinstance(mapping.bisect, Unknown):
         yield unsure("bisect", mapping.place, "whether batches are bisected", mapping.bisect)
         return

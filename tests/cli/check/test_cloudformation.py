@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,10 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/template.yaml
 def test_the_examples_are_fine(path, check, monkeypatch):
     """With its handler known, nothing is found in any of the examples, and nothing is left untold."""
     monkeypatch.chdir(path.parent)
+    # What the handler of an example reads when it is imported.
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    for name in re.findall(r'environ\["(\w+)"\]', (path.parent / "handler.py").read_text()):
+        monkeypatch.setenv(name, f"https://sqs.eu-west-1.amazonaws.com/123456789012/{name.lower()}")
     result = check(path, "--handler", "handler:handler")
     assert (result.code, result.found, result.sources) == (0, [], 1)
 

@@ -110,5 +110,9 @@ def test_bisect(check, mapped, handler):
     assert check(mapped(**off), "--handler", name).rules == {"bisect": "warning"}
     assert check(mapped(BisectBatchOnFunctionError=LATER), "--handler", name).rules == {"bisect": "cannot tell"}
     assert check(mapped("kafka", **off), "--handler", name).found == []
+    ledger = handler("resume=ResumeLedger.in_memory()", "from partialbatch.retries import ResumeLedger\n")
+    assert "bisect" in check(mapped(**off), "--handler", ledger).rules
+    assert "bisect" not in check(mapped(**off, **UNLIMITED), "--handler", ledger).rules
+    assert "bisect" in check(mapped(**off, **UNLIMITED), "--handler", name).rules
     provisioned = {"ProvisionedPollerConfig": {"MinimumPollers": 1}}
     assert check(mapped("kafka", **off, **provisioned), "--handler", name).rules == {"bisect": "warning"}
