@@ -54,13 +54,29 @@ class Consumer:
         """
         return self.answer(self.run(function, plan, event, context))
 
-    def run(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> Invocation:
+    def run(
+        self,
+        function: Callable[..., Any],
+        plan: Plan,
+        event: Any,
+        context: Any,
+        watch: Callable[[Run], None] | None = None,
+    ) -> Invocation:
         """Run a batch without answering; between the two, the testing kit looks at what became of each record.
+
+        Args:
+            function: The record function.
+            plan: How to call it.
+            event: What Lambda delivered.
+            context: Lambda's context object.
+            watch: Given the run before its first record starts; it may wrap ``run.invoke``.
 
         Raises:
             EventError: The event cannot be trusted.
         """
         invocation = self._prepare(function, plan, event, context, keep=False)
+        if watch is not None:
+            watch(invocation.run)
         self._execute(invocation, plan, context)
         return invocation
 

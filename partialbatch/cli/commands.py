@@ -45,6 +45,11 @@ _COMMANDS = {
         "Run handlers over local queues and streams; count what is lost.",
         "local,pydantic",
     ),
+    "event": _Command("partialbatch.cli.event:event", "Print a sample event of a queue, stream, table or topic."),
+    "invoke": _Command(
+        "partialbatch.cli.invoke:invoke", "Run a handler on saved events, and tell what Lambda would do."
+    ),
+    "poll": _Command("partialbatch.cli.poll.command:poll", "Poll a queue or a stream, and give a handler its batches."),
     "simulate": _Command(
         "partialbatch.cli.simulate:simulate",
         "Compare what error policies cost, on simulated queues and streams.",

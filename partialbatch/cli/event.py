@@ -1,0 +1,197 @@
+"""``partialbatch event``: sample events, to try handlers on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.json import JSON
+
+from partialbatch.cli.loading import Unusable
+from partialbatch.errors import ConfigurationError
+from partialbatch.testing.events import (
+    BATCH_LIMIT,
+    FIFO_LIMIT,
+    dynamodb_event,
+    kafka_event,
+    kinesis_event,
+    pipes_event,
+    sqs_event,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["event"]
+
+_SOURCES = ("sqs", "kinesis", "dynamodb", "kafka")
+_OWN = {
+    "fifo": ("sqs",),
+    "receive_count": ("sqs",),
+    "window": ("kinesis", "dynamodb"),
+    "self_managed": ("kafka",),
+}
+"""The options that only some sources have."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    payloads: Sequence[Any]
+    groups: int | None
+    name: str
+    fifo: bool
+    receive_count: int
+    window: bool
+    self_managed: bool
+
+    def group(self, number: int) -> str:
+        """Return the name of a record's group; records take turns."""
+        return f"group-{number % (self.groups or 1)}"
+
+    @property
+    def group_names(self) -> list[str] | None:
+        return None if self.groups is None else [self.group(number) for number in range(len(self.payloads))]
+
+
+@click.command()
+@click.argument("source", type=click.Choice(_SOURCES))
+@click.option("--records", "-n", type=click.IntRange(0), help="How many records.  [default: 3]")
+@click.option(
+    "--groups",
+    type=click.IntRange(1),
+    help="Message groups, partition keys, items or partitions that the records share, in turn.",
+)
+@click.option("--fifo", is_flag=True, help="SQS: of a FIFO queue, which has at most 10 messages a batch.")
+@click.option(
+    "--receive-count", type=click.IntRange(1), default=1, show_default=True, help="SQS: ApproximateReceiveCount."
+)
+@click.option("--window", is_flag=True, help="Kinesis, DynamoDB: of a tumbling window.")
+@click.option("--self-managed", is_flag=True, help="Kafka: of a cluster of one's own.")
+@click.option("--pipes", is_flag=True, help="As EventBridge Pipes hands it over: a bare list.")
+@click.option("--name", default="orders", show_default=True, help="Of the queue, stream, table or topic.")
+@click.option(
+    "--payloads",
+    type=click.File(encoding="utf-8"),
+    help="A file with one payload a line, text or JSON (DynamoDB: an item); - is standard input.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One line, without colours.")
+def event(
+    *,
+    source: str,
+    records: int | None,
+    payloads: Any,
+    pipes: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Print a sample event, the same each time.
+
+    \b
+      partialbatch event sqs -n 10 --fifo --groups 3 > event.json
+      partialbatch invoke app:handler event.json
+    """  # noqa: D301 - click's sign for text that is not to be wrapped
+    _check(source, pipes=pipes, options=options)
+    wanted = _Wanted(payloads=_payloads(source, records, payloads, options["groups"]), **options)
+    limit, where = (FIFO_LIMIT, "a FIFO queue") if wanted.fifo else (BATCH_LIMIT, source)
+    count = len(wanted.payloads)
+    if count > limit:
+        raise click.UsageError(f"{count:,} records are more than the {limit:,} that one batch of {where} holds")
+    try:
+        made: Any = _MAKERS[source](wanted)
+        made = pipes_event(made) if pipes else made
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from None
+    if as_json:
+        click.echo(json.dumps(made))
+    elif sys.stdout.isatty():
+        Console().print(JSON(json.dumps(made)), soft_wrap=True)  # hard line breaks would end up in what one copies
+    else:
+        click.echo(json.dumps(made, indent=2))
+
+
+def _check(source: str, *, pipes: bool, options: dict[str, Any]) -> None:
+    """Refuse what the source does not have."""
+    context = click.get_current_context()
+    for option, sources in _OWN.items():
+        given = context.get_parameter_source(option) is not click.core.ParameterSource.DEFAULT
+        if given and source not in sources:
+            raise click.UsageError(
+                f"--{option.replace('_', '-')} works with {' and '.join(sources)}, not with {source}"
+            )
+    if pipes and options["window"]:
+        raise click.UsageError("--window does not go with --pipes: EventBridge Pipes has no tumbling windows")
+
+
+def _payloads(source: str, records: int | None, file: Any, groups: int | None) -> list[Any]:
+    """Return the payloads: those of a file, or made-up orders."""
+    if file is None:
+        count = 3 if records is None else records
+        return [{"id": f"order-{_item(source, number, groups)}", "amount": number + 1} for number in range(count)]
+    try:
+        lines = [line for line in file.read().splitlines() if line.strip()]
+    except UnicodeDecodeError:
+        raise Unusable("--payloads: the file is no text in UTF-8") from None
+    if records is not None and records > len(lines):
+        raise click.UsageError(f"--records {records} is more than the {len(lines)} lines of --payloads")
+    lines = lines[:records]
+    return [_item_of(number, line) for number, line in enumerate(lines, 1)] if source == "dynamodb" else lines
+
+
+def _item(source: str, number: int, groups: int | None) -> int:
+    """Return which order a record is about: a table's stream has several changes of one item."""
+    return number % groups if source == "dynamodb" and groups else number
+
+
+def _item_of(number: int, line: str) -> dict[str, Any]:
+    try:
+        item = json.loads(line)
+    except ValueError:
+        item = None
+    if not isinstance(item, dict):
+        raise Unusable(f"--payloads: line {number} is no item of a table: a JSON object with an 'id'")
+    return item
+
+
+def _sqs(wanted: _Wanted) -> Any:
+    return sqs_event(
+        wanted.payloads,
+        fifo=wanted.fifo,
+        groups=wanted.group_names,
+        queue=wanted.name,
+        receive_counts=wanted.receive_count,
+    )
+
+
+def _kinesis(wanted: _Wanted) -> Any:
+    return kinesis_event(
+        wanted.payloads,
+        partition_keys=wanted.group_names,
+        stream=wanted.name,
+        window={} if wanted.window else None,
+    )
+
+
+def _dynamodb(wanted: _Wanted) -> Any:
+    """Let the first record about an item insert it, and the others modify it."""
+    items: dict[str, Any] = {}
+    changes = []
+    for item in wanted.payloads:
+        key = json.dumps(item.get("id"))
+        changes.append((items.get(key), item))
+        items[key] = item
+    return dynamodb_event(changes, table=wanted.name, window={} if wanted.window else None)
+
+
+def _kafka(wanted: _Wanted) -> Any:
+    partitions: dict[str, list[Any]] = {}
+    for number, payload in enumerate(wanted.payloads):
+        partition = number % (wanted.groups or 1)
+        partitions.setdefault(f"{wanted.name}-{partition}", []).append((f"key-{number}", payload))
+    return kafka_event(partitions, self_managed=wanted.self_managed)
+
+
+_MAKERS = {"sqs": _sqs, "kinesis": _kinesis, "dynamodb": _dynamodb, "kafka": _kafka}

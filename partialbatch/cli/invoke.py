@@ -1,0 +1,224 @@
+"""``partialbatch invoke``: a handler, run on saved events."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from partialbatch.cli.batches import open_batch
+from partialbatch.cli.loading import Unusable, load_handler
+from partialbatch.cli.observing import Observer
+from partialbatch.cli.telling import Invocation, show, tell
+from partialbatch.errors import listing
+from partialbatch.testing.context import LambdaContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import TextIO
+
+    from partialbatch.cli.batches import Batch
+    from partialbatch.cli.loading import Loaded
+
+__all__ = ["invoke"]
+
+_LONGEST = 900
+
+
+@click.command()
+@click.argument("target", metavar="MODULE:HANDLER")
+@click.argument(
+    "events",
+    nargs=-1,
+    required=True,
+    metavar="EVENT.json...",
+    type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True),
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, _LONGEST, min_open=True),
+    default=_LONGEST,
+    show_default=True,
+    help="The function's timeout, in seconds. A handler that runs longer is ended, as Lambda does it.",
+)
+@click.option("--context", metavar="JSON|FILE", help='Attributes of the context: \'{"function_name": "orders"}\'.')
+@click.option("--without-report", is_flag=True, help="Judge as if ReportBatchItemFailures were not set on the mapping.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page about the run: out.html.")
+@click.option("--verbose", "-v", is_flag=True, help="Let the logs through, to standard error.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+def invoke(  # noqa: PLR0913 - one argument an option
+    *,
+    target: str,
+    events: tuple[str, ...],
+    timeout: float,
+    context: str | None,
+    without_report: bool,
+    report: Path | None,
+    verbose: bool,
+    as_json: bool,
+) -> None:
+    """Run a handler on saved events, and tell what Lambda would do with its answers.
+
+    MODULE:HANDLER is a handler of @batch_handler, or a plain function (event, context);
+    the module may be a file: src/app.py:handler. EVENT.json is a file; - is standard input.
+    What the handler prints goes to standard error.
+
+    Ends with 1 if a record or an invocation failed, with 2 if the handler or an event
+    cannot be used.
+    """
+    texts = _read(events)
+    extras = _context(context)
+    if report is not None and not report.resolve().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {report.parent}", param_hint="--report")
+    ending = _Ending(sys.stdout, report, as_json=as_json)
+    with _output_aside(verbose=verbose):
+        loaded = load_handler(target)
+        if loaded.note:
+            click.echo(f"Note: {loaded.note}.", err=True)
+        batches = [open_batch(name, text, loaded, report=not without_report) for name, text in texts]
+        _run(loaded, batches, timeout, extras, ending)
+    sys.exit(ending.conclude(loaded.name))
+
+
+def _read(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Read the files, before anything runs."""
+    if names.count("-") > 1:
+        raise click.UsageError("standard input (-) can be read once only")
+    texts = []
+    for name in names:
+        try:
+            data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+            texts.append(("standard input" if name == "-" else name, data.decode("utf-8-sig")))
+        except OSError as error:
+            raise Unusable(f"{name} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise Unusable(f"{name} is no JSON: it is not UTF-8") from None
+    return texts
+
+
+def _context(given: str | None) -> dict[str, Any]:
+    """Read the attributes of the context: JSON, or the name of a file that holds it."""
+    if given is None:
+        return {}
+    try:
+        attributes = json.loads(given if given.lstrip().startswith("{") else Path(given).read_text("utf-8"))
+    except OSError as error:
+        raise _bad_context(f"{given} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise _bad_context("it is no JSON") from None
+    if not isinstance(attributes, dict):
+        raise _bad_context("it is no JSON object")
+    known = sorted(name for name in vars(LambdaContext()) if name not in ("clock", "timeout") and name[0] != "_")
+    for name in attributes:
+        if name not in known:
+            hint = "; --timeout sets the time that is left" if "time" in name else ""
+            raise _bad_context(f"the context has no {name!r}{hint}; it has {listing(known)}")
+    return attributes
+
+
+def _bad_context(why: str) -> click.BadParameter:
+    return click.BadParameter(why, param_hint="--context")
+
+
+@contextmanager
+def _output_aside(*, verbose: bool) -> Iterator[None]:
+    """Keep standard output for the result; our own log lines, which the table repeats, for ``--verbose``."""
+    logger = logging.getLogger("partialbatch")
+    disabled = logger.disabled
+    if verbose:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    else:
+        logger.disabled = True
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        logger.disabled = disabled
+
+
+@dataclass(slots=True)
+class _Ending:
+    """What is told at the end: of all invocations, or of those up to a timeout."""
+
+    stdout: TextIO
+    report: Path | None
+    as_json: bool
+    done: list[Invocation] = field(default_factory=list)
+    unrun: list[str] = field(default_factory=list)
+
+    def conclude(self, handler: str) -> int:
+        """Print and write the results; return the exit code."""
+        if self.as_json:
+            document = {"handler": handler, "invocations": list(map(tell, self.done)), "not_run": self.unrun}
+            print(json.dumps(document, indent=2), file=self.stdout)
+        else:
+            console = Console(file=self.stdout)
+            for invocation in self.done:
+                show(console, invocation)
+        self.stdout.flush()
+        if self.unrun:
+            click.echo(f"Error: not run, since the time was up: {listing(self.unrun)}", err=True)
+        if self.report is not None and not self._write(self.report, handler):
+            return 1
+        return 0 if all(invocation.fine for invocation in self.done) else 1
+
+    def _write(self, path: Path, handler: str) -> bool:
+        from partialbatch.cli.report import render  # noqa: PLC0415 - loads jinja2
+
+        try:
+            path.write_text(render(handler, self.done), "utf-8")
+        except OSError as error:
+            click.echo(f"Error: --report {path}: {error.strerror}", err=True)
+            return False
+        click.echo(f"Report: {path}", err=True)
+        return True
+
+
+def _run(loaded: Loaded, batches: Sequence[Batch], timeout: float, extras: dict[str, Any], ending: _Ending) -> None:
+    for number, batch in enumerate(batches):
+        observer = Observer(loaded, batch, timeout, extras)
+
+        def give_up(observer: Observer = observer, rest: int = number + 1) -> None:
+            ending.done.append(Invocation.of(observer.batch, observer.timed_out()))
+            ending.unrun = [left.name for left in batches[rest:]]
+            ending.conclude(loaded.name)
+
+        with _ended_after(timeout, give_up):
+            told = observer.call()
+        ending.done.append(Invocation.of(batch, told))
+
+
+@contextmanager
+def _ended_after(seconds: float, give_up: Callable[[], None]) -> Iterator[None]:
+    """End the process, as Lambda does it, if the context takes longer.
+
+    No thread can be stopped from outside, and a handler that hangs would hang this command. The
+    handler keeps the main thread, where it runs on Lambda, so that Ctrl-C and a debugger work.
+    """
+    settled = threading.Lock()
+
+    def ring() -> None:
+        with settled:
+            try:
+                give_up()
+            finally:
+                sys.stderr.flush()
+                os._exit(1)
+
+    timer = threading.Timer(seconds, ring)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        settled.acquire()  # once it rings it is not interrupted

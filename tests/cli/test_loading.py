@@ -1,0 +1,186 @@
+"""Loading ``module:handler``."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from partialbatch.cli.loading import Unusable, load_handler
+from partialbatch.testing import sqs_event
+
+OURS = """
+from partialbatch import batch_handler
+
+@batch_handler
+def handler(record):
+    return record.text
+"""
+
+
+def refused(target):
+    with pytest.raises(Unusable) as caught:
+        load_handler(target)
+    message = caught.value.format_message()
+    assert "\n" not in message
+    assert caught.value.exit_code == 2
+    return message
+
+
+def test_a_batch_handler_is_loaded(module):
+    """A BatchHandler of a module in the working directory is found, and there is nothing to note."""
+    loaded = load_handler(f"{module(OURS)}:handler")
+    assert loaded.ours
+    assert loaded.note == ""
+    assert loaded.handler(sqs_event(["a"])) == {"batchItemFailures": []}
+
+
+def test_a_plain_function_is_loaded_and_said_so(module):
+    """A plain function of event and context is accepted, and the note says how it is called."""
+    name = module("def handler(event, context): return None")
+    loaded = load_handler(f"{name}:handler")
+    assert not loaded.ours
+    assert loaded.note.startswith(f"{name}:handler is a plain function: it is called as (event, context)")
+
+
+@pytest.mark.parametrize("parameters", ["event, context=None", "*arguments", "event, lambda_context, more=1"])
+def test_whatever_takes_two_arguments_is_a_plain_handler(module, parameters):
+    """A function that can be called with two positional arguments is a handler."""
+    assert not load_handler(f"{module(f'def handler({parameters}): pass')}:handler").ours
+
+
+def test_a_callable_without_signature_is_taken_on_trust(module):
+    """A builtin whose signature Python does not know may be a handler."""
+    assert load_handler(f"{module('handler = max')}:handler").handler is max
+
+
+def test_a_callable_object_is_a_plain_handler(module):
+    """An object with a fitting __call__ is a handler."""
+    name = module("class Handler:\n    def __call__(self, event, context): pass\nhandler = Handler()")
+    assert not load_handler(f"{name}:handler").ours
+
+
+def test_a_file_can_be_named(module, tmp_path, monkeypatch):
+    """A module may be given as the path of its file, from anywhere."""
+    name = module(OURS)
+    monkeypatch.chdir("/")
+    assert load_handler(f"{tmp_path}/{name}.py:handler").ours
+    assert sys.path[0] == str(tmp_path)
+    before = list(sys.path)
+    load_handler(f"{tmp_path}/{name}.py:handler")
+    assert sys.path == before
+
+
+def test_a_method_of_an_instance_is_one_of_ours(module):
+    """A handler made of a method is reached through dots, with its instance."""
+    name = module(
+        "from partialbatch import batch_handler\n"
+        "class Orders:\n    @batch_handler\n    def handle(self, record): pass\n"
+        "orders = Orders()"
+    )
+    assert load_handler(f"{name}:orders.handle").ours
+    assert "make one in the module" in refused(f"{name}:Orders.handle")
+    assert f"{name}:orders has no 'handel'" in refused(f"{name}:orders.handel")
+
+
+def test_a_handler_of_a_class_needs_no_instance(module):
+    """A handler made of a static method can be named through its class."""
+    name = module(
+        "from partialbatch import batch_handler\n"
+        "class Orders:\n    @staticmethod\n    @batch_handler\n    def handle(record): pass\n"
+        "    @batch_handler\n    @staticmethod\n    def other(record): pass\n"
+    )
+    assert load_handler(f"{name}:Orders.handle").ours
+    assert load_handler(f"{name}:Orders.other").ours
+
+
+@pytest.mark.parametrize("target", ["app", "app:", ":handler", ":", ""])
+def test_a_target_that_names_no_handler(target):
+    """What is not module:handler is refused with the form that is."""
+    assert "write module:handler" in refused(target)
+
+
+def test_the_form_of_the_lambda_console_is_recognized():
+    """A dotted path, as Lambda's configuration has it, is answered with the form that works here."""
+    assert refused("src.app.handler").endswith("Did you mean src.app:handler?")
+    assert "Did you mean" not in refused("src/app.py")
+
+
+def test_a_module_that_is_not_there(module):
+    """A missing module or file is named."""
+    module(OURS)
+    assert refused("nowhere_to_be_found:handler").startswith("there is no module 'nowhere_to_be_found'")
+    assert refused("nowhere.nothing:handler").startswith("there is no module 'nowhere'")
+    assert refused("nowhere.py:handler") == "there is no file nowhere.py"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (
+            "import json\nimport not_installed_here",
+            "ModuleNotFoundError: No module named 'not_installed_here' ({}.py, line 2)",
+        ),
+        ("def broken(:\n  pass", "SyntaxError: invalid syntax ({}.py, line 1)"),
+        ("\n1 / 0", "ZeroDivisionError: division by zero ({}.py, line 2)"),
+        ("raise SystemExit", "SystemExit ({}.py, line 1)"),
+        ("raise ValueError('one\\ntwo')", "ValueError: one two ({}.py, line 1)"),
+        ("raise SyntaxError('by hand')", "SyntaxError: by hand ({}.py, line 1)"),
+        (
+            "from partialbatch import batch_handler\n@batch_handler\ndef handler(event, context): pass",
+            "ConfigurationError: ",
+        ),
+        (
+            "from partialbatch import batch_handler\nbatch_handler(max_concurrency=0)",
+            "max_concurrency=0 is not possible",
+        ),
+    ],
+)
+def test_a_module_that_does_not_import(module, code, expected):
+    """What a module raises is told with the user's own line, and without a traceback."""
+    name = module(code)
+    message = refused(f"{name}:handler")
+    assert message.startswith(f"{name} does not import: ")
+    assert expected.format(name) in message
+    assert f"({name}.py, line " in message
+
+
+def test_a_module_that_is_not_python_at_all(module, tmp_path):
+    """A file that Python cannot read has no line to name."""
+    name = module("")
+    (tmp_path / f"{name}.py").write_bytes(b"\0\0")
+    assert refused(f"{name}:handler").startswith(f"{name} does not import: SyntaxError")
+
+
+def test_ctrl_c_while_a_module_is_imported(module):
+    """An interrupt is the user's, not the module's fault."""
+    with pytest.raises(KeyboardInterrupt):
+        load_handler(f"{module('raise KeyboardInterrupt')}:handler")
+
+
+def test_a_name_that_is_not_there(module):
+    """A missing name is answered with those that are close, else with the handlers, else with the functions."""
+    name = module(OURS + "def other(event, context): pass\n_hidden = 1")
+    assert refused(f"{name}:handlr") == f"{name} has no 'handlr'; it has handler"
+    assert refused(f"{name}:xyz") == f"{name} has no 'xyz'; it has handler"
+    plain = module("from json import dumps\ndef lonely(event, context): pass")
+    assert refused(f"{plain}:xyz") == f"{plain} has no 'xyz'; it has lonely"
+    assert refused(f"{module('value = 1')}:xyz").endswith("has no 'xyz'")
+    assert refused(f"{module('value = 1')}:value.more").endswith(":value has no 'more'")
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("handler = 'text'", "it is of type str, and no function"),
+        ("class handler: pass", "it is a class, and no function"),
+        ("async def handler(event, context): pass", "put @batch_handler over it"),
+        ("def handler(record): pass", "its parameters are (record), not (event, context); is @batch_handler missing"),
+    ],
+)
+def test_a_name_that_is_no_handler(module, code, why):
+    """A name that stands for something else is refused, saying what it is."""
+    name = module(code)
+    message = refused(f"{name}:handler")
+    assert message.startswith(f"{name}:handler is no handler: ")
+    assert why in message
