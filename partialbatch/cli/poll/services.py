@@ -57,6 +57,8 @@ def connect(place: str, *, region: str | None, endpoint_url: str | None, wait: i
     named = re.match(r"arn:[\w-]+:\w+:([\w-]+):", place) or re.match(r"sqs\.([\w-]+)\.", host)
     session = boto3.Session()
     where = region or (named[1] if named else None) or session.region_name or os.environ.get("AWS_REGION")
+    if endpoint_url is not None:
+        where = where or "us-east-1"  # an emulator wants one, and seldom cares which
     config = Config(
         connect_timeout=5,
         read_timeout=wait + 20,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from math import ceil
 from random import SystemRandom
 from threading import Lock
@@ -75,7 +76,7 @@ class QueueSource:
                 self._client, self._url, self._handler, self._mapping, observer, stopping=lambda: engine.stopping
             )
             self._pollers.append(poller)
-            engine.add(lambda poller=poller: self._step(poller))  # type: ignore[misc]  # binds now
+            engine.add(partial(self._step, poller))
 
     def drained(self) -> bool:
         """Tell whether the queue holds no message, visible, in flight or delayed."""
@@ -104,7 +105,7 @@ class StreamSource:
 
     def begin(self, engine: Engine, observer: Observer) -> None:
         """Give the engine the task that finds the shards, which then adds one task a shard."""
-        engine.add(lambda: self._discover(engine, observer))
+        engine.add(partial(self._discover, engine, observer))
 
     def drained(self) -> bool:
         """Tell whether every shard has been read to its end, and all is handled or given up."""
@@ -118,7 +119,7 @@ class StreamSource:
                 if shard_id not in self._active and self._ready(reader, readers):
                     poller = ShardPoller(reader, self._handler, self._mapping, self._checkpoints, observer)
                     self._active[shard_id] = poller
-                    engine.add(lambda args=(shard_id, poller): self._step(*args, engine, observer))  # type: ignore[misc]  # binds now
+                    engine.add(partial(self._step, shard_id, poller, engine, observer))
             for gone in [shard for shard, at in self._checkpoints.items() if at == SHARD_END and shard not in readers]:
                 del self._checkpoints[gone]
             self._discovered = True
