@@ -36,10 +36,8 @@ def supervise(folder: Path, stop: Stop) -> int:
     told = False
     with stop.listening():
         looks = watch(folder, watch_filter=PythonFilter(), rust_timeout=_LOOK, yield_on_timeout=True)
-        for changes in looks:
-            if stop or child.poll() == 0:
-                break
-            if changes:
+        while not stop and child.poll() != 0:
+            if changes := next(looks):
                 names = ", ".join(sorted({Path(path).name for _, path in changes}))
                 click.echo(f"Reload: {names} changed.", err=True)
                 _end(child)

@@ -110,7 +110,9 @@ class StreamSource:
     def drained(self) -> bool:
         """Tell whether every shard has been read to its end, and all is handled or given up."""
         with self._lock:
-            return self._discovered and all(poller.drained for poller in self._active.values())
+            pollers = self._active.values()
+            # One that is finished but still there: its children have not been found yet.
+            return self._discovered and all(poller.drained and not poller.finished for poller in pollers)
 
     def _discover(self, engine: Engine, observer: Observer) -> float:
         with self._lock:

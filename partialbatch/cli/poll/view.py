@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Counts", "JsonLines", "Live", "Plain", "View"]
 
 _SHOWN = 8
+_WIDE = 70  # columns
 
 
 @dataclass(slots=True)
@@ -131,6 +132,7 @@ class Live(View):
     def __init__(self, console: Console, title: str) -> None:
         super().__init__()
         self._title = title
+        self._console = console
         self._began = monotonic()
         self._lines: deque[Text] = deque(maxlen=_SHOWN)
         self._last = ""
@@ -152,7 +154,7 @@ class Live(View):
     def _draw(self) -> Group:
         with self._lock:
             seconds = monotonic() - self._began
-            table = Table.grid(padding=(0, 3))
+            table = Table.grid(padding=(0, 3 if self._console.width >= _WIDE else 1))
             for name in asdict(self.counts):
                 table.add_column(name, justify="right")
             table.add_row(*(name.replace("_", " ") for name in asdict(self.counts)), "per second", style="dim")

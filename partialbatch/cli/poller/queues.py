@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["QueueMapping", "QueuePoller"]
 
 _ENTRIES = 10  # of a receive, and of a batch of deletes
+_PAUSE = 0.2
 
 _log = logging.getLogger("partialbatch.poll")
 
@@ -98,8 +99,8 @@ class QueuePoller:
                 break
             # A second at a time: a stop does not have to wait for the window.
             more = self._receive(size - len(records), 1 if left >= 1 else 0)
-            if not more and left < 1:
-                break
+            if not more and left < 1:  # long polling knows whole seconds only
+                sleep(min(left, _PAUSE))
             records += more
         return records
 

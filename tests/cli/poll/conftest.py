@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from pathlib import Path
 
 import boto3
@@ -131,8 +132,10 @@ def poll():
     return run
 
 
-def events(text):
-    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+@pytest.fixture(scope="session")
+def events():
+    """Reads lines of JSON."""
+    return lambda text: [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
 @pytest.fixture
@@ -143,7 +146,7 @@ def started():
     def start(*arguments, **environment):
         process = subprocess.Popen(
             [*COMMAND, *map(str, arguments)],
-            env=os.environ | environment,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -169,3 +172,29 @@ def until():
             time.sleep(0.02)
 
     return wait
+
+
+class _Scripted:
+    """Fails each body as often as the plan says, and goes on after it."""
+
+    def __init__(self, plan=None):
+        self.plan = dict(plan or {})
+        self.batches = []
+        self.handled = []
+
+    def __call__(self, event, context):
+        failures = []
+        bodies = [b64decode(record["kinesis"]["data"]).decode() for record in event["Records"]]
+        self.batches.append(bodies)
+        for body, record in zip(bodies, event["Records"], strict=True):
+            if self.plan.get(body, 0):
+                self.plan[body] -= 1
+                failures.append({"itemIdentifier": record["kinesis"]["sequenceNumber"]})
+            else:
+                self.handled.append(body)
+        return {"batchItemFailures": failures}
+
+
+@pytest.fixture
+def scripted_bodies():
+    return _Scripted
