@@ -21,7 +21,7 @@ from partialbatch.cli.poll.engine import Engine
 from partialbatch.cli.poll.running import PARENT, Stop, run
 from partialbatch.cli.poll.services import connect, naming
 from partialbatch.cli.poll.sources import QueueSource, StreamSource, destination
-from partialbatch.cli.poll.view import JsonLines, Live, Plain, View
+from partialbatch.cli.poll.view import JsonLines, Live, Plain, StandardError, View
 from partialbatch.cli.poller import QueueMapping, StreamMapping, dynamodb_shards, kinesis_shards
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ def poll(ctx: click.Context, /, target: str, **options: Any) -> None:
     logging.basicConfig(
         level=logging.INFO if options["verbose"] else logging.WARNING,
         format="%(levelname)s %(name)s %(message)s",
+        stream=StandardError(),
     )
     with stop.listening():
         loaded = load_handler(target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import deque
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from partialbatch.cli.poller import GivenUp, Invocation
 
-__all__ = ["Counts", "JsonLines", "Live", "Plain", "View"]
+__all__ = ["Counts", "JsonLines", "Live", "Plain", "StandardError", "View"]
 
 _SHOWN = 8
 _WIDE = 70  # columns
@@ -96,6 +97,18 @@ class View:
 
     def _show(self, kind: str, **facts: Any) -> None:
         """Show what happened; never called twice at once."""
+
+
+class StandardError:
+    """Standard error as it is when something is written: a live view takes it over, to write above itself."""
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        sys.stderr.flush()
 
 
 class JsonLines(View):

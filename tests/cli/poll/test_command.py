@@ -265,6 +265,9 @@ def test_live_view(services, on_terminal, app):
     assert "invocations   delivered   handled   returned   given up   per second" in shown
     assert "partial 2 records in 0.0" in shown
     assert "stopped: 2 invocations, 1 record handled, 2 returned" in shown
+    # What is logged stands above the view, which is drawn anew below it.
+    below = shown.rpartition("ValueError: no good")[2]
+    assert below.lstrip().startswith(f"{app}:handler  queue-")
 
 
 def test_plain_on_a_terminal(services, on_terminal, app):
