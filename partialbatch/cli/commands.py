@@ -53,6 +53,7 @@ _COMMANDS = {
     "invoke": _Command(
         "partialbatch.cli.invoke:invoke", "Run a handler on saved events, and tell what Lambda would do."
     ),
+    "poll": _Command("partialbatch.cli.poll.command:poll", "Poll a queue or a stream, and give a handler its batches."),
     "simulate": _Command(
         "partialbatch.cli.simulate:simulate",
         "Compare what error policies cost, on simulated queues and streams.",

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from base64 import b64encode
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["dynamodb_record", "kinesis_record", "region_of", "sqs_record"]
+from partialbatch.testing.shapes import sequence_number
+
+if TYPE_CHECKING:
+    from partialbatch.types import RawRecord
+
+__all__ = ["arrived", "dynamodb_record", "kinesis_record", "number_of", "region_of", "sqs_record"]
 
 _ACCOUNT = 4
 _REGION = 3
@@ -15,6 +20,18 @@ _REGION = 3
 def region_of(arn: str) -> str:
     """Return the region that an ARN names."""
     return arn.split(":")[_REGION]
+
+
+def arrived(record: RawRecord) -> float:
+    """Return when a stream record arrived, in epoch seconds."""
+    if "kinesis" in record:
+        return float(record["kinesis"]["approximateArrivalTimestamp"])
+    return float(record["dynamodb"]["ApproximateCreationDateTime"])
+
+
+def number_of(record: RawRecord) -> str:
+    """Return the sequence number of a stream record."""
+    return str(sequence_number(record["eventSource"].removeprefix("aws:"), record))
 
 
 def sqs_record(message: dict[str, Any], arn: str) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import takewhile
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.cli.poller.invoking import Silent, invoke
-from partialbatch.testing.shapes import sequence_number
+from partialbatch.cli.poller.records import arrived, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping, Sequence
@@ -26,36 +28,42 @@ class StreamMapping:
 
     Attributes:
         batch_size: Records an invocation, from 1 to 10,000.
+        window: Seconds that a batch which is not full waits for more records.
         timeout: The function's timeout in seconds.
         report: Whether ``ReportBatchItemFailures`` is set.
         bisect: Whether ``BisectBatchOnFunctionError`` is set.
         maximum_retry_attempts: Retries before records are given up; -1: no limit.
+        maximum_record_age: Seconds after which a record is given up; -1: no limit.
         on_failure: Told of records that are given up, before the checkpoint passes them.
     """
 
     batch_size: int = 100
+    window: float = 0.0
     timeout: float = 30.0
     report: bool = True
     bisect: bool = False
     maximum_retry_attempts: int = -1
+    maximum_record_age: float = -1
     on_failure: Callable[[GivenUp], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """Stream records whose retries are exhausted: all that was left of their batch.
+    """Stream records whose retries are exhausted, or that are too old.
 
     Attributes:
         arn: The stream.
         shard_id: The shard.
         records: The raw records, in order; those that never ran are among them.
         invocations: How many invocations they had.
+        condition: Why: ``RetryAttemptsExhausted`` or ``RecordAgeExceeded``.
     """
 
     arn: str
     shard_id: str
     records: Sequence[RawRecord]
     invocations: int
+    condition: str = "RetryAttemptsExhausted"
 
     def message(self) -> dict[str, Any]:
         """Return what an on-failure destination is told: where the records are, not what is in them."""
@@ -63,7 +71,7 @@ class GivenUp:
         kind = "KinesisBatchInfo" if "kinesis" in first else "DDBStreamBatchInfo"
         return {
             "requestContext": {
-                "condition": "RetryAttemptsExhausted",
+                "condition": self.condition,
                 "approximateInvokeCount": self.invocations,
             },
             "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
@@ -71,10 +79,10 @@ class GivenUp:
             "timestamp": datetime.now(UTC).isoformat(),
             kind: {
                 "shardId": self.shard_id,
-                "startSequenceNumber": _number(first),
-                "endSequenceNumber": _number(last),
-                "approximateArrivalOfFirstRecord": _arrival(first),
-                "approximateArrivalOfLastRecord": _arrival(last),
+                "startSequenceNumber": number_of(first),
+                "endSequenceNumber": number_of(last),
+                "approximateArrivalOfFirstRecord": _time(first),
+                "approximateArrivalOfLastRecord": _time(last),
                 "batchSize": len(self.records),
                 "streamArn": self.arn,
             },
@@ -96,6 +104,9 @@ class ShardPoller:
     The checkpoint is the last sequence number before which nothing is left to do. It
     moves only after an answer, so that a poller that starts anew repeats work but
     leaves none out.
+
+    Attributes:
+        stalls: Invocations in a row after which the first record was still to be done.
     """
 
     def __init__(
@@ -112,25 +123,68 @@ class ShardPoller:
         self._checkpoints = checkpoints
         self._observer = observer or Silent()
         self._parts: deque[_Part] = deque()
+        self._gathered: list[RawRecord] = []
+        self._since = 0.0
+        self.stalls = 0
         reader.seek(checkpoints.get(reader.shard_id))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the shard is closed, and all of it is handled or given up."""
+        return self._reader.closed and self.idle
+
+    @property
+    def idle(self) -> bool:
+        """Whether the poller holds no record that is still to be handled."""
+        return not self._parts and not self._gathered
+
+    @property
+    def drained(self) -> bool:
+        """Whether the poller has done all that there is for now."""
+        return self.idle and (self._reader.at_end or self._reader.closed)
 
     def step(self) -> bool:
         """Have one batch (or part of one) handled and settle it; return False if there was none."""
-        if not self._parts:
-            records = self._reader.read(self._mapping.batch_size)
-            if not records:
-                return False
-            self._parts.append(_Part(records))
+        if not self._parts and not self._gather():
+            return False
         part = self._parts[0]
+        if stale := self._stale(part.records):
+            self._give_up(part.records[:stale], part.invocations, "RecordAgeExceeded")
+            self._parts[0] = replace(part, records=part.records[stale:])
+            if not self._parts[0].records:
+                self._parts.popleft()
+            return True
         invocation = invoke(self._handler, part.records, timeout=self._mapping.timeout, report=self._mapping.report)
         self._observer.invoked(invocation)
         self._settle(part, invocation)
         return True
 
+    def _gather(self) -> bool:
+        """Read until the batch is full or the window is over; return whether there is a batch now."""
+        more = self._reader.read(self._mapping.batch_size - len(self._gathered))
+        if more and not self._gathered:
+            self._since = monotonic()
+        self._gathered += more
+        full = len(self._gathered) >= self._mapping.batch_size or self._reader.closed
+        if not self._gathered or not (full or monotonic() - self._since >= self._mapping.window):
+            return False
+        self._parts.append(_Part(self._gathered))
+        self._gathered = []
+        return True
+
+    def _stale(self, records: Sequence[RawRecord]) -> int:
+        """Count the first records that are too old."""
+        longest = self._mapping.maximum_record_age
+        if longest < 0:
+            return 0
+        oldest = time() - longest
+        return sum(1 for _ in takewhile(lambda record: arrived(record) < oldest, records))
+
     def _settle(self, part: _Part, invocation: Invocation) -> None:
         returned = invocation.verdict.returned
         done = returned[0] if returned else len(part.records)
         rest = part.records[done:]
+        self.stalls = 0 if done else self.stalls + 1
         if done:
             self._done_up_to(part.records[done - 1])
         follow = self._follow(part, rest, done) if rest else []
@@ -146,27 +200,20 @@ class ShardPoller:
             half = len(rest) // 2
             return [_Part(side, part.retries, invocations) for side in (rest[:half], rest[half:])]
         if 0 <= self._mapping.maximum_retry_attempts <= part.retries:
-            self._give_up(GivenUp(self._reader.arn, self._reader.shard_id, rest, invocations))
+            self._give_up(rest, invocations, "RetryAttemptsExhausted")
             return []
         return [_Part(rest, part.retries + 1, invocations)]
 
-    def _give_up(self, given_up: GivenUp) -> None:
+    def _give_up(self, records: Sequence[RawRecord], invocations: int, condition: str) -> None:
+        given_up = GivenUp(self._reader.arn, self._reader.shard_id, records, invocations, condition)
         if self._mapping.on_failure is not None:
             self._mapping.on_failure(given_up)
         self._done_up_to(given_up.records[-1])
         self._observer.gave_up(given_up)
 
     def _done_up_to(self, record: RawRecord) -> None:
-        self._checkpoints[self._reader.shard_id] = _number(record)
+        self._checkpoints[self._reader.shard_id] = number_of(record)
 
 
-def _number(record: RawRecord) -> str:
-    return str(sequence_number(record["eventSource"].removeprefix("aws:"), record))
-
-
-def _arrival(record: RawRecord) -> str:
-    if "kinesis" in record:
-        stamp = record["kinesis"]["approximateArrivalTimestamp"]
-    else:
-        stamp = record["dynamodb"]["ApproximateCreationDateTime"]
-    return datetime.fromtimestamp(stamp, UTC).isoformat()
+def _time(record: RawRecord) -> str:
+    return datetime.fromtimestamp(arrived(record), UTC).isoformat()

@@ -275,3 +275,41 @@ def test_handled_or_dead_lettered(services, scripted, failures, batch_size):
     run(services, url, handler, QueueMapping(batch_size=batch_size, give_back_after=0))
     assert sorted(handler.handled) == sorted(body for body, times in plan.items() if times < 3)
     assert sorted(services.bodies(dead_letters)) == sorted(body for body, times in plan.items() if times >= 3)
+
+
+def test_stop_before_the_handler_gives_messages_back(services, scripted):
+    """Messages that are received while the poller is told to stop are visible again at once, and not handled."""
+    url, _ = services.queue(visibility=600)
+    services.send(url, ["a", "b"])
+    handler = scripted()
+    poller = QueuePoller(services.sqs, url, handler, QueueMapping(window=9), stopping=lambda: True)
+    assert not poller.step()
+    assert handler.batches == []
+    assert sorted(services.bodies(url)) == ["a", "b"]
+
+
+@pytest.mark.parametrize("window", [0, 1])
+def test_window_fills_a_batch(services, scripted, window):
+    """Only with a window is a batch filled from several receives, up to its size, and all of it is deleted."""
+    url, _ = services.queue()
+    services.send(url, [f"m{number}" for number in range(25)])
+    handler = scripted()
+    poller = QueuePoller(services.sqs, url, handler, QueueMapping(batch_size=22, window=window))
+    poller.step()
+    size = 22 if window else 10
+    assert [len(batch) for batch in handler.batches] == [size]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counts = services.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    assert [int(counts[name]) for name in names] == [25 - size, 0]
+
+
+def test_visibility_of_the_mapping(services, scripted):
+    """Received messages stay invisible for as long as the mapping says."""
+    url, _ = services.queue(visibility=600)
+    services.send(url, ["a"])
+    poller = QueuePoller(services.sqs, url, scripted({"a": 1}), QueueMapping(visibility=1))
+    assert poller.step()
+    assert not poller.step()
+    time.sleep(1.1)
+    assert poller.step()
+    assert poller.drained()

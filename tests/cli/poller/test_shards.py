@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
+import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from partialbatch.cli.poller import dynamodb_shards, kinesis_shards
@@ -155,3 +158,82 @@ def test_deletion_by_time_to_live(services):
         reader.seek(None)
         (record,) = reader.read(1)
     assert record["userIdentity"] == {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+
+
+@pytest.mark.parametrize("after", [None, "7"])
+def test_expired_iterator(services, after):
+    """An iterator that has expired is fetched anew where the last one stood, and nothing is left out or repeated."""
+    arn = services.stream()
+    (reader,) = kinesis_shards(services.kinesis, arn)
+    record = {
+        "SequenceNumber": "8",
+        "PartitionKey": "k",
+        "Data": b"x",
+        "ApproximateArrivalTimestamp": datetime.now(UTC),
+    }
+    place = {"ShardIteratorType": "TRIM_HORIZON"}
+    if after:
+        place = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": after}
+    moved = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": "8"}
+    which = {"StreamARN": arn, "ShardId": reader.shard_id}
+
+    def get(iterator):
+        return {"StreamARN": arn, "ShardIterator": iterator, "Limit": 5}
+
+    with Stubber(services.kinesis) as stub:
+        stub.add_response("get_shard_iterator", {"ShardIterator": "one"}, {**place, **which})
+        stub.add_client_error("get_records", "ExpiredIteratorException", expected_params=get("one"))
+        stub.add_response("get_shard_iterator", {"ShardIterator": "two"}, {**place, **which})
+        stub.add_response("get_records", {"Records": [record], "NextShardIterator": "three"}, get("two"))
+        stub.add_client_error("get_records", "ExpiredIteratorException", expected_params=get("three"))
+        stub.add_response("get_shard_iterator", {"ShardIterator": "four"}, {**moved, **which})
+        stub.add_response("get_records", {"Records": [], "MillisBehindLatest": 9}, get("four"))
+        reader.seek(after)
+        assert len(reader.read(5)) == 1
+        assert reader.read(5) == []
+    assert not reader.at_end
+    assert reader.closed
+
+
+def test_other_errors_pass_through(services):
+    """An error that is not an expired iterator is the caller's."""
+    arn = services.stream()
+    (reader,) = kinesis_shards(services.kinesis, arn)
+    with Stubber(services.kinesis) as stub:
+        stub.add_response("get_shard_iterator", {"ShardIterator": "one"})
+        stub.add_client_error("get_records", "AccessDeniedException")
+        stub.add_client_error("get_shard_iterator", "AccessDeniedException")
+        reader.seek(None)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            reader.read(5)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            reader.seek("1")
+
+
+def test_checkpoint_past_the_retention(services, caplog):
+    """When a checkpoint is older than the stream keeps records, that is told, and reading goes on at the oldest."""
+    _, arn = services.table()
+    (reader,) = dynamodb_shards(services.dynamodbstreams, arn)
+    with Stubber(services.dynamodbstreams) as stub:
+        stub.add_client_error("get_shard_iterator", "TrimmedDataAccessException")
+        stub.add_response(
+            "get_shard_iterator",
+            {"ShardIterator": "oldest"},
+            {"StreamArn": arn, "ShardId": reader.shard_id, "ShardIteratorType": "TRIM_HORIZON"},
+        )
+        reader.seek("1" * 21)
+    assert "the records after the checkpoint 111111111111111111111 have passed the stream's retention" in caplog.text
+
+
+def test_split_shard(services):
+    """The children of a shard name it, and an emulator's shard that has ended is closed once it is read."""
+    arn = services.stream()
+    half = str(2**127)
+    services.kinesis.split_shard(StreamARN=arn, ShardToSplit="shardId-000000000000", NewStartingHashKey=half)
+    parent, *children = kinesis_shards(services.kinesis, arn)
+    assert [child.parents for child in children] == [("shardId-000000000000",)] * 2
+    assert parent.parents == ()
+    for reader in (parent, *children):
+        reader.seek(None)
+        assert reader.read(5) == []
+    assert [reader.closed for reader in (parent, *children)] == [True, False, False]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -249,3 +250,70 @@ def test_simulator_delivers_the_same(services, scripted, failures, stop, mapping
         maximum_retry_attempts=mapping.maximum_retry_attempts,
     ).run(simulated)
     assert polled.batches == simulated.batches
+
+
+def aged(services, monkeypatch, bodies, ages):
+    """Return a reader of records that arrived so many seconds ago."""
+    (reader,) = kinesis_shards(services.kinesis, filled(services, bodies))
+    read, stamps = reader.read, dict(zip(bodies, ages, strict=True))
+
+    def with_ages(limit):
+        records = read(limit)
+        for record in records:
+            age = stamps[record["kinesis"]["partitionKey"]]
+            record["kinesis"]["approximateArrivalTimestamp"] = time.time() - age
+        return records
+
+    monkeypatch.setattr(reader, "read", with_ages)
+    return reader
+
+
+def test_old_records_are_given_up_unrun(services, monkeypatch, scripted, notes):
+    """The first records of a batch that are too old are given up; one behind a younger record waits its turn."""
+    reader = aged(services, monkeypatch, "abcd", [99, 61, 5, 70])
+    handler, checkpoints = scripted(), {}
+    poller = ShardPoller(reader, handler, StreamMapping(maximum_record_age=60), checkpoints, notes)
+    assert poller.step()
+    assert checkpoints == {reader.shard_id: "2"}
+    assert not poller.idle
+    assert poller.step()
+    assert handler.batches == [["c", "d"]]
+    (given_up_once,) = notes.given_up
+    assert given_up_once.message()["requestContext"] == {
+        "condition": "RecordAgeExceeded",
+        "approximateInvokeCount": 0,
+    }
+    assert given_up(notes) == ["a", "b"]
+
+
+def test_batch_of_old_records(services, monkeypatch, scripted, notes):
+    """A batch that is too old as a whole is given up, and the shard moves on."""
+    reader = aged(services, monkeypatch, "ab", [99, 98])
+    handler = scripted()
+    poller = ShardPoller(reader, handler, StreamMapping(maximum_record_age=60), {}, notes)
+    assert poller.step()
+    assert poller.idle
+    assert not poller.step()
+    assert poller.drained
+    assert (handler.batches, given_up(notes)) == ([], ["a", "b"])
+
+
+def test_record_that_grows_old_while_it_is_retried(services, scripted, notes, monkeypatch):
+    """The age ends retries that have no other limit."""
+    reader = aged(services, monkeypatch, "a", [59.8])
+    poller = ShardPoller(reader, scripted({"a": 999}), StreamMapping(maximum_record_age=60), {}, notes)
+    while not notes.given_up:
+        poller.step()
+        time.sleep(0.05)
+    assert notes.given_up[0].condition == "RecordAgeExceeded"
+    assert notes.given_up[0].invocations == len(notes.invocations) > 0
+
+
+def test_stalls(services, scripted):
+    """Invocations without progress are counted until the first record is done."""
+    (reader,) = kinesis_shards(services.kinesis, filled(services, "ab"))
+    poller = ShardPoller(reader, scripted({"a": 2, "b": 4}), StreamMapping(), {})
+    stalls = []
+    while poller.step():
+        stalls.append(poller.stalls)
+    assert stalls == [1, 2, 0, 1, 0]

@@ -1,0 +1,1 @@
+"""``partialbatch poll``: a local event source mapping, or a worker outside Lambda."""

@@ -1,0 +1,265 @@
+"""``partialbatch poll``: the options, and what is made of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from datetime import UTC
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+from rich.console import Console
+
+from partialbatch.backoff import Backoff
+from partialbatch.cli.loading import load_handler
+from partialbatch.cli.poll.checkpoints import Checkpoints
+from partialbatch.cli.poll.engine import Engine
+from partialbatch.cli.poll.running import PARENT, Stop, run
+from partialbatch.cli.poll.services import connect, naming
+from partialbatch.cli.poll.sources import QueueSource, StreamSource, destination
+from partialbatch.cli.poll.view import JsonLines, Live, Plain, StandardError, View
+from partialbatch.cli.poller import QueueMapping, StreamMapping, dynamodb_shards, kinesis_shards
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from partialbatch.cli.poller.invoking import Handler
+
+__all__ = ["poll"]
+
+_LONGEST = 900
+_MOST = 10_000
+_QUEUE_ONLY = ("visibility", "wait", "retry_after")
+_STREAM_ONLY = ("checkpoints", "start", "bisect", "retries", "max_age", "on_failure", "backoff")
+
+
+def _default(text: str) -> str:
+    return f"  [default: {text}]"
+
+
+@click.command()
+@click.argument("target", metavar="MODULE:HANDLER")
+@click.option("--queue", metavar="URL", help="Poll an SQS queue.")
+@click.option("--stream", metavar="NAME", help="Poll a Kinesis stream, by its name or ARN.")
+@click.option("--dynamodb-stream", metavar="ARN", help="Poll the stream of a DynamoDB table.")
+@click.option("--endpoint-url", metavar="URL", help="Of an emulator." + _default("AWS, or the queue's URL"))
+@click.option("--region", help="The AWS region." + _default("the URL's or ARN's, the environment's or the profile's"))
+@click.option(
+    "--batch-size", type=click.IntRange(1, _MOST), help="Records an invocation." + _default("10; streams: 100")
+)
+@click.option("--window", type=click.IntRange(0, 300), default=0, show_default=True, help="Seconds to fill a batch.")
+@click.option("--concurrency", type=click.IntRange(1, 100), default=1, show_default=True, help="Batches at once.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, _LONGEST, min_open=True),
+    default=30,
+    show_default=True,
+    help="The function's, in seconds; a later answer counts as a failure.",
+)
+@click.option("--without-report", is_flag=True, help="As if ReportBatchItemFailures were not set.")
+@click.option(
+    "--visibility",
+    type=click.IntRange(1, 43_200),
+    help="Queue: seconds that received messages stay invisible." + _default("the queue's"),
+)
+@click.option(
+    "--wait",
+    type=click.IntRange(0, 20),
+    default=5,
+    show_default=True,
+    help="Queue: seconds of long polling; a stop waits for it.",
+)
+@click.option(
+    "--retry-after",
+    type=click.IntRange(0, 43_200),
+    help="Queue: seconds until failed messages come again." + _default("the visibility timeout"),
+)
+@click.option(
+    "--checkpoints",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Stream: go on from here after a restart." + _default("in memory: start anew"),
+)
+@click.option(
+    "--start",
+    type=click.Choice(["oldest", "now"]),
+    default="oldest",
+    show_default=True,
+    help="Stream: where, without a checkpoint.",
+)
+@click.option("--bisect", is_flag=True, help="Stream: split a batch that failed.")
+@click.option(
+    "--retries",
+    type=click.IntRange(-1, _MOST),
+    default=-1,
+    show_default=True,
+    help="Stream: of a batch, before it is given up; -1: no limit.",
+)
+@click.option(
+    "--max-age",
+    type=click.IntRange(-1, 604_800),
+    default=-1,
+    show_default=True,
+    help="Stream: seconds after which a record is given up; -1: no limit.",
+)
+@click.option("--on-failure", metavar="URL", help="Stream: the queue that is told where given-up records are.")
+@click.option(
+    "--backoff",
+    type=click.FloatRange(0, 30),
+    default=1,
+    show_default=True,
+    help="Stream: longest first pause before a retry; doubles, up to 30 s.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(0, 86_400),
+    default=30,
+    show_default=True,
+    help="Seconds that the service may be away.",
+)
+@click.option("--until-empty", is_flag=True, help="Stop when nothing is left.")
+@click.option("--reload", "reloads", is_flag=True, help="Start anew when a Python file changes.")
+@click.option("--plain", is_flag=True, help="Lines, also on a terminal.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+@click.option("--verbose", "-v", is_flag=True, help="Let all logs through, to standard error.")
+@click.pass_context
+def poll(ctx: click.Context, /, target: str, **options: Any) -> None:
+    """Poll a queue or a stream, and give a handler its batches, as Lambda does.
+
+    MODULE:HANDLER is a handler of @batch_handler, or a plain function (event, context); the
+    module may be a file: src/app.py:handler. What it prints goes to standard error.
+
+    SIGINT and SIGTERM finish the batch in hand and give the rest back. Whatever ends the
+    command, also SIGKILL, no record is lost: what was not settled is delivered again.
+    Without --checkpoints a stream is read from its oldest record again.
+
+    Ends with 1 if the run failed (or, with --until-empty, gave records up), with 2 if the
+    handler, the queue or stream, or an option cannot be used.
+    """
+    _refuse(ctx, options)
+    parent = os.environ.get(PARENT)
+    stop = Stop(int(parent) if parent else None)
+    if options["reloads"] and parent is None:
+        from partialbatch.cli.poll.reloading import folder_of, supervise  # noqa: PLC0415 - loads watchfiles
+
+        sys.exit(supervise(folder_of(target), stop))
+    logging.basicConfig(
+        level=logging.INFO if options["verbose"] else logging.WARNING,
+        format="%(levelname)s %(name)s %(message)s",
+        stream=StandardError(),
+    )
+    with stop.listening():
+        loaded = load_handler(target)
+        source = _queue(loaded.handler, options) if options["queue"] else _stream(loaded.handler, options)
+        view = _view(options, loaded.name)
+        for note in filter(None, [loaded.note, getattr(source, "note", "")]):
+            click.echo(f"Note: {note}.", err=True)
+        view.tell("polling", source=_place(options), handler=loaded.name)
+        engine = Engine(options["concurrency"], options["patience"], view.waiting)
+        run(source, engine, view, stop, until_empty=options["until_empty"])
+
+
+def _place(options: dict[str, Any]) -> str:
+    return str(options["queue"] or options["stream"] or options["dynamodb_stream"])
+
+
+def _refuse(ctx: click.Context, options: dict[str, Any]) -> None:
+    """Refuse what does not go together."""
+    named = [name for name in ("queue", "stream", "dynamodb_stream") if options[name]]
+    if len(named) != 1:
+        raise click.UsageError("name one source: --queue, --stream or --dynamodb-stream")
+    other, kind = (_STREAM_ONLY, "streams") if options["queue"] else (_QUEUE_ONLY, "queues")
+    for name in other:
+        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name.replace('_', '-')} is for {kind} only")
+    if options["as_json"] and options["plain"]:
+        raise click.UsageError("--json and --plain exclude each other")
+    if options["queue"]:
+        _refuse_queue(options)
+    elif options["dynamodb_stream"] and not options["dynamodb_stream"].startswith("arn:"):
+        raise click.UsageError("--dynamodb-stream takes the ARN of the stream (LatestStreamArn of the table)")
+
+
+def _refuse_queue(options: dict[str, Any]) -> None:
+    if not options["queue"].startswith(("http://", "https://")):
+        raise click.UsageError("--queue takes the URL of the queue, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
+    if (options["batch_size"] or 0) > 10 and not options["window"]:  # noqa: PLR2004 - of a receive
+        raise click.UsageError("--batch-size above 10 needs a --window of 1 or more")
+    visibility, needed = options["visibility"], options["timeout"] + options["window"]
+    if visibility is not None and visibility < needed:
+        raise click.UsageError(
+            f"--visibility {visibility} is shorter than --timeout and --window together ({needed:g}): "
+            "messages would be delivered again while they are handled"
+        )
+
+
+def _client(options: dict[str, Any]) -> Callable[[str], Any]:
+    return connect(
+        _place(options), region=options["region"], endpoint_url=options["endpoint_url"], wait=options["wait"]
+    )
+
+
+def _queue(handler: Handler, options: dict[str, Any]) -> QueueSource:
+    url = options["queue"]
+    mapping = QueueMapping(
+        batch_size=options["batch_size"] or 10,
+        window=options["window"],
+        wait=options["wait"],
+        timeout=options["timeout"],
+        report=not options["without_report"],
+        visibility=options["visibility"],
+        give_back_after=options["retry_after"],
+    )
+    with naming("--queue", url):
+        client = _client(options)("sqs")
+    return QueueSource(client, url, handler, mapping, options["concurrency"])
+
+
+def _stream(handler: Handler, options: dict[str, Any]) -> StreamSource:
+    since = time() if options["start"] == "now" else None
+    with naming("--stream" if options["stream"] else "--dynamodb-stream", _place(options)):
+        make = _client(options)
+        shards, arn, identity = (_kinesis if options["stream"] else _dynamodb)(make, _place(options))
+        sqs = make("sqs")
+    on_failure = destination(sqs, options["on_failure"]) if options["on_failure"] else None
+    checkpoints = Checkpoints(options["checkpoints"], identity, since)
+    mapping = StreamMapping(
+        batch_size=options["batch_size"] or 100,
+        window=options["window"],
+        timeout=options["timeout"],
+        report=not options["without_report"],
+        bisect=options["bisect"],
+        maximum_retry_attempts=options["retries"],
+        maximum_record_age=options["max_age"],
+        on_failure=on_failure,
+    )
+    backoff = Backoff(options["backoff"], 30.0) if options["backoff"] else None
+    return StreamSource(lambda: shards(arn, checkpoints.since), handler, mapping, checkpoints, backoff)
+
+
+def _kinesis(make: Callable[[str], Any], name: str) -> tuple[Callable[..., Any], str, str]:
+    client = make("kinesis")
+    which = {"StreamARN": name} if name.startswith("arn:") else {"StreamName": name}
+    summary = client.describe_stream_summary(**which)["StreamDescriptionSummary"]
+    # A stream that was deleted and made again counts its records anew: old checkpoints would pass over new records.
+    created = summary["StreamCreationTimestamp"].astimezone(UTC)
+    arn = summary["StreamARN"]
+    return lambda arn, since: kinesis_shards(client, arn, since), arn, f"{arn} of {created:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _dynamodb(make: Callable[[str], Any], arn: str) -> tuple[Callable[..., Any], str, str]:
+    client = make("dynamodbstreams")
+    client.describe_stream(StreamArn=arn, Limit=1)
+    return lambda arn, since: dynamodb_shards(client, arn, since), arn, arn
+
+
+def _view(options: dict[str, Any], handler: str) -> View:
+    if options["as_json"]:
+        return JsonLines(sys.stdout)
+    if sys.stdout.isatty() and not options["plain"]:
+        return Live(Console(file=sys.stdout), f"{handler}  {_place(options).rpartition('/')[2]}")
+    return Plain(sys.stdout)

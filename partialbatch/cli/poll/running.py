@@ -1,0 +1,105 @@
+"""A run: from the first batch to the end, which is a signal's, an error's, or the source's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import contextmanager, redirect_stdout
+from math import inf
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from partialbatch.cli.poll.services import Failed, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from partialbatch.cli.poll.engine import Engine
+    from partialbatch.cli.poll.sources import Source
+    from partialbatch.cli.poll.view import View
+
+__all__ = ["PARENT", "Stop", "run"]
+
+PARENT = "PARTIALBATCH_POLL_PARENT"
+"""The environment variable that tells a run the process that watches over it."""
+
+_TICK = 0.05
+_LOOK = 0.5
+
+
+class Stop:
+    """Becomes true at SIGINT or SIGTERM, or when the process above is gone; a second signal ends at once."""
+
+    def __init__(self, parent: int | None = None) -> None:
+        self._signalled = False
+        self._parent = parent
+
+    def __bool__(self) -> bool:
+        return self._signalled or (self._parent is not None and os.getppid() != self._parent)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the signals while the context is open."""
+        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        if self._signalled:
+            os.write(2, b"Stopped at once: what was in hand will be delivered again.\n")
+            os._exit(1)
+        # A flag and no lock: the main thread may hold any lock while it is interrupted.
+        self._signalled = True
+
+
+def run(source: Source, engine: Engine, view: View, stop: Stop, *, until_empty: bool) -> None:
+    """Poll until told to stop; finish the batches in hand.
+
+    Raises:
+        Failed: An error ended the run; or, with `until_empty`, records were given up.
+    """
+    # What handlers print is not the command's output.
+    with redirect_stdout(sys.stderr), view.during():
+        source.begin(engine, view)
+        engine.start()
+        _watch(source, engine, stop, until_empty=until_empty)
+        engine.stop()
+        _finish(engine, view)
+        view.tell("stopped")
+    if engine.error is not None:
+        raise Failed(f"{explain(engine.error)}; nothing is lost: what was not settled is delivered again")
+    if until_empty and view.counts.given_up:
+        raise Failed(f"records were given up: {view.counts.given_up:,}")
+
+
+def _watch(source: Source, engine: Engine, stop: Stop, *, until_empty: bool) -> None:
+    """Return when the engine is to stop."""
+    look = monotonic()
+    while not (engine.stopping or stop):
+        sleep(_TICK)
+        if until_empty and monotonic() >= look:
+            look = monotonic() + _LOOK
+            if _drained(source):
+                return
+
+
+def _finish(engine: Engine, view: View) -> None:
+    """Wait for the batches in hand."""
+    patience = monotonic() + _LOOK
+    while engine.running:
+        sleep(_TICK)
+        if monotonic() >= patience:
+            view.tell("stopping", what="when the batch in hand is finished; a second signal stops at once")
+            patience = inf
+
+
+def _drained(source: Source) -> bool:
+    try:
+        return source.drained()
+    except Exception:  # the service is away: the pollers find out, and their patience counts
+        return False

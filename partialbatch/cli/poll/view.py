@@ -1,0 +1,216 @@
+"""What is shown of a run: a live view, plain lines, or lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import deque
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.live import Live as RichLive
+from rich.table import Table
+from rich.text import Text
+
+from partialbatch.cli.poll.services import explain
+from partialbatch.errors import listing
+from partialbatch.testing.shapes import identifier_of
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from rich.console import Console
+
+    from partialbatch.cli.poller import GivenUp, Invocation
+
+__all__ = ["Counts", "JsonLines", "Live", "Plain", "StandardError", "View"]
+
+_SHOWN = 8
+_WIDE = 70  # columns
+
+
+@dataclass(slots=True)
+class Counts:
+    """What has happened.
+
+    Attributes:
+        invocations: Calls of the handler.
+        delivered: Records in them; one that comes again counts again.
+        handled: Records that the service need not deliver again.
+        returned: Records that are delivered again.
+        given_up: Stream records whose retries are exhausted, or that are too old.
+    """
+
+    invocations: int = 0
+    delivered: int = 0
+    handled: int = 0
+    returned: int = 0
+    given_up: int = 0
+
+    def text(self) -> str:
+        """Return the figures, for people."""
+        given_up = f", {self.given_up:,} given up" if self.given_up else ""
+        calls = "1 invocation" if self.invocations == 1 else f"{self.invocations:,} invocations"
+        return f"{calls}, {_records(self.handled)} handled, {self.returned:,} returned{given_up}"
+
+
+class View:
+    """Keeps the counts, and shows nothing; called from several threads."""
+
+    def __init__(self) -> None:
+        self.counts = Counts()
+        self._lock = Lock()
+
+    def during(self) -> AbstractContextManager[object]:
+        """Show what there is to show while the context is open."""
+        return nullcontext()
+
+    def invoked(self, invocation: Invocation) -> None:
+        """Take note of a call."""
+        counts, back = self.counts, len(invocation.verdict.returned)
+        with self._lock:
+            counts.invocations += 1
+            counts.delivered += len(invocation.records)
+            counts.handled += len(invocation.records) - back
+            counts.returned += back
+            self._show("invocation", **_facts(invocation))
+
+    def gave_up(self, given_up: GivenUp) -> None:
+        """Take note of records that are given up."""
+        with self._lock:
+            self.counts.given_up += len(given_up.records)
+            self._show("gave_up", **given_up.message())
+
+    def waiting(self, error: BaseException, seconds: float) -> None:
+        """Take note that the service is away."""
+        self.tell("waiting", error=explain(error), seconds=seconds)
+
+    def tell(self, kind: str, **facts: Any) -> None:
+        """Take note of anything else."""
+        with self._lock:
+            self._show(kind, **facts)
+
+    def _show(self, kind: str, **facts: Any) -> None:
+        """Show what happened; never called twice at once."""
+
+
+class StandardError:
+    """Standard error as it is when something is written: a live view takes it over, to write above itself."""
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        sys.stderr.flush()
+
+
+class JsonLines(View):
+    """One JSON object a line."""
+
+    def __init__(self, file: TextIO) -> None:
+        super().__init__()
+        self._file = file
+
+    def _show(self, kind: str, **facts: Any) -> None:
+        document = {"event": kind, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **facts}
+        if kind == "stopped":
+            document |= asdict(self.counts)
+        self._file.write(f"{json.dumps(document)}\n")
+        self._file.flush()
+
+
+class Plain(View):
+    """One line for people each time."""
+
+    def __init__(self, file: TextIO) -> None:
+        super().__init__()
+        self._file = file
+
+    def _show(self, kind: str, **facts: Any) -> None:
+        clock = datetime.now().astimezone().strftime("%H:%M:%S")
+        self._file.write(f"{clock}  {_line(kind, facts, self.counts)}\n")
+        self._file.flush()
+
+
+class Live(View):
+    """The figures and the last lines, on a terminal."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        super().__init__()
+        self._title = title
+        self._console = console
+        self._began = monotonic()
+        self._lines: deque[Text] = deque(maxlen=_SHOWN)
+        self._last = ""
+        self._live = RichLive(get_renderable=self._draw, console=console, refresh_per_second=4)
+
+    def during(self) -> AbstractContextManager[object]:
+        """Draw the view."""
+        return self._live
+
+    def _show(self, kind: str, **facts: Any) -> None:
+        clock = datetime.now().astimezone().strftime("%H:%M:%S")
+        line = _line(kind, facts, self.counts)
+        text = Text(f"  {clock}  {line}", style=_style(kind, facts), no_wrap=True, overflow="ellipsis")
+        if kind == self._last == "waiting":
+            self._lines.pop()
+        self._last = kind
+        self._lines.append(text)
+
+    def _draw(self) -> Group:
+        with self._lock:
+            seconds = monotonic() - self._began
+            table = Table.grid(padding=(0, 3 if self._console.width >= _WIDE else 1))
+            for name in asdict(self.counts):
+                table.add_column(name, justify="right")
+            table.add_row(*(name.replace("_", " ") for name in asdict(self.counts)), "per second", style="dim")
+            figures = [f"{value:,}" for value in asdict(self.counts).values()]
+            table.add_row(*figures, f"{self.counts.delivered / max(seconds, 1):,.1f}", style="bold")
+            minutes, rest = divmod(int(seconds), 60)
+            head = Text(f"{self._title}  {minutes}:{rest:02}", style="bold", no_wrap=True, overflow="ellipsis")
+            return Group(head, Text(), table, Text(), *self._lines)
+
+
+def _facts(invocation: Invocation) -> dict[str, Any]:
+    event = {"Records": invocation.records}
+    return {
+        "records": len(invocation.records),
+        "verdict": invocation.verdict.kind,
+        "reason": invocation.verdict.reason,
+        "returned": [identifier_of(event, record) for record in invocation.returned],
+        "seconds": round(invocation.duration, 4),
+    }
+
+
+def _line(kind: str, facts: dict[str, Any], counts: Counts) -> str:
+    if kind == "invocation":
+        returned = facts["returned"]
+        problem = f"; {facts['reason']}: returned {listing(returned, 3)}" if returned else ""
+        return f"{facts['verdict']:<8}{_records(facts['records'])} in {facts['seconds']:,.3f} s{problem}"
+    if kind == "gave_up":
+        info = next(value for key, value in facts.items() if key.endswith("BatchInfo"))
+        span = f"{info['startSequenceNumber']} to {info['endSequenceNumber']} of {info['shardId']}"
+        return f"gave up {_records(info['batchSize'])}, {span}: {facts['requestContext']['condition']}"
+    if kind == "waiting":
+        return f"waiting {facts['seconds']:g} s: {facts['error']}"
+    if kind == "stopped":
+        return f"stopped: {counts.text()}"
+    return " ".join([kind, *map(str, facts.values())])
+
+
+def _records(number: int) -> str:
+    return "1 record" if number == 1 else f"{number:,} records"
+
+
+def _style(kind: str, facts: dict[str, Any]) -> str:
+    if kind == "gave_up":
+        return "bold red"
+    named = {"success": "green", "partial": "yellow", "failure": "red"}
+    return named.get(facts.get("verdict", ""), "yellow" if kind == "waiting" else "")

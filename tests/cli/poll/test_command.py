@@ -1,0 +1,279 @@
+"""The command's options, what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+PLAIN = """
+from collections import Counter
+sizes = []
+def handler(event, context):
+    sizes.append(len(event["Records"]))
+    print("the handler speaks")
+def fails(event, context):
+    raise ValueError("the database is away")
+"""
+
+
+def endpoint(services):
+    return services.sqs.meta.endpoint_url
+
+
+def last(result):
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def queue(services, bodies, **options):
+    url, dead = services.queue(**options)
+    services.send(url, bodies)
+    return url, dead
+
+
+def test_queue_as_json(services, poll, app, handled, events):
+    """Each batch is one JSON object a line, with the identifiers that return and never a body; then the figures."""
+    url, dead = queue(services, ["a", "bad"], max_receive_count=2)
+    result = poll(f"{app}:handler", "--queue", url, "--wait", 0, "--retry-after", 0, "--until-empty", "--json")
+    assert result.exit_code == 0
+    told = events(result.stdout)
+    assert [event["event"] for event in told] == ["polling", "invocation", "invocation", "stopped"]
+    assert told[0] | {"time": ""} == {"event": "polling", "time": "", "source": url, "handler": f"{app}:handler"}
+    assert (told[1]["records"], told[1]["verdict"], len(told[1]["returned"])) == (2, "partial", 1)
+    assert told[2]["returned"] == told[1]["returned"]
+    figures = {"invocations": 2, "delivered": 3, "handled": 1, "returned": 2, "given_up": 0}
+    assert {key: told[3][key] for key in figures} == figures
+    assert '"bad"' not in result.stdout
+    assert handled() == ["a", "bad", "bad"]
+    assert services.bodies(dead) == ["bad"]
+
+
+def test_queue_in_plain_lines(services, poll, module):
+    """Without --json there is a line for people a batch; a plain function is said to be one, and prints to stderr."""
+    url, _ = queue(services, ["a"])
+    result = poll(f"{module(PLAIN)}:handler", "--queue", url, "--wait", 0, "--until-empty")
+    assert result.exit_code == 0
+    lines = [line[10:] for line in result.stdout.splitlines()]
+    assert lines[0].startswith(f"polling {url} module_")
+    assert lines[1].startswith("success 1 record in 0.0")
+    assert lines[2] == "stopped: 1 invocation, 1 record handled, 0 returned"
+    assert "is a plain function" in result.stderr
+    assert "the handler speaks" in result.stderr
+
+
+def test_window_and_large_batches(services, poll, module):
+    """With a window a batch holds more messages than one receive gives, and all of them are deleted."""
+    name = module(PLAIN)
+    url, _ = queue(services, [f"m{number}" for number in range(25)], visibility=60)
+    options = ["--batch-size", 25, "--window", 5, "--wait", 0, "--until-empty", "--json"]
+    result = poll(f"{name}:handler", "--queue", url, *options)
+    assert (result.exit_code, result.stderr.count("Note")) == (0, 1)
+    assert last(result)["invocations"] == 1
+    assert last(result)["handled"] == 25
+
+
+def test_window_ends(services, poll, module):
+    """A batch that does not fill up is handled when its window is over."""
+    url, _ = queue(services, ["a"], visibility=60)
+    began = time.monotonic()
+    result = poll(f"{module(PLAIN)}:handler", "--queue", url, "--window", 1, "--wait", 0, "--until-empty", "--json")
+    assert last(result)["handled"] == 1
+    assert time.monotonic() - began > 0.9
+
+
+def test_visibility(services, poll, module):
+    """--visibility holds for received messages, whatever the queue says."""
+    url, dead = queue(services, ["a"], visibility=600, max_receive_count=1)
+    options = ["--visibility", 1, "--timeout", 1, "--wait", 1, "--until-empty", "--json", "--concurrency", 2]
+    result = poll(f"{module(PLAIN)}:fails", "--queue", url, *options)
+    assert last(result)["returned"] == 1
+    assert services.bodies(dead) == ["a"]
+
+
+def test_without_report(services, poll, app):
+    """--without-report deletes what a response names, as the service does."""
+    url, dead = queue(services, ["a", "bad"], max_receive_count=1)
+    result = poll(f"{app}:handler", "--queue", url, "--wait", 0, "--without-report", "--until-empty", "--json")
+    assert last(result)["handled"] == 2
+    assert services.bodies(dead) == []
+
+
+def test_stream_goes_on_at_its_checkpoints(services, poll, app, handled):
+    """With --checkpoints a second run repeats nothing, and reads what came since."""
+    arn = services.stream(shards=2)
+    services.put(arn, "abcd")
+    options = ["--stream", arn.rpartition("/")[2], "--endpoint-url", endpoint(services), "--checkpoints", "at.json"]
+    assert poll(f"{app}:handler", *options, "--until-empty").exit_code == 0
+    services.put(arn, "ef")
+    result = poll(f"{app}:handler", *options, "--until-empty", "--json")
+    assert sorted(handled()) == list("abcdef")
+    assert last(result)["delivered"] == 2
+    document = json.loads(Path("at.json").read_text())
+    assert document["stream"].startswith(f"{arn} of 2")
+    assert set(document["shards"]) == {"shardId-000000000000", "shardId-000000000001"}
+
+
+def test_stream_with_dead_letters(services, poll, app, handled):
+    """Bisect, retries and the on-failure queue isolate a record; with --until-empty giving up is exit code 1."""
+    arn = services.stream()
+    services.put(arn, ["a", "bad", "c"])
+    dead, _ = services.queue()
+    options = ["--stream", arn, "--endpoint-url", endpoint(services), "--on-failure", dead, "--until-empty"]
+    result = poll(f"{app}:handler", *options, "--bisect", "--retries", 1, "--backoff", 0.01)
+    assert result.exit_code == 1
+    assert result.stderr.endswith("Error: records were given up: 1\n")
+    assert "gave up 1 record, 2 to 2 of shardId-000000000000: RetryAttemptsExhausted" in result.stdout
+    (message,) = services.bodies(dead)
+    assert json.loads(message)["KinesisBatchInfo"]["startSequenceNumber"] == "2"
+    assert set(handled()) == {"a", "bad", "c"}
+
+
+def test_old_records_are_given_up(services, poll, app, handled):
+    """Records past --max-age are told to the on-failure queue and not delivered."""
+    arn = services.stream()
+    services.put(arn, ["a"])
+    time.sleep(1.1)
+    services.put(arn, ["b"])
+    dead, _ = services.queue()
+    options = ["--stream", arn, "--endpoint-url", endpoint(services), "--max-age", 1, "--on-failure", dead]
+    result = poll(f"{app}:handler", *options, "--until-empty", "--backoff", 0, "--window", 0)
+    assert result.exit_code == 1
+    assert handled() == ["b"]
+    condition = json.loads(services.bodies(dead)[0])["requestContext"]["condition"]
+    assert condition == "RecordAgeExceeded"
+
+
+def test_dynamodb_stream_from_now_on(services, poll, app, handled):
+    """--start now leaves out what is there, and a restart takes all that came since the first start."""
+    name, arn = services.table()
+    services.dynamodb.put_item(TableName=name, Item={"id": {"S": "before"}})
+    time.sleep(1.1)
+    options = ["--dynamodb-stream", arn, "--endpoint-url", endpoint(services), "--start", "now", "--until-empty"]
+    assert poll(f"{app}:handler", *options, "--checkpoints", "at.json").exit_code == 0
+    assert handled() == []
+    time.sleep(1.1)
+    services.dynamodb.put_item(TableName=name, Item={"id": {"S": "since"}})
+    assert poll(f"{app}:handler", *options, "--checkpoints", "at.json").exit_code == 0
+    assert handled() == ["since"]
+
+
+def test_kinesis_from_now_on(services, poll, app, handled):
+    """--start now on a Kinesis stream reads from that time on."""
+    arn = services.stream()
+    services.put(arn, ["before"])
+    time.sleep(0.1)
+    options = ["--stream", arn, "--endpoint-url", endpoint(services), "--start", "now", "--until-empty"]
+    assert poll(f"{app}:handler", *options).exit_code == 0
+    assert handled() == []
+
+
+def test_checkpoints_of_a_stream_made_anew(services, poll, app):
+    """Checkpoints of a deleted stream of the same name are refused: its successor counts its records anew."""
+    arn = services.stream()
+    document = {"stream": f"{arn} of 2001-01-01T00:00:00Z", "since": None, "shards": {"shardId-000000000000": "9"}}
+    Path("at.json").write_text(json.dumps(document))
+    options = ["--stream", arn, "--endpoint-url", endpoint(services), "--checkpoints", "at.json"]
+    result = poll(f"{app}:handler", *options)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "2001-01-01T00:00:00Z, not of" in result.stderr
+
+
+def test_verbose(services, poll, app):
+    """--verbose lets information through the logs."""
+    url, _ = queue(services, [])
+    assert poll(f"{app}:handler", "--queue", url, "--wait", 0, "--until-empty", "--verbose").exit_code == 0
+
+
+URL = "http://127.0.0.1:9/0/orders"
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ([], "name one source"),
+        (["--queue", URL, "--stream", "s"], "name one source"),
+        (["--queue", URL, "--bisect"], "--bisect is for streams only"),
+        (["--queue", URL, "--max-age", "60"], "--max-age is for streams only"),
+        (["--stream", "s", "--wait", "1"], "--wait is for queues only"),
+        (["--stream", "s", "--json", "--plain"], "--json and --plain exclude each other"),
+        (["--queue", "orders"], "--queue takes the URL of the queue"),
+        (["--queue", URL, "--batch-size", "11"], "--batch-size above 10 needs a --window"),
+        (["--queue", URL, "--visibility", "30", "--window", "1"], "--visibility 30 is shorter than"),
+        (["--dynamodb-stream", "orders"], "--dynamodb-stream takes the ARN"),
+        (["--queue", URL, "--concurrency", "0"], "'--concurrency': 0 is not in the range"),
+    ],
+)
+def test_what_does_not_go_together(poll, options, problem):
+    """Options that make no sense, or not together, are usage errors that name them."""
+    result = poll("app:handler", *options)
+    assert result.exit_code == 2
+    assert problem in result.stderr
+
+
+def refused(result, code, problem):
+    assert result.exit_code == code
+    assert result.stderr.count("\n") == 1
+    assert problem in result.stderr
+    return True
+
+
+def test_module_that_does_not_import(poll, module):
+    """A module that does not import is one line, and exit code 2."""
+    assert refused(poll("no_such_module:handler", "--queue", URL), 2, "there is no module 'no_such_module'")
+
+
+def test_what_does_not_exist(services, poll, app):
+    """A queue or stream that does not exist is one line that names option and value, and exit code 2."""
+    url = endpoint(services)
+    options = ["--endpoint-url", url]
+    assert refused(poll(f"{app}:handler", "--queue", f"{url}/123456789012/none"), 2, "/none: there is none")
+    assert refused(poll(f"{app}:handler", "--stream", "none", *options), 2, "--stream none: there is none")
+    arn = "arn:aws:dynamodb:us-east-1:123456789012:table/none/stream/2026-01-01T00:00:00.000"
+    assert refused(poll(f"{app}:handler", "--dynamodb-stream", arn, *options), 2, "there is none")
+    stream, fifo = services.stream(), services.queue(fifo=True)[0]
+    result = poll(f"{app}:handler", "--stream", stream, *options, "--on-failure", f"{url}/123456789012/none")
+    assert refused(result, 2, "--on-failure")
+    assert refused(poll(f"{app}:handler", "--stream", stream, *options, "--on-failure", fifo), 2, "FIFO")
+    assert refused(poll(f"{app}:handler", "--queue", fifo, "--window", "1"), 2, "no batching window")
+
+
+def test_no_network(poll, app):
+    """A service that nobody reaches at the start is one line, and exit code 1."""
+    assert refused(poll(f"{app}:handler", "--queue", URL), 1, "Could not connect to the endpoint URL")
+
+
+def test_no_credentials(poll, app, monkeypatch):
+    """Without credentials the line says how an emulator is satisfied."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert refused(poll(f"{app}:handler", "--queue", URL), 1, "no AWS credentials (an emulator takes any")
+
+
+def test_no_region(poll, app):
+    """Without a region the line names the option."""
+    assert refused(poll(f"{app}:handler", "--stream", "clicks"), 1, "no AWS region: give --region")
+
+
+def test_live_view(services, on_terminal, app):
+    """On a terminal the figures stand above the last lines, and what handlers print does not break them."""
+    url, _ = queue(services, ["a", "bad"], max_receive_count=2)
+    options = ["--queue", url, "--wait", "0", "--retry-after", "0", "--until-empty"]
+    code, shown = on_terminal("poll", f"{app}:handler", *options, columns=100)
+    assert code == 0
+    assert "invocations   delivered   handled   returned   given up   per second" in shown
+    assert "partial 2 records in 0.0" in shown
+    assert "stopped: 2 invocations, 1 record handled, 2 returned" in shown
+    # What is logged stands above the view, which is drawn anew below it.
+    below = shown.rpartition("ValueError: no good")[2]
+    assert below.lstrip().startswith(f"{app}:handler  queue-")
+
+
+def test_plain_on_a_terminal(services, on_terminal, app):
+    """--plain gives lines on a terminal too."""
+    url, _ = queue(services, ["a"])
+    options = ["--queue", url, "--wait", "0", "--until-empty", "--plain"]
+    code, shown = on_terminal("poll", f"{app}:handler", *options)
+    assert code == 0
+    assert "per second" not in shown

@@ -1,0 +1,169 @@
+"""How a run ends: at a signal, with the source, with the service, or for a change of code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from partialbatch.cli.poll import running
+from partialbatch.cli.poll.engine import Engine
+from partialbatch.cli.poll.view import View
+
+NUMBERS = count()
+
+
+def make_queue(server, bodies, visibility=30):
+    sqs = server.client("sqs")
+    attributes = {"VisibilityTimeout": str(visibility)}
+    url = sqs.create_queue(QueueName=f"running-{next(NUMBERS)}", Attributes=attributes)["QueueUrl"]
+    for body in bodies:
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    return sqs, url
+
+
+def visible(sqs, url):
+    return [
+        message["Body"] for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_finishes_the_batch_in_hand(server, app, started, handled, until, events, number):  # noqa: PLR0913, PLR0917 - fixtures
+    """A signal lets the running batch come to its end and be deleted; what was not received stays where it is."""
+    sqs, url = make_queue(server, ["a", "b", "c"])
+    process = started(f"{app}:handler", "--queue", url, "--batch-size", "1", "--wait", "0", "--json", PACE="0.8")
+    until(lambda: handled() == ["a"])
+    time.sleep(0.2)
+    process.send_signal(number)
+    out, problems = process.communicate(timeout=20)
+    assert (process.returncode, problems) == (0, "")
+    assert [event["event"] for event in events(out)] == ["polling", "invocation", "stopping", "invocation", "stopped"]
+    assert events(out)[-1]["handled"] == 2
+    assert handled() == ["a", "b"]
+    assert visible(sqs, url) == ["c"]
+
+
+def test_signal_gives_back_what_was_not_started(server, app, started, handled, until):
+    """Messages that wait for the batching window when the signal comes are visible again at once."""
+    sqs, url = make_queue(server, ["a", "b"])
+    process = started(f"{app}:handler", "--queue", url, "--window", "60", "--json")
+
+    def in_flight():
+        names = ["ApproximateNumberOfMessagesNotVisible"]
+        return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"][names[0]]
+
+    until(lambda: in_flight() == "2")
+    process.terminate()
+    _, problems = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "shorter than --timeout and --window together: messages are received for 90 s" in problems
+    assert handled() == []
+    assert sorted(visible(sqs, url)) == ["a", "b"]
+
+
+def test_second_signal_ends_at_once(server, app, started, until):
+    """A second signal does not wait for the handler, and says what becomes of the batch."""
+    _, url = make_queue(server, ["a"])
+    process = started(f"{app}:handler", "--queue", url, "--json", PACE="60")
+    until(lambda: "polling" in process.stdout.readline())
+    time.sleep(0.5)
+    process.terminate()
+    until(lambda: "stopping" in process.stdout.readline())
+    process.terminate()
+    _, problems = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert problems == "Stopped at once: what was in hand will be delivered again.\n"
+
+
+def test_service_that_goes_away(own_server, app, started, until, events):
+    """When the service is gone for longer than the patience there is one line, and exit code 1."""
+    _, url = make_queue(own_server, ["a"])
+    process = started(f"{app}:handler", "--queue", url, "--json", "--patience", "1", "--wait", "0")
+    until(lambda: "invocation" in process.stdout.readline())
+    own_server.process.kill()
+    out, problems = process.communicate(timeout=40)
+    assert process.returncode == 1
+    assert problems.startswith('Error: Could not connect to the endpoint URL: "http://127.0.0.1:')
+    assert problems.endswith("; nothing is lost: what was not settled is delivered again\n")
+    assert problems.count("\n") == 1
+    assert {event["event"] for event in events(out)} == {"waiting", "stopped"}
+
+
+def test_reload(server, app, started, handled, until):
+    """A change of the module starts the run anew with the new code; a module that fails waits for the next change."""
+    sqs, url = make_queue(server, ["a"])
+    process = started(f"{app}:handler", "--queue", url, "--wait", "1", "--reload")
+    until(lambda: handled() == ["a"])
+    file = Path(f"{app}.py")
+    code = file.read_text()
+    file.write_text("def")
+    lines = [process.stderr.readline() for _ in range(3)]
+    assert lines[0] == f"Reload: {app}.py changed.\n"
+    assert lines[1].startswith(f"Error: {app} does not import: SyntaxError")
+    assert lines[2].startswith("Waiting for a change in ")
+    file.write_text(code.replace("note(body_of(record))", 'note("new " + body_of(record))'))
+    sqs.send_message(QueueUrl=url, MessageBody="b")
+    until(lambda: handled() == ["a", "new b"])
+    process.send_signal(signal.SIGINT)
+    _, problems = process.communicate(timeout=20)
+    assert (process.returncode, problems) == (0, f"Reload: {app}.py changed.\n")
+
+
+def test_reload_ends_with_the_run(server, app, started, tmp_path):
+    """With --until-empty the watching ends when the run has ended well, also for a file's path."""
+    _, url = make_queue(server, ["a"])
+    process = started(f"{tmp_path}/{app}.py:handler", "--queue", url, "--wait", "0", "--reload", "--until-empty")
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "1 invocation, 1 record handled" in out
+
+
+def test_run_ends_with_the_process_that_watches_it(server, app, started):
+    """A run whose watching process was killed finishes its batch and ends."""
+    _, url = make_queue(server, [])
+    process = started(f"{app}:handler", "--queue", url, "--wait", "0", **{running.PARENT: "1"})
+    out, problems = process.communicate(timeout=20)
+    assert (process.returncode, problems) == (0, "")
+    assert "stopped: 0 invocations" in out
+
+
+def test_until_empty_outlives_an_error(monkeypatch):
+    """While the service is away a source does not count as empty."""
+    answers = iter([ConnectionError("away"), False, True])
+
+    class Source:
+        def begin(self, engine, observer):
+            pass
+
+        def drained(self):
+            answer = next(answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    monkeypatch.setattr(running, "_LOOK", 0)
+    view = View()
+    running.run(Source(), Engine(1, 0, view.waiting), view, running.Stop(), until_empty=True)
+    assert next(answers, "asked to the end") == "asked to the end"
+
+
+def test_signals_while_listening(monkeypatch):
+    """The first signal is taken note of, the second ends the process; afterwards the signals are as before."""
+    ended = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(os, "write", lambda _descriptor, text: ended.append(text))
+    before = signal.getsignal(signal.SIGTERM)
+    stop = running.Stop()
+    with stop.listening():
+        assert not stop
+        signal.raise_signal(signal.SIGTERM)
+        assert stop
+        assert ended == []
+        signal.raise_signal(signal.SIGINT)
+    assert ended == [b"Stopped at once: what was in hand will be delivered again.\n", 1]
+    assert signal.getsignal(signal.SIGTERM) is before

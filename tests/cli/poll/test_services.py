@@ -1,0 +1,74 @@
+"""Clients, and errors in one line."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
+
+from partialbatch.cli.loading import Unusable
+from partialbatch.cli.poll.services import Failed, connect, explain, naming, passing
+
+
+def client_error(code, status=400):
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetRecords")
+
+
+@pytest.mark.parametrize(
+    ("place", "options", "region", "endpoint"),
+    [
+        ("https://sqs.eu-west-1.amazonaws.com/1/q", {}, "eu-west-1", "https://sqs.eu-west-1.amazonaws.com"),
+        ("arn:aws:kinesis:ap-south-1:1:stream/s", {}, "ap-south-1", "https://sqs.ap-south-1.amazonaws.com"),
+        ("s", {"region": "eu-north-1"}, "eu-north-1", "https://sqs.eu-north-1.amazonaws.com"),
+        ("http://127.0.0.1:5000/1/q", {}, "us-east-1", "http://127.0.0.1:5000"),
+        ("http://127.0.0.1:5000/1/q", {"endpoint_url": "http://localhost:6"}, "us-east-1", "http://localhost:6"),
+        ("arn:aws:kinesis:ap-south-1:1:stream/s", {"region": "eu-west-3"}, "eu-west-3", None),
+    ],
+)
+def test_region_and_endpoint(place, options, region, endpoint):
+    """The option decides; then the URL or ARN; an emulator is in some region or other."""
+    client = connect(place, **{"region": None, "endpoint_url": None} | options)("sqs")
+    assert client.meta.region_name == region
+    assert endpoint in (None, client.meta.endpoint_url)
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_region_of_the_environment(monkeypatch, name):
+    """Lambda's and containers' variable counts beside boto3's own."""
+    monkeypatch.setenv(name, "sa-east-1")
+    assert connect("s", region=None, endpoint_url=None)("sqs").meta.region_name == "sa-east-1"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (EndpointConnectionError(endpoint_url="x"), True),
+        (ReadTimeoutError(endpoint_url="x"), True),
+        (ResponseParserError("cut off"), True),
+        (client_error("InternalFailure", 500), True),
+        (client_error("InternalFailure", 499), False),
+        (client_error("ProvisionedThroughputExceededException"), True),
+        (client_error("AccessDenied"), False),
+        (ClientError({"Error": {"Code": "x"}}, "GetRecords"), False),
+        (NoCredentialsError(), False),
+        (ConnectionError("Python's own"), False),
+    ],
+)
+def test_what_may_pass(error, expected):
+    """An absent or overloaded service may come back; a refusal stays one."""
+    assert passing(error) is expected
+
+
+def test_explanations_are_one_line():
+    """An error of whatever kind is one line; one that is not the service's has its type."""
+    assert explain(ValueError("a\n b")) == "ValueError: a b"
+    assert "\n" not in explain(client_error("x\ny"))
+    assert len(explain(ValueError("x" * 999))) < 320
+
+
+def test_missing_and_other_errors():
+    """What does not exist cannot be used; what could not be asked has failed."""
+    with pytest.raises(Unusable, match="--queue q: there is none"), naming("--queue", "q"):
+        raise client_error("QueueDoesNotExist")
+    with pytest.raises(Failed, match=r"--queue q: .*AccessDenied"), naming("--queue", "q"):
+        raise client_error("AccessDenied")
