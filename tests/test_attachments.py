@@ -164,16 +164,11 @@ def test_bad_input_is_refused_at_decoration(options, message):
         batch_handler(number, **options)
 
 
-@pytest.mark.parametrize(
-    ("options", "event"),
-    [({"resume": ResumeLedger.in_memory()}, sqs(1)), ({"retry_delay": Backoff(1, 2)}, kinesis("a"))],
-)
-def test_bad_input_is_refused_at_the_first_event(options, event, monkeypatch):
+def test_a_ledger_for_a_queue_is_refused_at_the_first_event():
     """Where the source is the event's to tell, an option that it lacks is refused before anything runs."""
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     ran = []
     with pytest.raises(ConfigurationError, match="works with"):
-        batch_handler(ran.append, **options)(event)
+        batch_handler(ran.append, resume=ResumeLedger.in_memory())(sqs(1))
     assert ran == []
 
 

@@ -685,14 +685,15 @@ def test_a_payload_error_may_be_permanent():
     """What cannot be decoded or validated goes to the dead letter, and the function never runs."""
     event = sqs(2)
     event["Records"][0]["body"] = "no JSON"
+    event["Records"][1]["body"] = "{}"
     ran, letters = [], []
 
     @batch_handler(permanent=PayloadError, dead_letter=letters.append)
-    def handler(order: int):
+    def handler(order: dict):
         ran.append(order)
 
     assert handler(event) == {"batchItemFailures": []}
-    assert ran == [1]
+    assert ran == [{}]
     assert letters[0]["record"]["body"] == "no JSON"
     assert letters[0]["error"]["type"] == "PayloadError"
 
