@@ -31,9 +31,11 @@ demo: $(DEMO_VENV)/.done  ## run handlers over local queues and streams, and cou
 	$(DEMO_VENV)/bin/partialbatch demo
 
 test: $(VENV)/.done  ## run the tests, with coverage
+	.ci/packages
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(COVERAGE)
 
 nightly: $(VENV)/.done  ## run the property tests with many more examples
+	.ci/packages
 	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 lint: $(VENV)/.done  ## check style, format, layers and types
