@@ -70,12 +70,13 @@ def _check(text):
 def test_powertools(logger):
     """Powertools' Logger carries each field as a key of its JSON, and the traceback with it."""
     stream = io.StringIO()
-    powertools = Logger(service="orders", level="INFO", stream=stream)
+    # A name of its own: Powertools gives loggers of one name one stream.
+    powertools = Logger(service="log-fields", level="INFO", stream=stream)
     utils.copy_config_to_registered_loggers(source_logger=powertools, include={"partialbatch"})
     assert handler(EVENT, None) == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
     lines = [line for line in stream.getvalue().splitlines() if '"record_' in line or '"batch_' in line]
     failed = _check("\n".join(lines))
-    assert failed["service"] == "orders"
+    assert failed["service"] == "log-fields"
     assert failed["exception_name"] == "_NoText"
     assert "raise _NoText" in failed["exception"]
 

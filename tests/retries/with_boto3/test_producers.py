@@ -146,15 +146,15 @@ def test_a_service_that_does_not_answer_fails_the_records():
 def test_dynamodb_as_sink_and_dead_letter(client):
     """Items and letters are written under their keys; the last write of a key is the last record's."""
     dynamodb = client("dynamodb")
-    for table, key in (("orders", "id"), ("letters", "identifier")):
+    for table, key in (("sunk_orders", "id"), ("buried_letters", "identifier")):
         dynamodb.create_table(
             TableName=table,
             KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-    sink = DynamoDBProducer("orders", keys="id", client=dynamodb)
-    letters = DynamoDBProducer("letters", keys="identifier", client=dynamodb, floats="convert")
+    sink = DynamoDBProducer("sunk_orders", keys="id", client=dynamodb)
+    letters = DynamoDBProducer("buried_letters", keys="identifier", client=dynamodb, floats="convert")
 
     def body(record):
         if number(record) == 7:
@@ -163,9 +163,9 @@ def test_dynamodb_as_sink_and_dead_letter(client):
 
     result = batch_handler(body, sink=sink, dead_letter=letters).process(kinesis("abcabcabca"))
     assert len(result.dead_lettered) == 1
-    rows = {row["id"]["S"]: row["n"]["N"] for row in dynamodb.scan(TableName="orders")["Items"]}
+    rows = {row["id"]["S"]: row["n"]["N"] for row in dynamodb.scan(TableName="sunk_orders")["Items"]}
     assert rows == {"a": "9", "b": "4", "c": "8"}
-    (row,) = dynamodb.scan(TableName="letters")["Items"]
+    (row,) = dynamodb.scan(TableName="buried_letters")["Items"]
     assert row["identifier"] == {"S": "7"}
     assert row["error"]["M"]["text"] == {"S": "seven"}
     assert row["record"]["M"]["kinesis"]["M"]["partitionKey"] == {"S": "b"}
