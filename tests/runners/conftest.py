@@ -17,10 +17,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
         class Selector(selectors.DefaultSelector):
             def select(self, timeout=None):
-                # Threads take real time: they are given some before the clock jumps.
-                found = super().select(0 if loop._default_executor is None else 0.2)
-                if timeout and not found:
-                    loop.now += timeout
+                if loop._default_executor is None:
+                    loop.now += timeout or 0
+                    return super().select(0)
+                # Threads take real time: they are given some, and the clock jumps less far.
+                found = super().select(0.02)
+                loop.now += 0 if found else min(timeout or 0, 1)
                 return found
 
         super().__init__(Selector())
