@@ -578,7 +578,8 @@ def test_a_cancelled_caller_waits_until_nothing_is_sent_any_more(kind, presses):
 
     async def main():
         task = asyncio.ensure_future(make(number, kind, 2, sink=sink).aprocess(sqs(20)))
-        await asyncio.sleep(0.15)
+        while not sink.accepted:  # noqa: ASYNC110 - another thread sends
+            await asyncio.sleep(0.01)
         for _ in range(presses):
             task.cancel()
             await asyncio.sleep(0.005)

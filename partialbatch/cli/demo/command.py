@@ -68,15 +68,17 @@ def _view(console: Console, *, machine: bool) -> Quiet:
 def _run(sources: Sequence[Source], view: Quiet) -> None:
     """Poll all sources at once; an error, or Ctrl-C, ends all of them."""
     stop = Event()
-    with ThreadPoolExecutor(len(sources)) as pool, view.during([source.ledger for source in sources]):
+    with ThreadPoolExecutor(len(sources)) as pool:
         try:
+            # Before anything is shown: a pool does not wait for the thread whose start Ctrl-C cuts short.
             running = [pool.submit(source.run, stop) for source in sources]
-            while running:
-                finished, waiting = wait(running, timeout=_REFRESH)
-                running = list(waiting)
-                view.refresh()
-                for future in finished:
-                    future.result()
+            with view.during([source.ledger for source in sources]):
+                while running:
+                    finished, waiting = wait(running, timeout=_REFRESH)
+                    running = list(waiting)
+                    view.refresh()
+                    for future in finished:
+                        future.result()
         finally:
             stop.set()
 

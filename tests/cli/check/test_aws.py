@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import shlex
@@ -16,6 +17,7 @@ from moto.server import ThreadedMotoServer
 from partialbatch.cli.check import aws
 
 TRUST = {"Version": "2012-10-17", "Statement": []}
+NUMBERS = itertools.count()
 CODE = io.BytesIO()
 with zipfile.ZipFile(CODE, "w") as archive:
     archive.writestr("a.py", "")
@@ -50,11 +52,11 @@ def account(endpoint, clients, monkeypatch):
     }
     for name, text in variables.items():
         monkeypatch.setenv(f"AWS_{name}", text)
-    account = SimpleNamespace(**clients)
-    role = account.iam.create_role(RoleName=f"role{id(account)}", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
+    account = SimpleNamespace(**clients, number=next(NUMBERS))
+    role = account.iam.create_role(RoleName=f"role{account.number}", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
     account.role, account.role_name = role["Arn"], role["RoleName"]
     account.functions = getattr(account, "lambda")
-    account.name = f"worker{id(account)}"
+    account.name = f"worker{account.number}"
     made = account.functions.create_function(
         FunctionName=account.name,
         Role=role["Arn"],
@@ -74,7 +76,7 @@ def account(endpoint, clients, monkeypatch):
 @pytest.fixture
 def queue(account):
     def queue(**attributes):
-        name = f"q{id(account)}" + (".fifo" if "FifoQueue" in attributes else "")
+        name = f"q{account.number}" + (".fifo" if "FifoQueue" in attributes else "")
         url = account.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         arn = account.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]["QueueArn"]
         return url, arn
@@ -129,7 +131,7 @@ def test_a_careless_queue(account, queue, mapped, check, handler):
     }
     assert uuid in result.by["report-batch-item-failures"]["where"]
     assert url in result.by["visibility-timeout"]["fix"]
-    other = account.sqs.create_queue(QueueName=f"dead{id(account)}")["QueueUrl"]
+    other = account.sqs.create_queue(QueueName=f"dead{account.number}")["QueueUrl"]
     dead = account.sqs.get_queue_attributes(QueueUrl=other, AttributeNames=["All"])["Attributes"]["QueueArn"]
     for found in result.found:
         execute(found["fix"].replace("<ARN of the dead-letter queue>", dead), account)

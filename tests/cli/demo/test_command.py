@@ -8,11 +8,16 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
+from partialbatch.cli.demo import command
 from partialbatch.cli.demo.sources import _CLICKS, _CUSTOMERS, _ORDERS, _PAYMENTS
+from partialbatch.cli.demo.view import Quiet
 
 COMMAND = [sys.executable, "-c", "from partialbatch.cli import main; main()", "demo"]
 # Settings of a user that would lead boto3 elsewhere, or nowhere.
@@ -145,6 +150,19 @@ def test_unknown_option():
     assert done.returncode == 2
     assert "No such option" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_nothing_is_shown_before_all_sources_run():
+    """Ctrl-C at something shown meets threads that are waited for: one whose start it cut short would not be."""
+    running = [threading.Event() for _ in range(4)]
+
+    class Waiting(Quiet):
+        @contextmanager
+        def during(self, ledgers):
+            assert all(event.wait(30) for event in running)
+            yield
+
+    command._run([SimpleNamespace(ledger=None, run=lambda _, event=event: event.set()) for event in running], Waiting())
 
 
 def test_interrupt():
