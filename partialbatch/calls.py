@@ -54,9 +54,9 @@ def bind(
         raise EventError.no_window()
     if plan.awaits:
         function = _collected(function)
-    view, first, kind = source.view, plan.first.make, plan.first.kind
     if not plan.takes_extras:
         # Without a view where none is asked for: it would be half the cost of a record.
+        kind = plan.first.kind
         if kind == "raw":
             return function
         if kind == "view":
@@ -64,6 +64,7 @@ def bind(
         if kind == "payload":
             payload, decode = source.payload, plan.first.decode
             return lambda raw: function(decode(payload(raw)))
+    view, first = source.view, plan.first.make
     fill: dict[str, Callable[[Any], Any]] = {
         "record": lambda record: record,
         "context": lambda _: context,

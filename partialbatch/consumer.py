@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.calls import Window, bind
 from partialbatch.errors import Reject, RetryAfter
 from partialbatch.invocation import Invocation
-from partialbatch.planning import Planner
+from partialbatch.planning import STOP, Planner
 from partialbatch.results import SKIPPED
 from partialbatch.runners import run_plain
 from partialbatch.runners.places import Beside, Here
-from partialbatch.runners.run import Run
 from partialbatch.runners.schedule import ENDING
 from partialbatch.runners.sequential import drive, in_order
 from partialbatch.runners.step import is_awaitable
 from partialbatch.settings import check_source
 from partialbatch.sources import Catalogue
-from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +38,7 @@ class Consumer:
         self._settings = settings
         self._catalogue = Catalogue(settings)
         self._attachments = _attachments(settings) if settings.has_attachments else None
+        self._keeps_results = self._attachments is not None and self._attachments.keeps_results
         self._late: Attachments | None = None
         self._planner = Planner(settings)
 
@@ -67,8 +66,9 @@ class Consumer:
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
         self._execute(invocation, context)
-        response = drive(self._conclude(invocation, Here()))
-        invocation.refuse(response, full_failure=self._settings.raise_on_full_failure)
+        response = drive(self._conclude(invocation, Here())) if self._attachments else invocation.conclude()
+        if response["batchItemFailures"]:
+            invocation.refuse(response, full_failure=self._settings.raise_on_full_failure)
         if invocation.window is not None:
             _wait_for(self._end_window(invocation, response))
         return response
@@ -110,7 +110,7 @@ class Consumer:
         source, records = self._catalogue.open(event)
         window = Window.of(event)
         if source is None:
-            return Invocation(None, Run("empty", (), (), function, False, False), window)
+            return Invocation(plan, None, (), (), function, window, False)
         if not plan.universal:
             plan.check_source(source)
         if self._settings.is_particular:
@@ -122,25 +122,24 @@ class Consumer:
             from partialbatch.runners.tasks import with_timeout  # noqa: PLC0415 - loads asyncio
 
             invoke = with_timeout(invoke, self._settings.record_timeout)
-        keep = keep or (self._attachments is not None and self._attachments.keeps_results)
-        run = Run(source.name, records, identifiers, invoke, plan.awaits, keep)
+        invocation = Invocation(plan, source, records, identifiers, invoke, window, keep or self._keeps_results)
         if self._settings.max_receive_count is not None:
-            run.holds_back = _holds_back(source)
+            invocation.run.holds_back = _holds_back(source)
         if window is not None and plan.takes_state:
-            run.on_success = window.advance
-        return Invocation(source, run, window)
+            invocation.run.on_success = window.advance
+        return invocation
 
     def _execute(self, invocation: Invocation, context: Any) -> None:
         """Run the records, in the caller's thread or with its help."""
         if invocation.source is None:
             return
-        run, policy = invocation.run, self._planner.policy(invocation)
-        if self._planner.is_plain(run, policy):
-            in_order(run, self._planner.deadline(context), stops=policy is ErrorPolicy.STOP)
-            if run.errors:
-                self._after_run(invocation, context)
+        policy = self._planner.policy(invocation)
+        if invocation.keeps or not self._planner.is_plain(invocation, policy):
+            drive(self._flow(invocation, context, Here()))
             return
-        drive(self._flow(invocation, context, Here()))
+        in_order(invocation, self._planner.deadline(context), stops=policy is STOP)
+        if invocation.noted is not None and invocation.noted.errors:
+            self._after_run(invocation, context)
 
     async def _flow(self, invocation: Invocation, context: Any, place: Here | Beside) -> None:
         """Run the records, and what waits for all of them."""

@@ -18,13 +18,16 @@ from partialbatch.results import (
     RecordResult,
     build_response,
 )
+from partialbatch.runners.run import Run
 from partialbatch.runners.schedule import DEADLINE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from partialbatch.calls import Window
     from partialbatch.results import Status
-    from partialbatch.runners.run import Run
-    from partialbatch.types import BatchResponse, EventSource
+    from partialbatch.signatures import Plan
+    from partialbatch.types import BatchResponse, EventSource, Identifier, RawRecord
 
 __all__ = ["Invocation"]
 
@@ -44,18 +47,45 @@ class Invocation:
     """One event on its way to a response.
 
     Attributes:
+        plan: How the record function is called.
         source: Where the event came from; None for a batch without records.
-        run: The records and what became of them.
+        records: The raw records in event order.
+        identifiers: What names them in the response; None where a record has none.
+        invoke: Calls the record function for a raw record.
         window: The tumbling window that the event belongs to, if any.
+        keeps: Whether values and durations are asked for.
+        noted: The run, as soon as there is something to note; a batch that only succeeds needs none.
     """
 
-    __slots__ = ("_started", "run", "source", "window")
+    __slots__ = ("_started", "identifiers", "invoke", "keeps", "noted", "plan", "records", "source", "window")
 
-    def __init__(self, source: EventSource | None, run: Run, window: Window | None) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what an invocation is made of
+        self,
+        plan: Plan,
+        source: EventSource | None,
+        records: Sequence[RawRecord],
+        identifiers: Sequence[Identifier | None],
+        invoke: Callable[[RawRecord], Any],
+        window: Window | None,
+        keeps: bool,  # noqa: FBT001 - as above
+    ) -> None:
+        self.plan = plan
         self.source = source
-        self.run = run
+        self.records = records
+        self.identifiers = identifiers
+        self.invoke = invoke
         self.window = window
+        self.noted: Run | None = None
+        self.keeps = keeps
         self._started = perf_counter()
+
+    @property
+    def run(self) -> Run:
+        """What became of the records."""
+        if self.noted is None:
+            name = self.source.name if self.source is not None else "empty"
+            self.noted = Run(name, self.records, self.identifiers, self.invoke, self.plan.awaits, self.keeps)
+        return self.noted
 
     def conclude(self) -> BatchResponse:
         """Log how the batch ended and build its response.
@@ -64,15 +94,16 @@ class Invocation:
             BaseException: The interrupt that a record function raised.
             EventError: A record that must be reported has no identifier.
         """
-        run = self.run
-        clean = run.states.count(SUCCEEDED) == len(run.states)
-        if not clean or logs.tells_of_success() or self.source is None:
+        run = self.noted
+        clean = run is None or run.states.count(SUCCEEDED) == len(run.states)
+        if not clean or self.source is None or logs.tells_of_success():
             self._log()
-        if run.interrupt is not None:
-            raise run.interrupt
         response: BatchResponse = {"batchItemFailures": []}
-        if not clean:
-            response = build_response(run.source, run.identifiers, self.reported())
+        if run is not None:
+            if run.interrupt is not None:
+                raise run.interrupt
+            if not clean:
+                response = build_response(run.source, run.identifiers, self.reported())
         if self.window is not None:
             response["state"] = _checked_state(self.window.state)
         return response
@@ -88,15 +119,18 @@ class Invocation:
     def refuse(self, response: BatchResponse, *, full_failure: bool) -> None:
         """Raise where Lambda must take the invocation as failed.
 
+        Args:
+            response: A response that reports a record.
+            full_failure: Whether a batch of which nothing succeeded is to fail.
+
         Raises:
             FullBatchFailure: No record succeeded and one failed (if `full_failure` asks for that), or
                 the source ignores the response and a record did not succeed.
         """
         states = self.run.states
-        if not response["batchItemFailures"] or self.source is None:
-            return
         failed_fully = full_failure and FAILED in states and SUCCEEDED not in states and DEAD_LETTERED not in states
-        if failed_fully or not self.source.partial_response:
+        ignored = self.source is not None and not self.source.partial_response
+        if failed_fully or ignored:
             raise FullBatchFailure(self.result(response), self.run.source)
 
     def view(self, index: int) -> Any:
@@ -126,10 +160,12 @@ class Invocation:
         )
 
     def _log(self) -> None:
-        run = self.run
         if self.source is None:
             logs.empty_batch()
             return
+        if self.noted is None:
+            self.run.succeed_up_to(len(self.records))
+        run = self.run
         counts = {status: run.states.count(state) for state, status in _STATUS.items()}
         if run.left_over == DEADLINE or run.cancelled:
             logs.records_left_over(run.source, counts["skipped"] + run.cancelled, DEADLINE)

@@ -34,6 +34,7 @@ class Plan:
         takes_extras: Whether the function has more than one argument.
         takes_state: Whether it folds the records of a tumbling window into a state.
         universal: Whether it takes the records of any source.
+        is_plain: Whether a record is done as soon as its call has returned.
     """
 
     first: Reading
@@ -43,6 +44,7 @@ class Plan:
     takes_extras: bool
     takes_state: bool
     universal: bool
+    is_plain: bool
 
     def check_source(self, source: EventSource) -> None:
         """Refuse what the event source does not have.
@@ -79,12 +81,14 @@ def plan(function: Any, settings: Settings, namespace: Mapping[str, Any], *, bou
     if settings.source_name != "auto":
         reading.check_source(settings.source_name)
     positional, keywords = _extras(name, first, parameters[1:], _given(function))
+    awaits, takes_state = is_async(function), "state" in keywords or any(extra == "state" for extra, _ in positional)
     made = Plan(
         *(reading, positional, keywords),
-        awaits=is_async(function),
+        awaits=awaits,
         takes_extras=bool(positional or keywords),
-        takes_state="state" in keywords or any(extra == "state" for extra, _ in positional),
+        takes_state=takes_state,
         universal=reading.universal,
+        is_plain=not (awaits or takes_state),
     )
     if settings.record_timeout is not None and not made.awaits:
         raise ConfigurationError(

@@ -33,7 +33,7 @@ def test_concurrency_is_a_number_of_workers():
 def test_policies(options, window, expected):
     """A window stops; with a ledger `derive` never runs past a failure inside a group; else the source decides."""
     source = SimpleNamespace(policy=lambda records: ErrorPolicy.CONTINUE)
-    invocation = SimpleNamespace(source=source, window=window, run=SimpleNamespace(records=[]))
+    invocation = SimpleNamespace(source=source, window=window, records=[])
     assert Planner(resolve(**options)).policy(invocation) is expected
 
 

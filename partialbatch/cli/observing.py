@@ -125,7 +125,7 @@ class Observer:
         try:
             consumer, function, plan = handler._target()  # noqa: SLF001 - one of ours
             invocation = consumer.prepare(function, plan, event, context)
-            self._watch(invocation.run)
+            self._watch(invocation)
             outcome = Outcome.returned(consumer.answer(invocation, context))
         except KeyboardInterrupt:
             raise
@@ -145,9 +145,9 @@ class Observer:
         trace = _trace(answer.error) if answer.error is not None else None
         return Ending(answer.outcome, tuple(map(Told, seen)), duration, inferred=True, trace=trace)
 
-    def _watch(self, run: Run) -> None:
+    def _watch(self, invocation: Invocation) -> None:
         """Put a clock around the calls of the record function."""
-        self._run = run
+        self._run = run = invocation.run
         invoke = run.invoke
         positions = {id(raw): position for position, raw in enumerate(run.records)}
 
@@ -165,7 +165,7 @@ class Observer:
             self._leave(span, lane)
             return value
 
-        run.invoke = timed
+        run.invoke = invocation.invoke = timed  # the runners take one or the other
 
     async def _awaited(self, value: Any, span: Span, lane: int) -> Any:
         try:

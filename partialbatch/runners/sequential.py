@@ -6,15 +6,29 @@ from operator import length_hint
 from typing import TYPE_CHECKING, TypeVar
 
 from partialbatch.runners.schedule import DEADLINE, ENDING, STOPPED
-from partialbatch.runners.step import check_value, step
+from partialbatch.runners.step import PLAIN, check_value, step
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from typing import Any
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import Any, Protocol
 
     from partialbatch.runners.deadline import Deadline
     from partialbatch.runners.run import Run
     from partialbatch.runners.schedule import Schedule
+    from partialbatch.types import RawRecord
+
+    class Batch(Protocol):
+        """Records to run, and where it is noted what became of them (see `invocation`)."""
+
+        @property
+        def records(self) -> Sequence[RawRecord]: ...
+        @property
+        def invoke(self) -> Callable[[RawRecord], Any]: ...
+        @property
+        def noted(self) -> Run | None: ...
+        @property
+        def run(self) -> Run: ...
+
 
 __all__ = ["drain", "drive", "in_order"]
 
@@ -22,22 +36,23 @@ T = TypeVar("T")
 
 
 def in_order(  # noqa: C901 - one loop: the calls that would make it two cost each record a quarter more
-    run: Run, deadline: Deadline | None, *, stops: bool
+    batch: Batch, deadline: Deadline | None, *, stops: bool
 ) -> None:
     """Run all records in event order, the step inlined: a quarter of the time that `drain` takes.
 
     Args:
-        run: The run of a plain function, whose values and durations nobody asks for.
+        batch: Records of a plain function, whose values and durations nobody asks for.
         deadline: When to stop starting records.
         stops: Whether a failure ends the batch.
     """
-    invoke, records = run.invoke, run.records
+    invoke, records, run = batch.invoke, batch.records, batch.noted
     pending = iter(records)
-    clock, started, slowest, end, read, unrun = None, 0.0, 0.0, 0.0, False, 0
+    why, unrun = "", 0
+    clock, started, slowest, end, read = None, 0.0, 0.0, 0.0, False
     if deadline is not None:
         clock, started, end = deadline.clock, deadline.now, deadline.end
         if not deadline.allows():
-            run.left_over = DEADLINE
+            batch.run.left_over = DEADLINE
             return
     for raw in pending:
         if clock is not None:
@@ -46,21 +61,25 @@ def in_order(  # noqa: C901 - one loop: the calls that would make it two cost ea
                 if now - started > slowest:  # noqa: PLR1730 - `max` takes three times as long
                     slowest = now - started
                 if now + slowest > end:
-                    run.left_over, unrun = DEADLINE, 1
+                    why, unrun = DEADLINE, 1
                     break
                 started = now
             read = True  # the deadline's own reading was the first record's
         try:
             value = invoke(raw)
-            if value is not None:
+            if value is not None and type(value) not in PLAIN:
                 check_value(value)
         except BaseException as error:  # noqa: BLE001, RUF100 - as in `step`
+            run = batch.run
             # Counting the records instead would cost each of them a quarter more.
             held_back = run.fail(len(records) - length_hint(pending) - 1, error)
             if (held_back and stops) or run.interrupt is not None:
-                run.left_over = STOPPED
+                why = STOPPED
                 break
-    run.succeed_up_to(len(records) - length_hint(pending) - unrun)
+    if run is not None or why:
+        run = batch.run
+        run.left_over = why
+        run.succeed_up_to(len(records) - length_hint(pending) - unrun)
 
 
 def drain(run: Run, schedule: Schedule, deadline: Deadline | None) -> None:
