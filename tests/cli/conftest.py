@@ -10,9 +10,12 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
+from datetime import timedelta
 from itertools import count
 
 import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.kinesis.models import kinesis_backends
 
 from partialbatch.cli.demo.server import local_services
 
@@ -70,6 +73,15 @@ class Services:
         """Put a record for each body."""
         records = [{"Data": body.encode(), "PartitionKey": body} for body in bodies]
         self.kinesis.put_records(StreamARN=arn, Records=records)
+
+    def age(self, arn, seconds):
+        """Make the records of a stream older; the server runs in this process."""
+        region = self.kinesis.meta.region_name
+        stream = kinesis_backends[DEFAULT_ACCOUNT_ID][region].streams[arn.rpartition("/")[2]]
+        for shard in stream.shards.values():
+            for record in shard.records.values():
+                record.created_at -= seconds
+                record.created_at_datetime -= timedelta(seconds=seconds)
 
     def table(self):
         """Return the name of a table and the ARN of its stream."""

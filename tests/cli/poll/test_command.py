@@ -57,7 +57,7 @@ def test_queue_in_plain_lines(services, poll, module):
     assert result.exit_code == 0
     lines = [line[10:] for line in result.stdout.splitlines()]
     assert lines[0].startswith(f"polling {url} module_")
-    assert lines[1].startswith("success 1 record in 0.0")
+    assert lines[1].startswith("success 1 record in ")
     assert lines[2] == "stopped: 1 invocation, 1 record handled, 0 returned"
     assert "is a plain function" in result.stderr
     assert "the handler speaks" in result.stderr
@@ -134,10 +134,10 @@ def test_old_records_are_given_up(services, poll, app, handled):
     """Records past --max-age are told to the on-failure queue and not delivered."""
     arn = services.stream()
     services.put(arn, ["a"])
-    time.sleep(1.1)
+    services.age(arn, 61)
     services.put(arn, ["b"])
     dead, _ = services.queue()
-    options = ["--stream", arn, "--endpoint-url", endpoint(services), "--max-age", 1, "--on-failure", dead]
+    options = ["--stream", arn, "--endpoint-url", endpoint(services), "--max-age", 60, "--on-failure", dead]
     result = poll(f"{app}:handler", *options, "--until-empty", "--backoff", 0, "--window", 0)
     assert result.exit_code == 1
     assert handled() == ["b"]
@@ -263,7 +263,7 @@ def test_live_view(services, on_terminal, app):
     code, shown = on_terminal("poll", f"{app}:handler", *options, columns=100)
     assert code == 0
     assert "invocations   delivered   handled   returned   given up   per second" in shown
-    assert "partial 2 records in 0.0" in shown
+    assert "partial 2 records in " in shown
     assert "stopped: 2 invocations, 1 record handled, 2 returned" in shown
     # What is logged stands above the view, which is drawn anew below it.
     below = shown.rpartition("ValueError: no good")[2]
