@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, get_args, get_origin
 
 from partialbatch.errors import ConfigurationError, PayloadError, clip, listing
-from partialbatch.sources.record import as_bytes, as_json, as_text, field
+from partialbatch.sources.record import TEXTUAL, as_bytes, as_json, as_text, field
 from partialbatch.values import value
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _validator(annotation: Any) -> tuple[Callable[[Any], Any], Callable[[Any], A
 
     def validate(payload: Any) -> Any:
         try:
-            return from_json(payload) if isinstance(payload, str | bytes) else from_python(payload)
+            return from_json(payload) if isinstance(payload, TEXTUAL) else from_python(payload)
         except pydantic.ValidationError as error:
             # Raised below, not here: pydantic's error holds the body, and an
             # exception raised while it is handled would keep it.

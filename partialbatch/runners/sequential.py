@@ -47,7 +47,7 @@ def in_order(  # noqa: C901 - one loop: the calls that would make it two cost ea
     """
     invoke, records, run = batch.invoke, batch.records, batch.noted
     pending = iter(records)
-    why, unrun = "", 0
+    why, unrun, checked = "", 0, None
     clock, started, slowest, end, read = None, 0.0, 0.0, 0.0, False
     if deadline is not None:
         clock, started, end = deadline.clock, deadline.now, deadline.end
@@ -67,8 +67,9 @@ def in_order(  # noqa: C901 - one loop: the calls that would make it two cost ea
             read = True  # the deadline's own reading was the first record's
         try:
             value = invoke(raw)
-            if value is not None and type(value) not in PLAIN:
+            if value is not None and (kind := type(value)) is not checked and kind not in PLAIN:
                 check_value(value)
+                checked = kind
         except BaseException as error:  # noqa: BLE001, RUF100 - as in `step`
             run = batch.run
             # Counting the records instead would cost each of them a quarter more.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Awaitable
 from contextlib import nullcontext
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -89,7 +90,8 @@ async def _beside(run: Run, function: Callable[..., bool], *arguments: Any) -> b
 
 def is_awaitable(value: object) -> bool:
     """Tell whether a value must be awaited."""
-    return hasattr(type(value), "__await__")
+    # Not by `hasattr`: a metaclass's `__getattr__`, pydantic's say, takes 1.2 µs to find nothing.
+    return issubclass(type(value), Awaitable)
 
 
 def check_value(value: object) -> None:

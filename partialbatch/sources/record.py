@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Record"]
 
 Kind = TypeVar("Kind")
+TEXTUAL = (str, bytes)
+"""What JSON comes as; written out where it is asked for, it would be made anew for each record."""
 
 
 class Record:
@@ -158,7 +160,7 @@ def as_bytes(payload: object) -> bytes:
 
 def as_json(payload: Any) -> Any:
     """Parse text or bytes as JSON; what is a Python object already is given back."""
-    if not isinstance(payload, str | bytes):
+    if not isinstance(payload, TEXTUAL):
         return payload
     try:
         return json.loads(payload)
