@@ -32,11 +32,6 @@ class Window:
         self.state: Any = event.get("state")
         self.final = bool(event.get("isFinalInvokeForWindow"))
 
-    @classmethod
-    def of(cls, event: Any) -> Window | None:
-        """Return the window that an event belongs to, None if to none."""
-        return cls(event) if isinstance(event, dict) and "window" in event else None
-
     def advance(self, state: Any) -> None:
         """Take the state that a record function returned."""
         self.state = state
@@ -87,8 +82,9 @@ def bind(
 
 def _with_view(function: Callable[..., Any], source: EventSource) -> Callable[[RawRecord], Any]:
     """Return what calls a function with the view of a raw record."""
-    record_type, view = getattr(source, "record_type", None), source.view
+    record_type = getattr(source, "record_type", None)
     if record_type is None:
+        view = source.view
         return lambda raw: function(view(raw))
     new = object.__new__
 

@@ -20,7 +20,7 @@ from partialbatch.settings import check_source
 from partialbatch.sources import Catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from partialbatch.attachments import Attachments
     from partialbatch.results import BatchResult
@@ -36,6 +36,7 @@ class Consumer:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._is_particular = settings.is_particular  # asked of the settings, it would take 1 µs a batch
         self._catalogue = Catalogue(settings)
         self._attachments = _attachments(settings) if settings.has_attachments else None
         self._keeps_results = self._attachments is not None and self._attachments.keeps_results
@@ -108,15 +109,18 @@ class Consumer:
             EventError: The event cannot be trusted.
         """
         source, records = self._catalogue.open(event)
-        window = Window.of(event)
+        window = Window(event) if isinstance(event, dict) and "window" in event else None
         if source is None:
             return Invocation(plan, None, (), (), function, window, False)
         if not plan.universal:
             plan.check_source(source)
-        if self._settings.is_particular:
+        if self._is_particular:
             check_source(self._settings, source.name)
         # Before any code of the user's runs: it may change the raw records.
-        identifiers = _identify(source, records)
+        try:
+            identifiers: list[Identifier | None] = list(map(source.identifier, records))
+        except Exception:  # at least one has none, which matters only if it must be reported
+            identifiers = [_identifier(source, raw) for raw in records]
         invoke = bind(function, plan, source, context, window)
         if self._settings.record_timeout is not None:
             from partialbatch.runners.tasks import with_timeout  # noqa: PLC0415 - loads asyncio
@@ -137,7 +141,8 @@ class Consumer:
         if invocation.keeps or not self._planner.is_plain(invocation, policy):
             drive(self._flow(invocation, context, Here()))
             return
-        in_order(invocation, self._planner.deadline(context), stops=policy is STOP)
+        deadline = self._planner.deadline(context) if context is not None else None
+        in_order(invocation, deadline, stops=policy is STOP)
         if invocation.noted is not None and invocation.noted.errors:
             self._after_run(invocation, context)
 
@@ -236,14 +241,6 @@ def _holds_back(source: Any) -> Callable[[RawRecord], bool] | None:
             return True
 
     return holds_back
-
-
-def _identify(source: EventSource, records: Sequence[RawRecord]) -> list[Identifier | None]:
-    """Return each record's identifier; None where it has none, which matters only if it must be reported."""
-    try:
-        return list(map(source.identifier, records))
-    except Exception:
-        return [_identifier(source, raw) for raw in records]
 
 
 def _identifier(source: EventSource, raw: RawRecord) -> Identifier | None:

@@ -144,11 +144,8 @@ def test_state():
 
 
 def test_windows():
-    """A window is known by its field; its state and its end are the event's."""
-    assert Window.of({"Records": []}) is None
-    assert Window.of([]) is None
-    assert Window.of(None) is None
-    window = Window.of({"window": {}, "state": {"a": 1}, "isFinalInvokeForWindow": True})
+    """A window's state and its end are the event's."""
+    window = Window({"window": {}, "state": {"a": 1}, "isFinalInvokeForWindow": True})
     assert (window.state, window.final) == ({"a": 1}, True)
-    window = Window.of({"window": {}})
+    window = Window({"window": {}})
     assert (window.state, window.final) == (None, False)

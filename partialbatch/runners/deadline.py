@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Deadline"]
 
+_NUMBER = (int, float)
+
 
 class Deadline:
     """The time that an invocation has left; read once a record.
@@ -44,7 +46,7 @@ class Deadline:
         if margin is None or not callable(read):
             return None
         left = read()
-        if not isinstance(left, int | float):
+        if not isinstance(left, _NUMBER):
             return None  # a mock answers with another mock
         if type(context).__module__ == "awslambdaric.lambda_context":
             # The runtime client subtracts the wall clock from a fixed time at each call. Doing the
