@@ -177,7 +177,10 @@ def field(raw: Any, name: str, kind: type[Kind]) -> Kind:
     Raises:
         PayloadError: It is missing, or of another type.
     """
-    value = raw.get(name) if isinstance(raw, dict) else None
+    try:
+        value = raw[name]
+    except (LookupError, TypeError):
+        value = None
     if isinstance(value, kind):
         return value
     raise PayloadError.field(name, kind.__name__, value)

@@ -37,7 +37,8 @@ class SQSRecord(Record):
     @property
     def body(self) -> str:
         """The message's text."""
-        return _body(self.raw)
+        body = self.raw.get("body")
+        return body if type(body) is str else field(self.raw, "body", str)
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -92,7 +93,8 @@ class SQSSource(Listed):
 
     def payload(self, raw: RawRecord) -> Any:
         """Return the body."""
-        return _body(raw)
+        body = raw.get("body")
+        return body if type(body) is str else field(raw, "body", str)
 
     def view(self, raw: RawRecord) -> SQSRecord:
         """See `EventSource.view`."""
@@ -125,12 +127,6 @@ class SQSSource(Listed):
 
 
 SQSRecord._default_source = SQSSource()  # noqa: SLF001 - the view and its source are one unit
-
-
-def _body(raw: RawRecord | dict[str, Any]) -> str:
-    body = raw.get("body")
-    # Only what is wrong takes the longer way.
-    return body if type(body) is str else field(raw, "body", str)
 
 
 def receive_count(raw: RawRecord | dict[str, Any]) -> int:
