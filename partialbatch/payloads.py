@@ -172,13 +172,13 @@ def _validator(annotation: Any) -> tuple[Callable[[Any], Any], Callable[[Any], A
         except pydantic.ValidationError as error:
             # Raised below, not here: pydantic's error holds the body, and an
             # exception raised while it is handled would keep it.
-            failure = _invalid(error, schema)
+            failure = _invalid(error, name_of(without_none(annotation)[0]), schema)
         raise failure from None
 
     return validate, from_python
 
 
-def _invalid(error: Any, schema: Any) -> PayloadError:
+def _invalid(error: Any, name: str, schema: Any) -> PayloadError:
     """Say where a payload is invalid and how, without a word of its content."""
     names = _names(schema)
     found = error.errors(include_url=False, include_context=False, include_input=False)
@@ -186,7 +186,7 @@ def _invalid(error: Any, schema: Any) -> PayloadError:
     where = (
         f"{'.'.join(_part(part, names) for part in entry['loc']) or 'payload'} ({entry['type']})" for entry in found
     )
-    return PayloadError(f"the payload is no valid {clip(error.title)}: {listing(where, _ERRORS_SHOWN)}")
+    return PayloadError(f"the payload is no valid {clip(name)}: {listing(where, _ERRORS_SHOWN)}")
 
 
 def _part(part: Any, names: set[str]) -> str:

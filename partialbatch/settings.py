@@ -145,6 +145,10 @@ def resolve(  # noqa: PLR0913 - the options are the contract
     return settings
 
 
+# Python's own TypeError for an unknown option names what its user has called.
+resolve.__qualname__ = "batch_handler"
+
+
 def check_source(settings: Settings, name: str) -> None:
     """Refuse options that an event source does not have.
 

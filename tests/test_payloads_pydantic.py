@@ -146,6 +146,12 @@ def test_where_and_how():
     assert str(caught.value) == "the payload is no valid Order: id (int_parsing), items.0.sku (string_type)"
 
 
+def test_an_optional_model_is_named_as_itself():
+    """With `| None` the error still names the model, as people write it."""
+    with pytest.raises(PayloadError, match="the payload is no valid Order: id"):
+        decoder(Order | None)('{"id": "x", "items": []}')
+
+
 def test_keys_of_the_input_are_not_told():
     """A key of the payload is content; the place of it is marked."""
     with pytest.raises(PayloadError) as caught:
