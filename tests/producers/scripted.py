@@ -68,6 +68,7 @@ class Scripted:
         self.clock = clock
         self.latency = latency
         self.calls: list[list[Any]] = []  # the entries of each call, as they were
+        self.sent: list[int] = []  # the numbers of their records
         self.accepted: list[int] = []  # numbers, in the order of acceptance
         self.rejected: list[int] = []
         self.throttled_rounds: list[bool] = []
@@ -78,6 +79,7 @@ class Scripted:
         self.calls.append(copy.deepcopy(entries))
         decision = self.script.pop(0) if self.script else "ok"
         numbers = [number(entry) for entry in entries]
+        self.sent += numbers
         self.throttled_rounds.append(decision in WHOLE)
         if decision in WHOLE:
             raise WHOLE[decision]()  # noqa: RSE102 - a function that makes the error

@@ -1,8 +1,8 @@
-"""Lanes: at most one record of a key is on its way."""
+"""What waits to be sent: calls filled to the limit, and lanes with at most one record of a key on its way."""
 
 from __future__ import annotations
 
-from partialbatch.producers.buffer import Lanes
+from partialbatch.producers.buffer import Buffer, Lanes
 from partialbatch.producers.entry import Entry, Stats
 
 
@@ -12,6 +12,15 @@ def entries(*keys, size=1):
 
 def numbers(batch):
     return [entry.seq for entry in batch]
+
+
+def test_a_call_is_filled_to_the_byte():
+    """Of more than a call holds, as after a throttled one, as much is taken as fits exactly."""
+    buffer = Buffer(10, 10)
+    for entry in entries(None, None, None, size=5):
+        buffer.add(entry)
+    assert numbers(buffer.take()[0]) == [0, 1]
+    assert numbers(buffer.take()[0]) == [2]
 
 
 def test_records_without_a_key_stand_alone():

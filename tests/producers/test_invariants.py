@@ -79,6 +79,7 @@ def test_every_record_is_accepted_or_handed_back_once(case, data):
     assert producer.stats.records == len(client.accepted)
     assert producer.stats.calls == len(client.calls)
     assert producer.stats.unprocessed == len(back)
+    assert producer.stats.retries == len(client.sent) - len(set(client.sent))
 
 
 def _poisoned(back, n):
@@ -170,6 +171,27 @@ def test_calls_are_as_full_as_they_can_be(case, data):
     for first, second in zip(client.calls, client.calls[1:], strict=False):
         both = first + second
         assert len(both) > entries or sum(map(case.size, both)) > (most or math.inf)
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+@given(data=st.data())
+@settings(max_examples=20)
+def test_a_call_may_be_as_large_as_allowed(case, data):
+    """Records that make up the limit to the byte go in one call; with one byte less, the last of them waits."""
+    count = data.draw(st.integers(2, min(case.entries, 10)))
+    client = Scripted()
+    _put_all(case, case.make(**options(client)), count)
+    most = sum(map(case.size, client.calls[0]))
+    for limit, sizes in ((most, [count]), (most - 1, [count - 1, 1])):
+        client = Scripted()
+        _put_all(case, case.make(**options(client, max_bytes=limit)), count)
+        assert [len(call) for call in client.calls] == sizes
+
+
+def _put_all(case, producer, count):
+    for record in records(count, pad=3):
+        case.put(producer, record)
+    assert producer.flush() == []
 
 
 def test_retries_are_filled_up_with_fresh_records():
