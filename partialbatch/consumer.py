@@ -122,7 +122,7 @@ class Consumer:
         except Exception:  # at least one has none, which matters only if it must be reported
             identifiers = [_identifier(source, raw) for raw in records]
         invoke = bind(function, plan, source, context, window)
-        if self._settings.record_timeout is not None:
+        if plan.awaits and self._settings.record_timeout is not None:
             from partialbatch.runners.tasks import with_timeout  # noqa: PLC0415 - loads asyncio
 
             invoke = with_timeout(invoke, self._settings.record_timeout)
