@@ -12,8 +12,8 @@ import pytest
 from hypothesis import settings
 
 KILLS = max(4, settings.default.max_examples // 30)
-RECORDS = 60
-BODIES = [f"r{number:03}" for number in range(RECORDS)]
+RECORDS = 15 * KILLS  # more than are handled between two kills: each finds something to interrupt
+BODIES = [f"r{number:04}" for number in range(RECORDS)]
 
 
 def queue(server):
@@ -70,7 +70,7 @@ def test_killed_again_and_again(server, app, started, handled, until, source):  
         if source is kinesis:
             assert number_of_done(Path("at.json")) <= len(set(handled()))
     last = started(f"{app}:handler", *options, "--until-empty")
-    _, problems = last.communicate(timeout=60)
+    _, problems = last.communicate(timeout=120)
     assert (last.returncode, problems) == (0, "")
     assert sorted(set(handled())) == BODIES
     if source is not queue:
