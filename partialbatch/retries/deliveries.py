@@ -161,6 +161,8 @@ class _Box:
             session = self._session
             if session is None:
                 session = self._session = self._open()
+            # Items are known by identity, and a dict's view of pairs makes them anew each time.
+            items = tuple(items)
             # Noted first: a session that raises may have taken an item all the same.
             self._held.append((index, items))
             for item in items:

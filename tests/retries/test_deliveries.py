@@ -400,6 +400,13 @@ def test_items(value, items):
     assert list(items_of(value)) == items
 
 
+def test_pairs_of_a_dict_are_told_apart():
+    """A view makes its pairs anew whenever it is iterated: a pair that is refused fails its own record alone."""
+    sink = ScriptedSink({("n", 1): 1})
+    result = batch_handler(lambda record: {"n": number(record)}.items(), sink=sink).process(sqs(3))
+    assert [entry.status for entry in result.results] == ["succeeded", "failed", "succeeded"]
+
+
 def test_nothing_to_deliver_succeeds_at_once():
     """None and an empty list need no session at all."""
     sink = ScriptedSink()
