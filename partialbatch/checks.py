@@ -136,8 +136,10 @@ def sink(option: str, value: Any) -> Any:
 
 def dead_letter(option: str, value: Any) -> Any:
     """Check a `Sink`, or a plain callable, or None."""
-    if not hasattr(value, "open") and _is_async(value):
-        raise ConfigurationError.bad_value(option, value, "a plain function: nobody would await an async one")
+    if not hasattr(value, "open") and (_is_async(value) or _yields(value)):
+        raise ConfigurationError.bad_value(
+            option, value, "a plain function: nobody would await an async one, or iterate over a generator"
+        )
     return sink(option, value)
 
 
@@ -157,8 +159,15 @@ def _takes_calls(value: Any) -> bool:
 
 
 def _is_async(value: Any) -> bool:
-    called = getattr(type(value), "__call__", None)  # noqa: B004 - its kind is asked for, not whether it exists
-    return any(inspect.iscoroutinefunction(each) for each in (value, called))
+    return any(map(inspect.iscoroutinefunction, (value, _called(value))))
+
+
+def _yields(value: Any) -> bool:
+    return any(map(inspect.isgeneratorfunction, (value, _called(value))))
+
+
+def _called(value: Any) -> Any:
+    return getattr(type(value), "__call__", None)  # noqa: B004 - its kind is asked for, not whether it exists
 
 
 def backoff(option: str, value: Any) -> Backoff | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
@@ -60,6 +61,8 @@ class _Called:
                 with suppress(AttributeError):
                     returned.close()  # or Python warns that it was never awaited: the error says so
                 raise TypeError("the dead_letter callable returned an awaitable that nobody awaits")
+            if isinstance(returned, GeneratorType | AsyncGeneratorType):
+                raise TypeError("the dead_letter callable returned a generator, whose code has not run")
         except Exception as error:
             code = type(error).__name__
             self._refused.append(

@@ -64,6 +64,22 @@ def test_an_awaitable_nobody_awaits_is_a_refusal():
         assert reported(handler(sqs(1))) == ["m0"]
 
 
+def test_a_generator_nobody_iterates_is_a_refusal():
+    """A callable that returns a generator has done nothing: its records come back."""
+
+    def send(letter):
+        raise AssertionError
+        yield
+
+    async def send_async(letter):
+        raise AssertionError
+        yield
+
+    for returns in (send, send_async):
+        handler = batch_handler(_rejects, dead_letter=lambda item, f=returns: f(item), raise_on_full_failure=False)
+        assert reported(handler(sqs(1))) == ["m0"]
+
+
 @pytest.mark.parametrize("value", [42, "queue", SQSProducer, object(), Path("letters.json"), open])
 def test_what_is_no_dead_letter(value):
     """An object without `open`, a class in place of an object, and what opens otherwise are refused at decoration."""
@@ -86,6 +102,21 @@ def test_async_functions_are_no_dead_letter():
 
     for value in (send, Sends()):
         with pytest.raises(ConfigurationError, match=r"dead_letter=.*nobody would await"):
+            batch_handler(_rejects, dead_letter=value)
+
+
+def test_generator_functions_are_no_dead_letter():
+    """Nobody would iterate over what one returns, and each letter would be lost."""
+
+    def send(letter):
+        yield letter
+
+    class Sends:
+        def __call__(self, letter):
+            yield letter
+
+    for value in (send, Sends()):
+        with pytest.raises(ConfigurationError, match=r"dead_letter=.*or iterate over a generator"):
             batch_handler(_rejects, dead_letter=value)
 
 
