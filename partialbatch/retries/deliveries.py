@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import MappingView
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
@@ -160,7 +161,7 @@ class _Box:
         with self._lock:
             session = self._session
             if session is None:
-                session = self._session = self._open()
+                session = self._session = _plain(self._open())
             # Items are known by identity, and a dict's view of pairs makes them anew each time.
             items = tuple(items)
             # Noted first: a session that raises may have taken an item all the same.
@@ -183,6 +184,18 @@ class _Box:
         if callable(close):
             with suppress(Exception):
                 close()
+
+
+def _plain(session: SinkSession) -> SinkSession:
+    """Return a session, unless it is async: items that nobody awaits are lost, and would pass for accepted.
+
+    Raises:
+        TypeError: It has an async method.
+    """
+    for name in ("put", "flush"):
+        if iscoroutinefunction(getattr(session, name)):
+            raise TypeError(f"the session of the sink has an async {name}(), that nobody awaits: make it a plain one")
+    return session
 
 
 def _refused(unprocessed: Any, held: Sequence[tuple[int, Collection[Any]]]) -> dict[int, BaseException]:

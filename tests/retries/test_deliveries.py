@@ -466,6 +466,28 @@ def test_a_session_that_cannot_be_opened_fails_what_needs_it():
     assert isinstance(result.failed[0].error, ConnectionError)
 
 
+def test_an_async_session_takes_nothing():
+    """Nobody would await it: its items would be lost, and their records taken off the source."""
+
+    class Puts(ScriptedSink):
+        async def put(self, item, *, group):
+            raise AssertionError
+
+    class Flushes(Puts):
+        def put(self, item, *, group):
+            raise AssertionError
+
+        async def flush(self):
+            raise AssertionError
+
+    for kind, name in ((Puts, "put"), (Flushes, "flush")):
+        sink = kind()
+        sink.open = lambda *, ordered, seconds_left, session=sink: session
+        result = batch_handler(number, sink=sink).process(sqs(2))
+        assert [entry.status for entry in result.results] == ["failed", "failed"]
+        assert f"async {name}()" in str(result.failed[0].error)
+
+
 def test_a_session_that_cannot_be_closed_changes_nothing():
     """What is sent is sent."""
 
