@@ -59,7 +59,11 @@ class Attachments:
         if ledger is None or invocation.window is not None:
             return
         first = run.identifiers[0]
-        done = ledger.done_behind(_stream(run.records[0]), first) if isinstance(first, str) else ()
+        try:
+            done = ledger.done_behind(_stream(run.records[0]), first) if isinstance(first, str) else ()
+        except Exception as error:  # a ledger of the user's own may raise, and the batch runs as without it
+            logs.ledger_unavailable("read", error)
+            return
         if done:
             # The checkpoint itself was reported, whatever an entry says.
             run.resumed = frozenset(i for i, name in enumerate(run.identifiers) if name in done and name != first)
@@ -127,7 +131,10 @@ class Attachments:
         unsettled = {"", *(names[index] for index in reported)}
         done = [name for name in names[reported[0] + 1 :] if name not in unsettled]
         if checkpoint and done:
-            ledger.remember(_stream(run.records[0]), checkpoint, done)
+            try:
+                ledger.remember(_stream(run.records[0]), checkpoint, done)
+            except Exception as error:  # the response must not depend on it
+                logs.ledger_unavailable("written", error)
 
     def ended(self, invocation: Invocation, response: BatchResponse) -> None:
         """Tell the hooks that the batch has ended."""

@@ -357,6 +357,26 @@ def test_a_ledger_that_fails_is_told_and_changes_nothing(what, caplog):
     assert f"the resume ledger could not be {'read' if what == 'read' else 'written'} (TimeoutError)" in caplog.text
 
 
+@pytest.mark.parametrize("what", ["read", "written"])
+def test_a_ledger_of_ones_own_that_raises_changes_nothing(what, caplog):
+    """The response is the same, whatever object with a ledger's methods was given."""
+
+    class Raising:
+        def done_behind(self, arn, checkpoint):
+            if what == "read":
+                raise TimeoutError
+            return frozenset()
+
+        def remember(self, arn, checkpoint, done):
+            if what == "written":
+                raise TimeoutError
+
+    result, ran = run(Raising(), "abc", {"0"})
+    assert ran == ["0", "1", "2"]
+    assert result.response == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    assert f"the resume ledger could not be {what} (TimeoutError)" in caplog.text
+
+
 def test_continue_and_resume_contradict_each_other():
     """A success made out of order must not be skipped, so the two are refused together."""
     with pytest.raises(ConfigurationError, match="resume does not go with error_policy='continue'"):
