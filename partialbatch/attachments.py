@@ -166,7 +166,9 @@ class Attachments:
         """Ask SQS when the messages that are reported shall come back."""
         run, source = invocation.run, cast("Any", invocation.source)
         backoff = self._settings.retry_delay
-        skipped = [index for index, state in enumerate(run.states) if state == SKIPPED]
+        # What a bulk step failed for the sake of its group's order comes back as if it had not run.
+        held = {i for i, error in run.errors.items() if isinstance(error, RecordSkipped) and run.group(i) is not None}
+        skipped = [index for index, state in enumerate(run.states) if state == SKIPPED or index in held]
 
         def group(index: int) -> Any:
             # The option's group, where there is one; else the message group.
@@ -181,7 +183,7 @@ class Attachments:
             return random_wait(cast("Backoff", backoff), count)
 
         timeouts = plan_timeouts(
-            {index: error for index, error in run.errors.items() if run.states[index] == FAILED},
+            {i: error for i, error in run.errors.items() if run.states[i] == FAILED and i not in held},
             # Where nothing ran, nothing is known to be better soon.
             skipped if len(skipped) < len(run.states) else (),
             wait=wait if backoff is not None else None,

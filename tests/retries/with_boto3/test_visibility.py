@@ -172,6 +172,17 @@ def test_a_group_of_ones_own_is_kept_together_too(queue, full_jitter):
     assert near(orders.seconds, {"0": 90, "1": 600, "2": 90, "3": 600})
 
 
+@pytest.mark.parametrize(("error", "seconds"), [(ValueError(), 90), (RetryAfter(200), 200)])
+def test_what_a_bulk_step_takes_back_with_its_group_waits_as_long(queue, full_jitter, error, seconds):
+    """Behind a message that the bulk step failed its group waits as long, however often it was received."""
+    orders = queue(fifo=True)
+    event = orders.receive(["a", "a", "b"])
+    event["Records"][1]["attributes"]["ApproximateReceiveCount"] = "2"
+    handler = batch_handler(failing("-"), sink=lambda ok: [ok[0].with_error(error)], retry_delay=Backoff(90, 300))
+    assert len(handler(event)["batchItemFailures"]) == 2
+    assert near(orders.seconds, {"0": seconds, "1": seconds, "2": 600})
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_the_deadline_left_over_comes_back_at_once(queue, full_jitter, workers):
     """Messages that there was no time for wait for nothing, once another has run."""
