@@ -13,6 +13,7 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
+from partialbatch.hooks.naming import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -99,7 +100,7 @@ class EmfMetrics:
         }
         if age is not None:
             values["OldestRecordAge"] = round(max(age, 0.0), 3)
-        dimensions = {"Source": result.results[0].record.source if result.results else "empty", **self._dimensions}
+        dimensions = {"Source": source_of(result.results[0].record) if result.results else "empty", **self._dimensions}
         self._emit(dimensions, values)
 
     def _emit(self, dimensions: Mapping[str, str], values: Mapping[str, float]) -> None:

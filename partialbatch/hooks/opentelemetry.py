@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.hooks.naming import identifier_of, source_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -41,7 +43,7 @@ class OpenTelemetryHook:
 
     def on_batch_start(self, records: Sequence[Any], context: Any) -> None:  # noqa: ARG002 - the hook's shape
         """Open the batch's span."""
-        source = records[0].source if records else "empty"
+        source = source_of(records[0]) if records else "empty"
         span = self._tracer.start_span(
             f"process {source} batch",
             kind=self._trace.SpanKind.CONSUMER,
@@ -52,15 +54,15 @@ class OpenTelemetryHook:
     @contextmanager
     def around_record(self, record: Any) -> Iterator[None]:
         """Open the record's span; an error is recorded on it."""
-        batch = self._batch.get()
+        batch, source = self._batch.get(), source_of(record)
         # Beside the batch's span, the context keeps what else is in it: baggage, say.
         parent = self._trace.set_span_in_context(batch) if batch is not None else None
         with self._tracer.start_as_current_span(
-            f"process {record.source}",
+            f"process {source}",
             context=parent,
             kind=self._trace.SpanKind.CONSUMER,
             links=self._links(record),
-            attributes={**_attributes(record.source), "messaging.message.id": str(record.identifier)},
+            attributes={**_attributes(source), "messaging.message.id": identifier_of(record)},
         ):
             yield
 
@@ -110,10 +112,13 @@ def _attributes(source: str) -> dict[str, Any]:
 
 def _headers(record: Any) -> dict[str, str]:
     """Return what a record carries of its sender's trace: an SQS message, in its attributes."""
+    raw = getattr(record, "raw", None)
+    if not isinstance(raw, dict):
+        return {}  # of an event source of the user's own
     headers: dict[str, str] = {}
-    for name, value in (record.raw.get("messageAttributes") or {}).items():
+    for name, value in (raw.get("messageAttributes") or {}).items():
         text = value.get("stringValue")
         if isinstance(text, str):
             headers[name.lower()] = text
-    system = (record.raw.get("attributes") or {}).get("AWSTraceHeader")
+    system = (raw.get("attributes") or {}).get("AWSTraceHeader")
     return headers | ({"AWSTraceHeader": system} if system else {})

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.hooks.naming import identifier_of, source_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -56,8 +58,8 @@ class SentryHook:
     @contextmanager
     def _scope(self, record: Any) -> Iterator[None]:
         with self._sdk.isolation_scope() as scope:
-            scope.set_tag("partialbatch.source", record.source)
-            scope.set_tag("partialbatch.identifier", _name(record))
+            scope.set_tag("partialbatch.source", source_of(record))
+            scope.set_tag("partialbatch.identifier", identifier_of(record))
             yield
 
     def _capture(self, error: BaseException | None) -> None:
@@ -65,11 +67,3 @@ class SentryHook:
         captured = self._captured.get()
         if captured is not None:
             captured.add(id(error))
-
-
-def _name(record: Any) -> str:
-    """Return what names a record, also one that lacks its identifier."""
-    try:
-        return str(record.identifier)
-    except Exception:
-        return "none"
