@@ -179,7 +179,8 @@ def backoff(option: str, value: Any) -> Backoff | None:
 
 def ledger(option: str, value: Any) -> Any:
     """Check a `ResumeLedger`, or None."""
-    if value is None or all(callable(getattr(value, name, None)) for name in ("done_behind", "remember")):
+    methods = (getattr(value, name, None) for name in ("done_behind", "remember"))
+    if value is None or (not isinstance(value, type) and all(map(callable, methods))):
         return value
     raise ConfigurationError.bad_value(option, value, "a ResumeLedger, or None")
 

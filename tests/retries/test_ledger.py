@@ -392,10 +392,11 @@ def test_a_source_that_is_no_stream_is_refused():
         batch_handler(lambda record: None, resume=resume)(sqs(1))
 
 
-def test_a_ledger_must_be_one():
-    """Anything without a ledger's methods is refused."""
-    with pytest.raises(ConfigurationError, match="ResumeLedger"):
-        batch_handler(lambda record: None, resume="in_memory")
+@pytest.mark.parametrize("value", ["in_memory", ResumeLedger, ResumeLedger.in_memory])
+def test_a_ledger_must_be_one(value):
+    """Anything without a ledger's methods is refused, and so is the class in place of a ledger."""
+    with pytest.raises(ConfigurationError, match=r"resume=.*it takes a ResumeLedger"):
+        batch_handler(lambda record: None, resume=value)
 
 
 @pytest.mark.parametrize("size", [1, 56, 120])
