@@ -75,7 +75,7 @@ class Attachments:
         run = invocation.run
         run.collects = self._settings.sink is not None
         if self._sink is not None or self._dead_letter is not None:
-            run.deliveries = self._deliveries(run, seconds_left(context, self._settings.deadline_margin))
+            run.deliveries = self._deliveries(invocation, seconds_left(context, self._settings.deadline_margin))
         self._listen(invocation, context)
 
     async def bulk_step(self, invocation: Invocation, place: Here | Beside, policy: ErrorPolicy) -> None:
@@ -141,11 +141,13 @@ class Attachments:
         if self._listeners is not None:
             self._listeners.tell("on_batch_end", invocation.result(response))
 
-    def _deliveries(self, run: Run, left: Callable[[], float] | None) -> Deliveries:
+    def _deliveries(self, invocation: Invocation, left: Callable[[], float] | None) -> Deliveries:
+        run, arn = invocation.run, getattr(invocation.source, "arn", None) or None
+
         def opens(sink: Sink | None) -> Callable[[], SinkSession] | None:
             return None if sink is None else lambda: sink.open(ordered=run.is_ordered, seconds_left=left)
 
-        return Deliveries(run, opens(self._sink), opens(self._dead_letter), self._settings.permanent)
+        return Deliveries(run, opens(self._sink), opens(self._dead_letter), self._settings.permanent, arn)
 
     def _listen(self, invocation: Invocation, context: Any) -> None:
         run, listeners = invocation.run, self._listeners

@@ -52,6 +52,7 @@ class Deliveries:
         sink: Callable[[], SinkSession] | None,
         letters: Callable[[], SinkSession] | None,
         permanent: tuple[type[BaseException], ...],
+        arn: str | None = None,
     ) -> None:
         """Take what opens the sessions; each is opened for the first item.
 
@@ -60,12 +61,14 @@ class Deliveries:
             sink: Where values go; None: nowhere.
             letters: Where dead letters go; None: no error is permanent.
             permanent: The exceptions that no retry cures, beside `Reject`.
+            arn: The source's, for letters of records that do not name it.
         """
         self.takes_values = sink is not None
         self._run = run
         self._sink = _Box(sink) if sink is not None else None
         self._letters = _Box(letters) if letters is not None else None
         self._permanent = (*permanent, Reject)
+        self._arn = arn
 
     def put(self, index: int, value: Any) -> bool:
         """Deliver what a record function returned.
@@ -108,7 +111,7 @@ class Deliveries:
         if group is None and isinstance(identifier, str):
             group = identifier  # stands alone; FIFO queues and streams want a name
         try:
-            self._letters.put(index, (letter(run.records[index], error, identifier),), group)
+            self._letters.put(index, (letter(run.records[index], error, identifier, self._arn),), group)
         except Exception as refusal:
             logs.dead_letter_refused(run, index, refusal)
             return False

@@ -80,20 +80,21 @@ def as_sink(value: Any) -> Sink:
     return value if hasattr(value, "open") else _CallableSink(value)
 
 
-def letter(raw: Any, error: BaseException, identifier: Identifier | None) -> dict[str, Any]:
+def letter(raw: Any, error: BaseException, identifier: Identifier | None, arn: str | None = None) -> dict[str, Any]:
     """Return what a dead letter holds, as plain JSON.
 
     Args:
         raw: The record as delivered: the one place outside the source where its body goes.
         error: Why no retry cures it.
         identifier: What names the record.
+        arn: The source's, where the record does not name it.
     """
     get = raw.get if isinstance(raw, dict) else {}.get  # an EventSource of the user's own may deliver anything
     return {
         "record": raw,
         "error": {"type": type(error).__name__, "text": clip(safe_str(error), TEXT_SHOWN)},
         "identifier": identifier,
-        "source_arn": get("eventSourceARN") or get("eventSourceArn"),
+        "source_arn": get("eventSourceARN") or get("eventSourceArn") or arn,
         "receive_count": logs.receive_count(raw),
         "time": datetime.now(UTC).isoformat(),
     }

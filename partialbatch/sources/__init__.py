@@ -65,7 +65,8 @@ class Catalogue:
         records = source.records(event)
         if not records:
             return None, []
-        # Kafka names its source once an event.
-        if origin is not None and origin[0] != PARTITIONS:
-            check_uniform(records)
+        if origin is not None and origin[0] == PARTITIONS:
+            # Kafka names its source once an event.
+            return KafkaSource(event.get("eventSourceArn")), records
+        check_uniform(records)
         return source, records

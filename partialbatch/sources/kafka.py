@@ -32,6 +32,11 @@ class KafkaRecord(Record):
     __slots__ = ("_headers", "_key")
 
     @property
+    def event_source_arn(self) -> str:
+        """The ARN of the cluster; empty where the event names none, as a self-managed one's."""
+        return super().event_source_arn or str(getattr(self._origin, "arn", ""))
+
+    @property
     def topic(self) -> str:
         """The topic's name."""
         return field(self.raw, "topic", str)
@@ -76,12 +81,19 @@ class KafkaRecord(Record):
 
 
 class KafkaSource(Listed):
-    """Messages by topic-partition, each reported by partition and offset."""
+    """Messages by topic-partition, each reported by partition and offset.
+
+    Attributes:
+        arn: The cluster's, which only the event names and no message; empty where it does not.
+    """
 
     name = "kafka"
     origins = tuple((PARTITIONS, name) for name in EVENT_SOURCES)
     partial_response = True
     record_type = KafkaRecord
+
+    def __init__(self, arn: Any = None) -> None:
+        self.arn = arn if isinstance(arn, str) else ""
 
     def records(self, event: Any) -> list[RawRecord]:
         """Return the messages of all topic-partitions, one after another."""

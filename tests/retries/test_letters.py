@@ -28,6 +28,7 @@ def test_a_letter_is_plain_json():
         (found,) = letters
         assert json.loads(json.dumps(found)) == found
         assert sorted(found) == ["error", "identifier", "receive_count", "record", "source_arn", "time"]
+        assert found["source_arn"].startswith("arn:")  # Kafka's stands in the event, and in no record
 
 
 def _rejects(record):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from partialbatch import KafkaRecord
+from partialbatch import KafkaRecord, batch_handler
 from partialbatch.errors import EventError, PayloadError
 from partialbatch.sources.kafka import KafkaPipeSource, KafkaSource
 from partialbatch.types import ErrorPolicy
@@ -29,6 +29,15 @@ def test_view(kafka):
     assert record.key is record.key
     assert record.value is record.value
     assert repr(record) == "KafkaRecord({'partition': 'orders-0', 'offset': 15})"
+
+
+@pytest.mark.parametrize(("arn", "seen"), [("arn:cluster", "arn:cluster"), (None, ""), (5, "")])
+def test_the_cluster_is_known_from_the_event(kafka, arn, seen):
+    """The ARN stands once in the event; a self-managed cluster has none, and neither has a view made by hand."""
+    views = []
+    batch_handler(views.append)({"eventSource": "aws:kafka", "eventSourceArn": arn, "records": {"orders-0": [kafka()]}})
+    assert [record.event_source_arn for record in views] == [seen]
+    assert KafkaRecord(kafka()).event_source_arn == ""
 
 
 def test_tombstone(kafka):
