@@ -127,6 +127,8 @@ def exceptions(option: str, value: Any) -> tuple[type[Exception], ...]:
 
 def sink(option: str, value: Any) -> Any:
     """Check a `Sink`, or a callable, or None."""
+    if not isinstance(value, type) and _is_async(getattr(value, "open", None)):
+        raise ConfigurationError.bad_value(option, value, "a Sink with a plain `open`: nobody would await an async one")
     if value is None or (not isinstance(value, type) and (_opens(value) or _takes_calls(value))):
         return value
     raise ConfigurationError.bad_value(

@@ -63,6 +63,18 @@ def test_what_is_no_sink(value):
             check("option", value)
 
 
+def test_a_sink_opens_at_once():
+    """Nobody would await a session."""
+
+    class OpensLater:
+        async def open(self, *, ordered, seconds_left):
+            raise NotImplementedError
+
+    for check in (checks.sink, checks.dead_letter):
+        with pytest.raises(ConfigurationError, match=r"^option=.* a Sink with a plain `open`"):
+            check("option", OpensLater())
+
+
 def test_async_functions_are_sinks_and_no_dead_letters():
     """A bulk step is awaited; nobody would await a dead letter."""
     for value in (awaits, partial(awaits)):
