@@ -53,6 +53,17 @@ class Attachments:
             self._visibility.warm_up()
         self.keeps_results = self._bulk is not None or self._listeners is not None
 
+    def refuse_running_loop(self) -> None:
+        """Check that an async bulk step can be called at the end, before any record runs in vain.
+
+        Raises:
+            RuntimeError: It is one, and a loop runs here.
+        """
+        if self._bulk is not None and self._bulk.awaits:
+            from partialbatch.runners.loops import refuse_running_loop  # noqa: PLC0415 - loads asyncio
+
+            refuse_running_loop("an async sink")
+
     def resume(self, invocation: Invocation) -> None:
         """Take off what had succeeded behind the checkpoint that this delivery starts at."""
         run, ledger = invocation.run, self._settings.resume

@@ -139,6 +139,8 @@ class Consumer:
             return
         policy = self._planner.policy(invocation)
         if invocation.keeps or not self._planner.is_plain(invocation, policy):
+            if self._attachments is not None:
+                self._attachments.refuse_running_loop()
             drive(self._flow(invocation, context, Here()))
             return
         deadline = self._planner.deadline(context) if context is not None else None

@@ -24,12 +24,16 @@ class Place(Protocol):
 
 
 class Bulk:
-    """Calls ``f(succeeded) -> iterable of failed results`` once a batch."""
+    """Calls ``f(succeeded) -> iterable of failed results`` once a batch.
+
+    Attributes:
+        awaits: Whether it is an async function.
+    """
 
     def __init__(self, function: Callable[[list[RecordResult[Any]]], Any]) -> None:
         self._function = function
         call = getattr(type(function), "__call__", None)  # noqa: B004 - its kind is asked for, not whether it exists
-        self._awaits = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+        self.awaits = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
     async def failures(self, succeeded: Mapping[int, RecordResult[Any]], place: Place) -> dict[int, BaseException]:
         """Hand over what succeeded.
@@ -46,7 +50,7 @@ class Bulk:
             return {}
         results = list(succeeded.values())
         try:
-            failed = await (place.run(self._awaited, results) if self._awaits else place.call(self._called, results))
+            failed = await (place.run(self._awaited, results) if self.awaits else place.call(self._called, results))
         except Exception as error:
             return dict.fromkeys(succeeded, error)
         index_of = {id(result.record): index for index, result in succeeded.items()}

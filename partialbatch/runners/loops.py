@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["run_in_loop"]
+__all__ = ["refuse_running_loop", "run_in_loop"]
 
 T = TypeVar("T")
 
@@ -51,8 +51,8 @@ async def _cancel_tasks() -> None:
 _threads = threading.local()
 
 
-def run_in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine function to its end in this thread's loop, in a fresh copy of the context.
+def refuse_running_loop(what: str) -> None:
+    """Check that an async function can be driven from here.
 
     Raises:
         RuntimeError: A loop runs in this thread already.
@@ -60,12 +60,20 @@ def run_in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        pass  # as it should be; not run from here, or this error would be the context of every other
-    else:
-        raise RuntimeError(
-            "an async record function cannot be driven from inside a running event loop: "
-            "write `await handler.aprocess(event, context)` there"
-        )
+        return  # as it should be; nothing is run from here, or this error would be the context of every other
+    raise RuntimeError(
+        f"{what} cannot be driven from inside a running event loop: "
+        "write `await handler.aprocess(event, context)` there"
+    )
+
+
+def run_in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine function to its end in this thread's loop, in a fresh copy of the context.
+
+    Raises:
+        RuntimeError: A loop runs in this thread already.
+    """
+    refuse_running_loop("an async record function")
     kept, coroutine = _kept(), main()
     try:
         return kept.runner.run(coroutine, context=copy_context())

@@ -62,6 +62,24 @@ def test_async_bulk_steps_are_awaited(kind, way):
 
 
 @KINDS
+def test_an_async_bulk_step_inside_a_loop_is_refused_before_a_record_runs(kind):
+    """As with an async record function, `aprocess` is what is wanted there; nothing is run in vain."""
+    ran = []
+
+    async def store(succeeded):
+        raise AssertionError
+
+    handler = batch_handler(ran.append, sink=store) if kind == "plain" else make(kind, store)
+
+    async def main():
+        handler(sqs(2))
+
+    with pytest.raises(RuntimeError, match=r"cannot be driven .*await handler\.aprocess"):
+        asyncio.run(main())
+    assert ran == []
+
+
+@KINDS
 def test_a_plain_bulk_step_does_not_block_the_callers_loop(kind):
     """In `aprocess` it is called beside the loop."""
     threads = []
