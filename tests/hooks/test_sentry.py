@@ -160,6 +160,13 @@ def test_a_record_without_an_identifier_has_a_scope_too(sentry):
     assert [tags["partialbatch.identifier"] for tags in sentry.tags()] == ["none", "1"]
 
 
+def test_a_plain_view_has_a_scope_too(sentry):
+    """The view of a source of one's own need tell neither its source nor its identifier."""
+    with pytest.raises(ValueError, match="failed"), SentryHook().around_record({"body": "0"}):
+        raise ValueError("failed")
+    assert sentry.tags() == [{"partialbatch.source": "custom", "partialbatch.identifier": "none"}]
+
+
 def test_it_needs_the_sdk_only_where_used(monkeypatch):
     """Importing the hooks imports no SDK; making the hook does."""
     monkeypatch.setitem(__import__("sys").modules, "sentry_sdk", None)
