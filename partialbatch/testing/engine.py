@@ -112,8 +112,9 @@ class Engine:
         """
         event, at = make(), self.now
         context = self._context.anew() if isinstance(self._context, LambdaContext) else self._context
-        answer = call(self._handler, make(), context)
-        if isinstance(context, LambdaContext) and context.get_remaining_time_in_millis() <= 0:
+        is_over = _is_over(context) if isinstance(context, LambdaContext) else None
+        answer = call(self._handler, make(), context, is_over)
+        if is_over is not None and is_over():
             answer = answer._replace(outcome=Outcome.timed_out(context.timeout))
         verdict = judge(event, answer.outcome, report_batch_item_failures=self._report)
         number = len(self._invocations)
@@ -144,3 +145,7 @@ class Engine:
             self.now,
             inferred=not self._seen and self._succeeded is None,
         )
+
+
+def _is_over(context: LambdaContext) -> Callable[[], bool]:
+    return lambda: context.get_remaining_time_in_millis() <= 0

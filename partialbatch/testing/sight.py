@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from partialbatch.handler import BatchHandler, BoundBatchHandler
 from partialbatch.results import DEAD_LETTERED, FAILED, SKIPPED, SUCCEEDED
+from partialbatch.runners.step import is_awaitable
 from partialbatch.testing.verdict import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from partialbatch.invocation import Invocation
     from partialbatch.runners.run import Run
     from partialbatch.testing.delivery import RunStatus
     from partialbatch.testing.verdict import Verdict
@@ -42,8 +44,24 @@ class Answer(NamedTuple):
     seen: tuple[RunStatus, ...] | None = None
 
 
-def call(handler: Callable[..., Any], event: Any, context: Any) -> Answer:
-    """Call the handler as Lambda's runtime does, and catch what that would catch."""
+class _Ended(SystemExit):
+    """Lambda has ended the process, in the middle of a record."""
+
+
+class _EndedBefore(_Ended):
+    """Lambda has ended the process, before the record was run."""
+
+
+def call(handler: Callable[..., Any], event: Any, context: Any, is_over: Callable[[], bool] | None = None) -> Answer:
+    """Call the handler as Lambda's runtime does, and catch what that would catch.
+
+    Args:
+        handler: Any callable ``(event, context)``.
+        event: Its event.
+        context: Its context.
+        is_over: Whether Lambda has ended the invocation by now: then no record of a handler
+            of ours succeeds any more. None: it lives for ever.
+    """
     run: Run | None = None
     try:
         if type(handler) in (BatchHandler, BoundBatchHandler):
@@ -52,11 +70,14 @@ def call(handler: Callable[..., Any], event: Any, context: Any) -> Answer:
             consumer, function, plan = ours._target()  # noqa: SLF001 - the two make one unit
             invocation = consumer.prepare(function, plan, event, context)
             run = invocation.run
+            if is_over is not None:
+                invocation.invoke = run.invoke = _mortal(invocation, is_over)
             response = consumer.answer(invocation, context)
         else:
             response = handler(event, context)
     except (Exception, SystemExit) as error:
-        return Answer(Outcome.raised(error), error=error, seen=_seen(run))
+        raised = None if isinstance(error, _Ended) else error
+        return Answer(Outcome.raised(error), error=raised, seen=_seen(run))
     if inspect.iscoroutine(response):  # the runtime does not await; closed, it does not warn either
         response.close()
     return Answer(Outcome.returned(response), response, seen=_seen(run))
@@ -65,7 +86,35 @@ def call(handler: Callable[..., Any], event: Any, context: Any) -> Answer:
 def _seen(run: Run | None) -> tuple[RunStatus, ...] | None:
     if run is None:
         return None
-    return tuple("resumed" if index in run.resumed else _STATUSES[state] for index, state in enumerate(run.states))
+    unrun = {index for index, error in run.errors.items() if isinstance(error, _EndedBefore)}
+    return tuple(
+        "resumed" if index in run.resumed else "skipped" if index in unrun else _STATUSES[state]
+        for index, state in enumerate(run.states)
+    )
+
+
+def _mortal(invocation: Invocation, is_over: Callable[[], bool]) -> Callable[[Any], Any]:
+    """Return an `invoke` that ends with the invocation: on a virtual clock nobody else would end it."""
+    invoke, awaits = invocation.invoke, invocation.plan.awaits
+
+    def live(ended: type[_Ended]) -> None:
+        if is_over():
+            raise ended("Lambda has ended the invocation: its timeout is over")
+
+    async def awaited(value: Any) -> Any:
+        result = await value
+        live(_Ended)
+        return result
+
+    def mortal(raw: Any) -> Any:
+        live(_EndedBefore)
+        value = invoke(raw)
+        if awaits and is_awaitable(value):
+            return awaited(value)
+        live(_Ended)
+        return value
+
+    return mortal
 
 
 def statuses(claim: Verdict, told: Sequence[bool | None], *, ordered: bool) -> list[RunStatus]:

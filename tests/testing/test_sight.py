@@ -1,0 +1,70 @@
+"""What is seen of the records of our own handlers."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import given
+
+from partialbatch import batch_handler
+from partialbatch.testing import LambdaContext, SimulatedQueue
+from partialbatch.testing.strategies import failure_plans
+
+LATE = LambdaContext(timeout=3)
+
+
+def late(record):
+    if record.text == "b":
+        LATE.clock.advance(900)
+
+
+async def late_async(record):
+    late(record)
+
+
+@pytest.mark.parametrize("function", [late, late_async])
+@pytest.mark.parametrize("options", [{}, {"max_concurrency": 2}, {"max_receive_count": 2}, {"deadline_margin": 0.5}])
+def test_what_runs_into_the_timeout_has_not_succeeded(function, options):
+    """The record in whose middle Lambda ends the invocation failed, those after it did not run, those before it did."""
+    handler = batch_handler(function, **{"deadline_margin": None, **options})
+    delivery = SimulatedQueue(list("abc"), fifo=True, max_receive_count=2).run(handler, LATE)
+    assert [[run.status for run in record.runs] for record in delivery.records] == [
+        ["succeeded", "succeeded"],
+        ["failed", "failed"],
+        ["skipped", "skipped"],
+    ]
+    assert delivery.duplicated_work == 1
+    assert [(entry.response, entry.error) for entry in delivery.invocations] == [(None, None)] * 2
+    assert delivery.lost == [delivery.records[2]]
+
+
+def test_nothing_runs_after_the_timeout():
+    """An error after the end of the invocation is that of its record alone, for no other is run."""
+    context, ran = LambdaContext(timeout=3), []
+
+    def record_function(record):
+        ran.append(record.text)
+        context.clock.advance(3)
+        raise ValueError
+
+    handler = batch_handler(record_function, deadline_margin=None)
+    delivery = SimulatedQueue(["a", "b"], max_receive_count=1).run(handler, context)
+    assert [record.runs[0].status for record in delivery.records] == ["failed", "skipped"]
+    assert ran == ["a"]
+
+
+@given(failure_plans(keys="abc", poison=False))
+def test_as_many_successes_are_seen_as_there_were(plan):
+    """However records fail, by a timeout too, what is seen of them is what their own book says."""
+    logging.disable(logging.CRITICAL)
+    handler = batch_handler(lambda record: plan.attempt(record.text), deadline_margin=None)
+    delivery = SimulatedQueue(list("abc")).run(handler, LambdaContext(clock=plan.clock))
+    logging.disable(logging.NOTSET)
+    assert [record.successes for record in delivery.records] == [plan.done.count(key) for key in "abc"]
+
+
+def test_a_foreign_context_ends_nothing():
+    """A context that is not the kit's own says nothing of the clock, so each record runs to its end."""
+    delivery = SimulatedQueue(["a"]).run(batch_handler(late), object())
+    assert [run.status for run in delivery.records[0].runs] == ["succeeded"]
