@@ -75,12 +75,22 @@ def call(handler: Callable[..., Any], event: Any, context: Any, is_over: Callabl
             response = consumer.answer(invocation, context)
         else:
             response = handler(event, context)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if _is_for_the_test(error):
+            raise
         raised = None if isinstance(error, _Ended) else error
         return Answer(Outcome.raised(error), error=raised, seen=_seen(run))
     if inspect.iscoroutine(response):  # the runtime does not await; closed, it does not warn either
         response.close()
     return Answer(Outcome.returned(response), response, seen=_seen(run))
+
+
+def _is_for_the_test(error: BaseException) -> bool:
+    """Tell Ctrl-C, and what pytest and hypothesis end a test with, from an error that Lambda would see."""
+    if isinstance(error, Exception):
+        return False
+    homes = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return isinstance(error, KeyboardInterrupt) or not homes.isdisjoint(("_pytest", "hypothesis"))
 
 
 def _seen(run: Run | None) -> tuple[RunStatus, ...] | None:

@@ -50,8 +50,8 @@ class Outcome:
 
     @classmethod
     def raised(cls, error: BaseException) -> Outcome:
-        """Take what a handler raised; a `SystemExit` ends the whole process."""
-        if isinstance(error, SystemExit):
+        """Take what a handler raised; what is no `Exception`, a `SystemExit` say, ends the whole process."""
+        if not isinstance(error, Exception):
             return cls(error="Runtime.ExitError: the process exited before it answered")
         return cls(error=clip(f"{type(error).__name__}: {error}", 300))
 

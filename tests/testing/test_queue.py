@@ -239,16 +239,6 @@ def test_an_exit_ends_the_invocation_only():
     assert plan.done == ["a", "b"]
 
 
-def test_an_interrupt_ends_the_simulation():
-    """Ctrl-C is not taken for a failed invocation."""
-
-    def handler(event, context):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        SimulatedQueue(["a"]).run(handler)
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -6,9 +6,10 @@ import logging
 
 import pytest
 from hypothesis import given
+from hypothesis.errors import StopTest
 
 from partialbatch import batch_handler
-from partialbatch.testing import LambdaContext, SimulatedQueue
+from partialbatch.testing import FailurePlan, LambdaContext, SimulatedQueue
 from partialbatch.testing.strategies import failure_plans
 
 LATE = LambdaContext(timeout=3)
@@ -68,3 +69,28 @@ def test_a_foreign_context_ends_nothing():
     """A context that is not the kit's own says nothing of the clock, so each record runs to its end."""
     delivery = SimulatedQueue(["a"]).run(batch_handler(late), object())
     assert [run.status for run in delivery.records[0].runs] == ["succeeded"]
+
+
+def test_what_no_except_catches_ends_the_invocation_only():
+    """A `BaseException` of a hand-written handler ends Lambda's process, and the simulation goes on."""
+    plan = FailurePlan({"a": (1, "base")})
+
+    def handler(event, context):
+        for raw in event["Records"]:
+            plan.attempt(raw["body"])
+
+    delivery = SimulatedQueue(["a", "b"]).run(handler)
+    assert [entry.verdict for entry in delivery.invocations] == ["failure", "success"]
+    assert "Runtime.ExitError" in delivery.invocations[0].reason
+    assert plan.done == ["a", "b"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), pytest.fail.Exception("no"), StopTest(1)])
+def test_what_ends_the_test_ends_the_simulation(error):
+    """Ctrl-C, and what pytest and hypothesis end a test with, are not taken for a failed invocation."""
+
+    def handler(event, context):
+        raise error
+
+    with pytest.raises(type(error)):
+        SimulatedQueue(["a"]).run(handler)
