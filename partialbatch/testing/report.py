@@ -49,8 +49,9 @@ def inversions(
         if not runs or (by is None and group is None):
             continue
         first = next((run for run in runs if run.status == "succeeded"), None)
-        through = _when(first or runs[-1])
-        if group in latest and first and latest[group][0] > through:
+        # A dead letter of the handler's own ends a record too, though a stream may bring it again.
+        through = _when(next((run for run in runs if run.status in ("succeeded", "dead_lettered")), runs[-1]))
+        if group in latest and first and latest[group][0] > _when(first):
             found.append((latest[group][1], record))
         if group not in latest or latest[group][0] < through:
             latest[group] = (through, record)

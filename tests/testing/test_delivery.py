@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from partialbatch import batch_handler
+from partialbatch.retries import discard
 from partialbatch.testing import FailurePlan, SimulatedQueue, SimulatedStream, SimulatedTopic
 from partialbatch.testing.plans import FOREVER
 
@@ -72,6 +73,15 @@ def test_duplicates_do_not_break_the_order():
 
     delivery = SimulatedStream(list("abc"), partition_keys="k").run(handler, succeeded=lambda raw: True)
     assert delivery.duplicated_work == 3
+    delivery.assert_in_order()
+
+
+def test_a_dead_letter_of_the_handlers_own_lets_others_pass():
+    """What the handler's dead letter took is through, also where its stream brings it again."""
+    handler = ours({"x": (1, "base"), "a": POISON}, permanent=Exception, dead_letter=discard)
+    delivery = SimulatedStream(list("xab"), partition_keys=list("xgg")).run(handler)
+    assert [run.status for run in delivery.records[1].runs] == ["dead_lettered"] * 2
+    assert [run.status for run in delivery.records[2].runs] == ["succeeded"] * 2
     delivery.assert_in_order()
 
 
