@@ -29,7 +29,8 @@ class SimulatedQueue:
     a FIFO queue waits as long as one of its messages is in flight.
 
     Args:
-        messages: Bodies (text as it is, other values as JSON), or raw records, or an event.
+        messages: Bodies (text as it is, other values as JSON), or raw records, or an event;
+            what raw records were received before counts towards `max_receive_count`.
         fifo: Whether it is a FIFO queue.
         groups: The message group ids, as in `sqs_event`.
         batch_size: At most so many messages an invocation, 1 to 10,000, FIFO 10.
@@ -117,6 +118,8 @@ class _QueueRun:
         event = {"Records": records}
         self._queue, self._engine = queue, engine
         self.tracked = [Tracked.of(event, raw, "sqs") for raw in records]
+        for entry, raw in zip(self.tracked, records, strict=True):
+            entry.receives = int(raw["attributes"]["ApproximateReceiveCount"]) - 1  # it is delivered with that count
         groups: dict[Any, deque[Tracked]] = {}
         for number, entry in enumerate(self.tracked):
             groups.setdefault(number if entry.group is None else entry.group, deque()).append(entry)
@@ -168,7 +171,7 @@ class _QueueRun:
         limit = self._queue.max_receive_count
         if self._engine.now > self._queue.retention:
             entry.give_up()
-        elif limit is not None and entry.receives >= limit:
+        elif limit is not None and entry.receives >= limit and entry.runs:  # a raw record is a delivery to come
             entry.fate = "dead_lettered"
         else:
             entry.receives += 1
@@ -179,6 +182,5 @@ class _QueueRun:
 def _event(batch: list[Tracked]) -> dict[str, Any]:
     records = [json.loads(entry.text) for entry in batch]
     for entry, raw in zip(batch, records, strict=True):
-        earlier = int(raw["attributes"]["ApproximateReceiveCount"]) - 1
-        raw["attributes"]["ApproximateReceiveCount"] = str(earlier + entry.receives)
+        raw["attributes"]["ApproximateReceiveCount"] = str(entry.receives)
     return {"Records": records}

@@ -84,6 +84,21 @@ def test_a_receive_count_beyond_the_limit_dead_letters():
         delivery.assert_nothing_lost()
 
 
+@pytest.mark.parametrize(("received", "seen"), [(2, [2, 3]), (3, [3]), (5, [5])])
+def test_earlier_receipts_count_towards_the_limit(received, seen):
+    """A raw record is dead-lettered when its next receipt would exceed the limit, and is delivered before."""
+    counts = []
+
+    @batch_handler(max_receive_count=3)
+    def handler(record):
+        counts.append(record.receive_count)
+        raise ValueError
+
+    delivery = SimulatedQueue(sqs_event(["a"], receive_counts=received), max_receive_count=3).run(handler)
+    assert counts == seen
+    delivery.assert_dead_lettered([name(0)])
+
+
 def test_a_fifo_group_waits_for_what_is_in_flight():
     """A group's later messages are not delivered before its failed one is visible again."""
     handler = failing("a")
