@@ -8,10 +8,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
-from partialbatch.testing.checks import bound, listed, seconds, whole
+from partialbatch.testing.checks import bound, seconds, whole
 from partialbatch.testing.engine import PAYLOAD_LIMIT, Engine, Tracked
 from partialbatch.testing.events import BATCH_LIMIT, FIFO_LIMIT, queue_arn, sqs_records
-from partialbatch.testing.shapes import records_of
+from partialbatch.testing.shapes import given_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -96,10 +96,8 @@ class SimulatedQueue:
 
 
 def _raw_records(messages: Any, groups: Any, *, fifo: bool) -> list[Any]:
-    given = (
-        records_of(messages) if isinstance(messages, dict) and "Records" in messages else listed("messages", messages)
-    )
-    if not all(isinstance(entry, dict) and "messageId" in entry for entry in given):
+    given, are_raw = given_records("messages", messages, ("sqs",))
+    if not are_raw:
         return sqs_records(given, queue_arn("orders", fifo=fifo), groups=groups)
     if fifo and not all(raw["eventSourceARN"].endswith(".fifo") for raw in given):
         raise ConfigurationError("fifo=True: these records are of a standard queue, as their eventSourceARN says")

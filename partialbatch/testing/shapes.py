@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from partialbatch.errors import EventError
+from partialbatch.errors import ConfigurationError, EventError
+from partialbatch.testing.checks import listed
 
-__all__ = ["group_of", "identifier_of", "records_of", "sequence_number", "source_of"]
+__all__ = ["given_records", "group_of", "identifier_of", "records_of", "sequence_number", "source_of"]
 
 _SOURCES = {
     "aws:sqs": "sqs",
@@ -29,7 +30,7 @@ def source_of(event: Any) -> str:
     if isinstance(head, dict):
         # The last event of a tumbling window may carry no record, but an ARN.
         service = ":".join(str(head.get("eventSourceARN")).split(":")[1:3])
-        source = _SOURCES.get(head.get("eventSource") or service)
+        source = _SOURCES.get(str(head.get("eventSource") or service))  # a body may hold anything there
         if source:
             return source
     raise EventError("no event of SQS, Kinesis, DynamoDB Streams or Kafka: it names no eventSource such as 'aws:sqs'")
@@ -72,3 +73,39 @@ def group_of(source: str, raw: Any) -> str | None:
     if source == "dynamodb":
         return json.dumps(raw["dynamodb"]["Keys"], sort_keys=True)
     return f"{raw['topic']}-{raw['partition']}"
+
+
+def given_records(option: str, given: Any, takes: tuple[str, ...]) -> tuple[list[Any], bool]:
+    """Return what a simulator was given, and whether it is raw records; else it is bodies.
+
+    Args:
+        option: The name of the argument.
+        given: Bodies, raw records or an event.
+        takes: The sources whose records the simulator delivers.
+
+    Raises:
+        ConfigurationError: The raw records are of another source, or of a kind that is not simulated.
+    """
+    is_event = isinstance(given, dict) and "Records" in given
+    entries = records_of(given) if is_event else listed(option, given)
+    found = {_source_or_none(entry) for entry in entries}
+    if not found or (None in found and not is_event):
+        return entries, False
+    if found - set(takes):
+        raise ConfigurationError(f"{option} takes records of {' or '.join(takes)}, and these are of {_told(found)}")
+    if any("partitionKey" in entry for entry in entries):
+        raise ConfigurationError(f"{option} takes records as Lambda delivers them, and these are of EventBridge Pipes")
+    if is_event and "window" in given:
+        raise ConfigurationError(f"{option}: tumbling windows are not simulated; give the event to the handler")
+    return entries, True
+
+
+def _source_or_none(entry: Any) -> str | None:
+    try:
+        return source_of([entry])
+    except EventError:
+        return None
+
+
+def _told(sources: set[str | None]) -> str:
+    return " and ".join(sorted(source or "no known source" for source in sources))

@@ -7,12 +7,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
-from partialbatch.testing.checks import bound, listed, seconds, whole
+from partialbatch.testing.checks import bound, seconds, whole
 from partialbatch.testing.engine import Engine, Tracked
 from partialbatch.testing.events import BATCH_LIMIT, dynamodb_records, partition_keys_of
 from partialbatch.testing.lanes import Lane, Retrying, drain
 from partialbatch.testing.records import ACCOUNT, REGION, kinesis_record
-from partialbatch.testing.shapes import records_of, source_of
+from partialbatch.testing.shapes import given_records, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -137,8 +137,12 @@ def _scaled(place: int, shards: int) -> int:
 
 
 def _raw_records(records: Any, source: str, partition_keys: Any, keys: Any, shards: int) -> list[Any]:
-    given = records_of(records) if isinstance(records, dict) and "Records" in records else listed("records", records)
-    if given and all(isinstance(entry, dict) and "eventID" in entry for entry in given):
+    if source not in ("kinesis", "dynamodb"):
+        raise ConfigurationError.bad_value("source", source, "'kinesis' or 'dynamodb'")
+    given, are_raw = given_records("records", records, ("kinesis", "dynamodb"))
+    if are_raw:
+        if partition_keys is not None:
+            raise ConfigurationError("partition_keys is for data: raw records have their partitionKey already")
         return given
     if source == "kinesis":
         arn = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/orders"
@@ -147,6 +151,4 @@ def _raw_records(records: Any, source: str, partition_keys: Any, keys: Any, shar
             kinesis_record(number, data, arn=arn, key=key, shard=_scaled(_hash(key), shards))
             for number, (data, key) in enumerate(own)
         ]
-    if source != "dynamodb":
-        raise ConfigurationError.bad_value("source", source, "'kinesis' or 'dynamodb'")
     return dynamodb_records(given, keys=keys)

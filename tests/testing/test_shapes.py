@@ -1,0 +1,61 @@
+"""What the simulators take for records, and what for bodies."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from partialbatch.errors import ConfigurationError
+from partialbatch.testing import (
+    SimulatedQueue,
+    SimulatedStream,
+    dynamodb_event,
+    kinesis_event,
+    pipes_event,
+    simulate,
+    sqs_event,
+)
+
+
+def nothing(event, context):
+    """Succeed with all records."""
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "words"),
+    [
+        ("sqs", kinesis_event(["a"]), "messages takes records of sqs, and these are of kinesis"),
+        ("sqs", dynamodb_event([{"id": 1}])["Records"], "these are of dynamodb"),
+        ("sqs", {"Records": [{"eventSource": "aws:s3"}]}, "these are of no known source"),
+        ("kinesis", sqs_event(["a"]), "records takes records of kinesis or dynamodb, and these are of sqs"),
+        ("kinesis", pipes_event(kinesis_event(["a"])), "these are of EventBridge Pipes"),
+        ("kinesis", kinesis_event(["a"], window={}), "tumbling windows are not simulated"),
+    ],
+)
+def test_records_of_another_kind_are_refused(source, given, words):
+    """Records that the simulator does not deliver are no bodies either: that would be no test of anything."""
+    with pytest.raises(ConfigurationError, match=words):
+        simulate(nothing, given, source)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [({"partition_keys": "k"}, "partition_keys is for data"), ({"source": "sqs"}, "source='sqs'")]
+)
+def test_arguments_without_effect_are_refused(options, words):
+    """What raw records leave without effect is refused."""
+    with pytest.raises(ConfigurationError, match=words):
+        SimulatedStream(kinesis_event(["a"]), **options)
+
+
+@pytest.mark.parametrize("body", [{"messageId": "x"}, {"eventID": "x"}, {"eventSource": {"a": 1}}, ["aws:sqs"]])
+def test_bodies_may_look_like_records(body):
+    """What names no source that is known here is a body, whatever else it holds."""
+    delivery = simulate(nothing, [body], "sqs")
+    assert json.loads(delivery.records[0].raw["body"]) == body
+    assert simulate(nothing, [body], "kinesis").fates == {"deleted": 1}
+
+
+def test_no_bodies_have_no_groups():
+    """An empty list of bodies takes an empty list of groups."""
+    assert SimulatedQueue([], fifo=True, groups=[]).run(nothing).records == ()
