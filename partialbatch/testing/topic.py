@@ -36,7 +36,7 @@ class SimulatedTopic:
         retention: Seconds after which a record leaves the topic.
         on_failure_destination: Whether given-up records that ran count as dead-lettered.
         report_batch_item_failures: Whether the event source mapping has that setting.
-        self_managed: Whether the cluster is one's own, not one of Amazon MSK.
+        self_managed: Whether the cluster is one's own, not one of Amazon MSK; an event tells it itself.
         max_invocations: The bound of a run; without, 1,000 and 10 more a record.
     """
 
@@ -64,8 +64,7 @@ class SimulatedTopic:
         self.retention = seconds("retention", retention, 60, 10**9)
         self.on_failure_destination = on_failure_destination
         self.report_batch_item_failures = report_batch_item_failures
-        self._head = kafka_head(self_managed=self_managed)
-        self._partitions = _raw_partitions(records)
+        self._head, self._partitions = _raw_partitions(records, kafka_head(self_managed=self_managed))
         self.max_invocations = bound(max_invocations, sum(map(len, self._partitions.values())))
 
     def run(
@@ -123,7 +122,9 @@ def _resumed(verdict: Verdict, batch: list[Tracked]) -> list[int]:
     return [position for position, entry in enumerate(batch) if position >= lowest.get(entry.group, len(batch))]
 
 
-def _raw_partitions(records: Any) -> dict[str, list[Any]]:
+def _raw_partitions(records: Any, head: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Return what stands beside the records, and these by topic-partition."""
     if isinstance(records, dict) and isinstance(records.get("records"), dict):
-        return dict(records["records"])
-    return kafka_partitions(records)
+        own = {name: records[name] for name in records if name != "records"}
+        return own or head, dict(records["records"])
+    return head, kafka_partitions(records)

@@ -111,10 +111,11 @@ def test_retention_gives_up_what_is_too_old():
 
 
 def test_events_are_delivered_as_they_are():
-    """An event of one's own keeps its offsets."""
-    event = kafka_event({"t-0": ["a"], "t-1": ["b"]}, start=9)
-    delivery = SimulatedTopic(event).run(lambda event, context: None)
-    assert delivery.invocations[0].event == event
+    """An event of one's own keeps its offsets, and its cluster."""
+    for self_managed in (False, True):
+        event = kafka_event({"t-0": ["a"], "t-1": ["b"]}, start=9, self_managed=self_managed)
+        delivery = SimulatedTopic(event).run(lambda event, context: None)
+        assert delivery.invocations[0].event == event
 
 
 def test_the_cluster_may_be_ones_own():
