@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
@@ -10,6 +11,7 @@ from partialbatch.testing.records import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
 
 __all__ = ["Clock", "LambdaContext"]
 
@@ -36,7 +38,7 @@ class LambdaContext:
     """What a handler gets as its second argument.
 
     Args:
-        timeout: The function's timeout, in seconds: from 1 to 900 in Lambda, here any above 0.
+        timeout: The function's timeout, in seconds: from 1 to 900 in Lambda, here from 0.001.
         clock: Gives the time in seconds, ``time.monotonic`` say; without, a `Clock`
             of its own, which is then ``context.clock``.
         function_name: The function's name.
@@ -50,7 +52,7 @@ class LambdaContext:
     ) -> None:
         if clock is not None and not callable(clock):
             raise ConfigurationError.bad_value("clock", clock, "a callable that gives seconds, such as Clock()")
-        self.timeout = _seconds("timeout", timeout, 0, _LONGEST)
+        self.timeout = _seconds("timeout", timeout, 0.001, _LONGEST)
         self.clock: Any = Clock() if clock is None else clock
         self.function_name = function_name
         self.function_version = "$LATEST"
@@ -68,6 +70,8 @@ class LambdaContext:
         """Return the milliseconds left until Lambda ends the invocation."""
         return max(0, round(1000 * (self._deadline - float(self.clock()))))
 
-    def anew(self) -> LambdaContext:
+    def anew(self) -> Self:
         """Return a context with the same settings, for an invocation that starts now."""
-        return LambdaContext(self.timeout, self.clock, self.function_name)
+        again = copy(self)  # what a test has set on it, or made of it, included
+        again._deadline = self.clock() + self.timeout  # noqa: SLF001 - its own class
+        return again

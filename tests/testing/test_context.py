@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from partialbatch.errors import ConfigurationError
-from partialbatch.testing import Clock, LambdaContext
+from partialbatch.testing import Clock, LambdaContext, SimulatedQueue
 
 
 def test_time_passes_when_the_clock_is_moved():
@@ -42,11 +42,25 @@ def test_a_context_starts_anew():
     assert again.invoked_function_arn == "arn:aws:lambda:eu-west-1:123456789012:function:orders"
 
 
+def test_what_was_made_of_a_context_stays():
+    """A subclass, and what a test has set, are the same for each invocation."""
+
+    class Own(LambdaContext):
+        pass
+
+    context = Own(timeout=2)
+    context.memory_limit_in_mb = "512"
+    seen = []
+    SimulatedQueue(["a"]).run(lambda event, own: seen.append((type(own), own.memory_limit_in_mb)), context)
+    assert seen == [(Own, "512")]
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (lambda: LambdaContext(timeout=901), "timeout=901"),
         (lambda: LambdaContext(timeout=-1), "timeout=-1"),
+        (lambda: LambdaContext(timeout=0), "timeout=0"),
         (lambda: LambdaContext(timeout=True), "timeout=True"),
         (lambda: LambdaContext(timeout="3"), "timeout='3'"),
         (lambda: LambdaContext(clock=3), "clock=3"),
