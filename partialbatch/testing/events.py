@@ -78,7 +78,11 @@ def sqs_records(  # noqa: PLR0913 - those of `sqs_event`
     """Return the raw records of a queue, as many as there are bodies."""
     own = "group" if groups is None and arn.endswith(".fifo") else groups
     names = each("groups", own, len(bodies))
-    counts = each("receive_counts", receive_counts, len(bodies))
+    if arn.endswith(".fifo") and None in names:
+        raise ConfigurationError.bad_value("groups", groups, "a group a message: on a FIFO queue each has one")
+    counts = [
+        whole("receive_counts", count, 1, 1_000_000) for count in each("receive_counts", receive_counts, len(bodies))
+    ]
     return [
         sqs_record(number, body, arn=arn, group=group, receives=count, attributes=attributes)
         for number, (body, group, count) in enumerate(zip(bodies, names, counts, strict=True), start)
@@ -127,7 +131,7 @@ def kinesis_event(  # noqa: PLR0913 - one argument a setting
 def partition_keys_of(keys: str | Sequence[str] | None, count: int, start: int = 0) -> list[str]:
     """Return one partition key a record; without any each record has its own."""
     own = [f"key-{number}" for number in range(start, start + count)]
-    return own if keys is None else each("partition_keys", keys, count)
+    return own if keys is None else [str(key) for key in each("partition_keys", keys, count)]
 
 
 def dynamodb_event(  # noqa: PLR0913 - one argument a setting
@@ -242,11 +246,17 @@ def kafka_partitions(
         raise ConfigurationError("records takes a dict, such as {'orders-0': ['a', 'b']}")
     return {
         name: [
-            kafka_record(*_topic_partition(name), offset, value, headers)
+            kafka_record(*_topic_partition(name), offset, _message(value), headers)
             for offset, value in enumerate(listed(f"records[{name!r}]", values), start)
         ]
         for name, values in records.items()
     }
+
+
+def _message(value: Any) -> Any:
+    if isinstance(value, tuple) and len(value) != 2:  # noqa: PLR2004 - key and value
+        raise ConfigurationError(f"records takes values, or tuples of key and value, not of {len(value)} entries")
+    return value
 
 
 def kafka_head(*, self_managed: bool) -> dict[str, Any]:

@@ -35,6 +35,7 @@ EPOCH = 1_767_225_600.0
 _KINESIS_SEQUENCE = 49_590_338_271_490_256_608_559_692_538_361_571_095_921_575_989_136_588_898
 _DYNAMODB_SEQUENCE = 4_421_584_500_000_000_017_450_439_091
 _FIFO_SEQUENCE = 18_849_496_460_467_696_128
+_DYNAMODB_DIGITS = 38  # boto3 refuses to read more
 
 
 def text_of(value: Any) -> str:
@@ -62,7 +63,7 @@ def sqs_record(  # noqa: PLR0913 - one argument a field
         "ApproximateFirstReceiveTimestamp": str(sent + 50),
     }
     if group is not None:
-        system["MessageGroupId"] = group
+        system["MessageGroupId"] = str(group)
     if arn.endswith(".fifo"):
         system["SequenceNumber"] = str(_FIFO_SEQUENCE + 256 * number)
         # What SQS makes of it under content-based deduplication.
@@ -134,7 +135,8 @@ def attribute_value(value: Any) -> dict[str, Any]:
 
 def _number(value: Any) -> str:
     number = Decimal(str(value))
-    if not number.is_finite():
+    digits = "".join(map(str, number.as_tuple().digits)).strip("0")
+    if not number.is_finite() or len(digits) > _DYNAMODB_DIGITS:
         raise ConfigurationError(f"DynamoDB has no number for {value}")
     return str(number)
 

@@ -10,7 +10,14 @@ from decimal import Decimal
 import pytest
 
 from partialbatch.errors import ConfigurationError
-from partialbatch.testing import dynamodb_event, kafka_event, kinesis_event, pipes_event, sqs_event
+from partialbatch.testing import (
+    SimulatedStream,
+    dynamodb_event,
+    kafka_event,
+    kinesis_event,
+    pipes_event,
+    sqs_event,
+)
 from partialbatch.testing.shapes import group_of, identifier_of, records_of
 
 
@@ -67,6 +74,19 @@ def test_groups_and_receive_counts_are_one_each_or_one_for_all():
     records = sqs_event(["a", "b"], fifo=True, groups="x", receive_counts=3)["Records"]
     assert [group_of("sqs", raw) for raw in records] == ["x", "x"]
     assert {raw["attributes"]["ApproximateReceiveCount"] for raw in records} == {"3"}
+
+
+def test_groups_and_keys_are_texts():
+    """Numbers as group ids or partition keys become the texts that AWS would send."""
+    assert sqs_event(["a"], fifo=True, groups=[7])["Records"][0]["attributes"]["MessageGroupId"] == "7"
+    assert kinesis_event(["a"], partition_keys=[7])["Records"][0]["kinesis"]["partitionKey"] == "7"
+    assert SimulatedStream(["a"], partition_keys=[7]).run(lambda event, context: None).records[0].group == "7"
+
+
+def test_dynamodb_numbers_have_as_many_digits_as_there_are():
+    """38 significant digits are a number, however many zeros come after them."""
+    for number in (10**38 - 1, 10**60):
+        assert dynamodb_event([{"id": number}])["Records"][0]["dynamodb"]["Keys"] == {"id": {"N": str(number)}}
 
 
 def test_message_attributes_carry_type_and_md5():
@@ -221,6 +241,9 @@ def test_pipes_hands_over_a_bare_list():
         (lambda: sqs_event(["a"] * 10_001), "from 0 to 10,000"),
         (lambda: sqs_event(["a"], groups=["x", "y"]), "groups has 2 entries for 1 records"),
         (lambda: sqs_event(["a"], receive_counts={"a": 1}), "receive_counts takes a list"),
+        (lambda: sqs_event(["a"], receive_counts=0), "receive_counts=0"),
+        (lambda: sqs_event(["a"], receive_counts=["1"]), "receive_counts='1'"),
+        (lambda: sqs_event(["a", "b"], fifo=True, groups=["x", None]), "on a FIFO queue each has one"),
         (lambda: kinesis_event(["a"] * 10_001), "from 0 to 10,000"),
         (lambda: kinesis_event(["a"], partition_keys=[]), "partition_keys has 0 entries"),
         (lambda: dynamodb_event([{"n": 1}]), "item 0 has no attribute 'id'"),
@@ -232,10 +255,12 @@ def test_pipes_hands_over_a_bare_list():
         (lambda: dynamodb_event([{"id": 1, "s": {1, "a"}}]), "a DynamoDB set holds"),
         (lambda: dynamodb_event([{"id": 1, "s": {(1,)}}]), "a DynamoDB set holds"),
         (lambda: dynamodb_event([{"id": float("nan")}]), "no number for nan"),
+        (lambda: dynamodb_event([{"id": 10**38 + 1}]), "no number for 1000"),
         (lambda: dynamodb_event([{"id": 1}] * 10_001), "from 0 to 10,000"),
         (lambda: kafka_event(["a"]), "records takes a dict"),
         (lambda: kafka_event({"orders": ["a"]}), "'<topic>-<number>'"),
         (lambda: kafka_event({"orders-0": "a"}), "takes a list"),
+        (lambda: kafka_event({"orders-0": [("k", "v", "w")]}), "not of 3 entries"),
         (lambda: kafka_event({"o-0": ["a"] * 5001, "o-1": ["a"] * 5000}), "from 0 to 10,000"),
     ],
 )
