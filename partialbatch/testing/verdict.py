@@ -193,7 +193,7 @@ def _named(response: Any, unread: str) -> list[Any]:
     if unread:
         count = f", the {len(failures)} that it reports included" if failures and isinstance(failures, list) else ""
         raise _Unread(unread + count)
-    if not response:
+    if response in (None, "", [], {}):  # by equality, so neither 0 nor false
         raise _Unread("the response is empty")
     if not isinstance(response, dict):
         raise _InvocationFailed(f"the response is a JSON {type(response).__name__}, not an object (undocumented)")

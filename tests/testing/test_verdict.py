@@ -78,6 +78,8 @@ def test_a_misspelt_outer_key_is_named():
         ("nothing", "a JSON str"),
         (["1"], "a JSON list"),
         (7, "a JSON int"),
+        (0, "a JSON int"),
+        (False, "a JSON bool"),
         ({1, 2}, "Runtime.MarshalError"),
         ({"batchItemFailures": [], "at": float("nan")}, "NaN is no JSON"),
         ({"at": Decimal("Infinity")}, "Infinity is no JSON"),
