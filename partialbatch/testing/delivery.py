@@ -169,9 +169,10 @@ class Delivery:
     def assert_dead_lettered(self, identifiers: Iterable[Any]) -> None:
         """Check that these records, and no other, ended in the dead-letter queue."""
         __tracebackhide__ = True
-        wanted = [identifiers] if isinstance(identifiers, str) else list(identifiers)
+        wanted = [identifiers] if isinstance(identifiers, str | dict) else list(identifiers)
         wrong = [story for story in self.records if (story.fate == "dead_lettered") != (story.identifier in wanted)]
-        unknown = [name for name in wanted if name not in [story.identifier for story in self.records]]
+        known = [story.identifier for story in self.records]
+        unknown = [name for name in wanted if name not in known]
         if unknown:
             raise AssertionError(f"no record of this delivery is named {unknown[0]!r}")
         if wrong:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.errors import ConfigurationError
 from partialbatch.testing.checks import checked_handler
 from partialbatch.testing.context import Clock, LambdaContext
 from partialbatch.testing.delivery import Delivery, Fate, Invocation, RecordStory, Run
@@ -81,6 +82,8 @@ class Engine:
     ) -> None:
         self._source, self._ordered, self._report, self._bound = source, ordered, report, bound
         self._handler = checked_handler(handler)
+        if succeeded is not None and not callable(succeeded):
+            raise ConfigurationError.bad_value("succeeded", succeeded, "a callable: raw record -> whether it succeeded")
         self._succeeded = succeeded
         self._context = LambdaContext(clock=Clock()) if context is None else context
         clock = getattr(self._context, "clock", None)

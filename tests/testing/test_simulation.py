@@ -47,6 +47,14 @@ def test_all_options_are_handed_on():
     assert delivery.seconds == pytest.approx(0.2)
 
 
+def test_what_tells_successes_must_be_callable():
+    """A list of what succeeded is refused before anything is delivered."""
+    calls = []
+    with pytest.raises(ConfigurationError, match="succeeded="):
+        simulate(lambda *given: calls.append(given), ["a"], succeeded=["a"])
+    assert not calls
+
+
 def test_an_unknown_source_is_refused():
     """A source that is not simulated is refused by name."""
     with pytest.raises(ConfigurationError, match="source='sns'"):
