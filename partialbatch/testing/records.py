@@ -86,15 +86,23 @@ def sqs_record(  # noqa: PLR0913 - one argument a field
 
 def _message_attribute(value: Any) -> dict[str, Any]:
     lists: dict[str, Any] = {"stringListValues": [], "binaryListValues": []}
-    if isinstance(value, bytes):
-        return {"binaryValue": _base64(value), **lists, "dataType": "Binary"}
-    return {"stringValue": str(value), **lists, "dataType": "String" if isinstance(value, str) else "Number"}
+    kind = _kind(value)
+    if kind == "Binary":
+        return {"binaryValue": _base64(value), **lists, "dataType": kind}
+    return {"stringValue": str(value), **lists, "dataType": kind}
+
+
+def _kind(value: Any) -> str:
+    for types, kind in ((bytes, "Binary"), (str, "String"), ((int, float, Decimal), "Number")):
+        if isinstance(value, types) and not isinstance(value, bool):
+            return kind
+    raise ConfigurationError.bad_value("message_attributes", value, "texts, numbers and bytes")
 
 
 def _digestible(name: str, value: Any) -> bytes:
     """Encode an attribute for its MD5: SQS developer guide, sqs-message-metadata."""
-    binary = isinstance(value, bytes)
-    kind = "Binary" if binary else "String" if isinstance(value, str) else "Number"
+    kind = _kind(value)
+    binary = kind == "Binary"
     parts = [name.encode(), kind.encode(), value if binary else str(value).encode()]
     first, second, third = (len(part).to_bytes(4, "big") + part for part in parts)
     return first + second + (b"\x02" if binary else b"\x01") + third

@@ -242,6 +242,8 @@ def test_pipes_hands_over_a_bare_list():
         (lambda: sqs_event(["a"], groups=["x", "y"]), "groups has 2 entries for 1 records"),
         (lambda: sqs_event(["a"], receive_counts={"a": 1}), "receive_counts takes a list"),
         (lambda: sqs_event(["a"], receive_counts=0), "receive_counts=0"),
+        (lambda: sqs_event(["a"], message_attributes={"urgent": True}), "message_attributes=True"),
+        (lambda: sqs_event(["a"], message_attributes={"trace": None}), "message_attributes=None"),
         (lambda: sqs_event(["a"], receive_counts=["1"]), "receive_counts='1'"),
         (lambda: sqs_event(["a", "b"], fifo=True, groups=["x", None]), "on a FIFO queue each has one"),
         (lambda: kinesis_event(["a"] * 10_001), "from 0 to 10,000"),
