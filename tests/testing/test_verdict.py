@@ -30,6 +30,11 @@ def kafka(*offsets, source="aws:kafka"):
     return {"eventSource": source, "records": {"orders-3": records}}
 
 
+class Mute(Exception):
+    def __str__(self):
+        raise ZeroDivisionError
+
+
 EVENTS = {"sqs": sqs("1", "2", "3"), "kinesis": kinesis("1", "2", "3"), "dynamodb": dynamodb("1", "2", "3")}
 EVENTS_AND_KAFKA = {**EVENTS, "kafka": kafka(1, 2, 3)}
 
@@ -100,6 +105,7 @@ def test_a_malformed_answer_is_full_failure(source, response, words):
     [
         (Outcome.raised(ValueError("bad")), "ValueError: bad"),
         (Outcome.raised(SystemExit(1)), "Runtime.ExitError"),
+        (Outcome.raised(Mute()), "Mute: <Mute whose str raises>"),
         (Outcome.timed_out(3), "Task timed out after 3.00 seconds"),
         (Outcome("{"), "no valid JSON"),
         (Outcome(error="Handled"), "Handled"),
