@@ -264,6 +264,22 @@ def test_identifiers_are_taken_before_the_users_code_runs():
     assert reported(caught.value.response) == ["m0", "m1"]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_record_that_leaves_the_event_is_no_success(fails):
+    """Code that takes records off the event's own list while it runs takes none away from the batch."""
+    event, ran = sqs(3), []
+
+    def body(record):
+        event["Records"].clear()
+        ran.append(record.identifier)
+        if fails:
+            raise ValueError
+
+    handler = batch_handler(body, raise_on_full_failure=False)
+    assert reported(handler(event)) == (["m0", "m1", "m2"] if fails else [])
+    assert ran == ["m0", "m1", "m2"]
+
+
 @pytest.mark.parametrize("missing", [None, "", 5])
 def test_a_failed_record_without_identifier_raises(missing):
     """What cannot be named cannot be reported: the batch comes back. A record that succeeds needs no name."""
@@ -324,6 +340,19 @@ class Queue:
 
     def policy(self, records):
         return ErrorPolicy.CONTINUE
+
+
+def test_a_source_of_ones_own_may_give_any_iterable():
+    """Records that come from a generator all run: it is not used up by asking for their identifiers."""
+
+    class Stream(Queue):
+        def records(self, event):
+            yield from event["messages"]
+
+    ran = []
+    handler = batch_handler(lambda record: ran.append(number(record)), source=Stream())
+    assert handler({"messages": [{"id": "q0", "data": "0"}, {"id": "q1", "data": "1"}]}) == {"batchItemFailures": []}
+    assert ran == [0, 1]
 
 
 @pytest.mark.parametrize("full", [True, False])

@@ -52,7 +52,7 @@ class Catalogue:
         if self._custom is not None:
             if not self._custom.matches(event):
                 raise EventError.other_source(self._wanted, shape(event))
-            records = self._custom.records(event)
+            records = list(self._custom.records(event))  # an iterator would be used up before the first record runs
             return (self._custom, records) if records else (None, [])
         origin = origin_of(event)
         source = self._by_origin.get(origin)
@@ -62,7 +62,7 @@ class Catalogue:
             raise EventError.unrecognized(event)
         if self._wanted not in ("auto", source.name):
             raise EventError.other_source(self._wanted, source.name)
-        records = source.records(event)
+        records = list(source.records(event))  # a copy: what leaves the event while the batch runs is no success
         if not records:
             return None, []
         if origin is not None and origin[0] == PARTITIONS:
