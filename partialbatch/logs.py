@@ -11,6 +11,7 @@ Records given back: ``batch_source``, ``batch_left_over``.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import clip, counted, safe_repr
@@ -28,6 +29,14 @@ TRACEBACKS_SHOWN = 10
 TEXT_SHOWN = 1024
 
 
+def _write(
+    level: int, text: str, *arguments: Any, exc_info: Any = None, extra: Mapping[str, Any] | None = None
+) -> None:
+    """Write a line; a filter or a handler that raises must cost no record its result."""
+    with suppress(Exception):
+        logger.log(level, text, *arguments, exc_info=exc_info, extra=extra, stacklevel=2)
+
+
 def tells_of_success() -> bool:
     """Tell whether a batch without failures is worth a line."""
     return logger.isEnabledFor(logging.INFO)
@@ -41,7 +50,8 @@ def record_failed(run: Any, index: int, error: BaseException, how: str = "failed
     count = receive_count(run.records[index])
     kind = type(error).__name__
     shown = presentable(error)
-    logger.warning(
+    _write(
+        logging.WARNING,
         "%s record %s %s: %s%s",
         run.source,
         identifier if isinstance(identifier, str) else safe_repr(identifier),
@@ -67,7 +77,7 @@ def batch_ended(source: str, errors: Sequence[BaseException], counts: Mapping[St
     more = ""
     if untold:
         more = f"; {len(untold)} failures without a traceback above: {counted(untold)}"
-    logger.log(
+    _write(
         level,
         "%s batch of %d: %s in %.3f s%s",
         source,
@@ -89,7 +99,7 @@ def batch_ended(source: str, errors: Sequence[BaseException], counts: Mapping[St
 
 def empty_batch() -> None:
     """Warn of a batch without records."""
-    logger.warning("the event holds no records; nothing was done")
+    _write(logging.WARNING, "the event holds no records; nothing was done")
 
 
 _told: set[str] = set()
@@ -99,19 +109,20 @@ def once(topic: str, text: str) -> None:
     """Warn of something once a process."""
     if topic not in _told:
         _told.add(topic)
-        logger.warning(text)
+        _write(logging.WARNING, text)
 
 
 def hook_failed(moment: str, error: BaseException) -> None:
     """Warn of a hook that raised; nothing else comes of it."""
     shown = presentable(error)
-    logger.warning("a hook raised in %s", moment, exc_info=(type(shown), shown, shown.__traceback__))
+    _write(logging.WARNING, "a hook raised in %s", moment, exc_info=(type(shown), shown, shown.__traceback__))
 
 
 def dead_letter_refused(run: Any, index: int, error: BaseException) -> None:
     """Warn that a record with a permanent error comes back all the same."""
     identifier, shown = run.identifiers[index], presentable(error)
-    logger.warning(
+    _write(
+        logging.WARNING,
         "the dead letter of %s record %s was not accepted: the record fails",
         run.source,
         identifier if isinstance(identifier, str) else safe_repr(identifier),
@@ -126,18 +137,21 @@ def visibility_unchanged(reasons: Mapping[str, int]) -> None:
         reasons: How many messages, by the reason.
     """
     why = "; ".join(f"{count} of them: {clip(reason, TEXT_SHOWN)}" for reason, count in reasons.items())
-    logger.warning("the visibility timeout of %d messages could not be changed (%s)", sum(reasons.values()), why)
+    _write(
+        logging.WARNING, "the visibility timeout of %d messages could not be changed (%s)", sum(reasons.values()), why
+    )
 
 
 def ledger_unavailable(what: str, error: BaseException) -> None:
     """Warn that a batch runs as without its resume ledger."""
     kind = type(error).__name__
-    logger.warning("the resume ledger could not be %s (%s): records may run again", what, kind)
+    _write(logging.WARNING, "the resume ledger could not be %s (%s): records may run again", what, kind)
 
 
 def records_left_over(source: str, count: int, why: str) -> None:
     """Warn that records were given back without having been started, or were cancelled."""
-    logger.warning(
+    _write(
+        logging.WARNING,
         "%s batch: %d records were given back because %s",
         source,
         count,

@@ -146,7 +146,7 @@ class Run:
             self.values[index] = None  # a bulk step may take a success back
         if isinstance(error, INTERRUPTS) and self.interrupt is None:
             self.interrupt = error
-        with suppress(Exception):  # a logging filter that raises must not cost other records their results
+        with suppress(Exception):  # an exception that raises when looked at must not cost other records their results
             logs.record_failed(self, index, error)
         if self.on_end is not None:
             self.on_end(index)
