@@ -8,6 +8,7 @@ import itertools
 import logging
 import threading
 import weakref
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -409,6 +410,28 @@ def test_a_window_keeps_the_state_before_the_first_failure():
         response = batch_handler(body, error_policy=policy)(window(["a"] * 5, state=0))
         assert response["state"] == 2
         assert reported(response) == ["2", "3", "4"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("kind", [dict, Counter])
+def test_a_failure_leaves_nothing_in_the_state(kind, asynchronous):
+    """What a record has changed in place before it failed is not in the response, or it would count twice."""
+    event = window(["a"] * 4, state={"n": 0, "seen": [], "last": {}})
+
+    def fold(record, state):
+        state["n"] += 1
+        state["seen"].append(number(record))
+        state["last"]["it"] = [number(record)]
+        if number(record) == 2:
+            raise ValueError
+        return kind(state)
+
+    async def afold(record, state):
+        return fold(record, state)
+
+    handler = batch_handler(afold if asynchronous else fold)
+    for _ in range(2):  # the event is as it was, too
+        assert handler(event)["state"] == {"n": 2, "seen": [0, 1], "last": {"it": [1]}}
 
 
 def test_a_handler_without_state_echoes_it():
