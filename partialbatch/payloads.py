@@ -46,7 +46,7 @@ def decoder(annotation: Any) -> Callable[[Any], Any]:
         ConfigurationError: Nothing can be made of the annotation, or pydantic is needed and missing.
     """
     wanted, optional = without_none(annotation)
-    convert, make_of_none = _plain_decoder(wanted), None
+    convert, make_of_none = _plain_decoder(wanted, optional), None
     if convert is None:
         convert, make_of_none = _validator(annotation)
 
@@ -123,7 +123,7 @@ def is_text(annotation: Any) -> bool:
     return without_none(annotation)[0] in (str, bytes)
 
 
-def _plain_decoder(annotation: Any) -> Callable[[Any], Any] | None:
+def _plain_decoder(annotation: Any, optional: bool) -> Callable[[Any], Any] | None:  # noqa: FBT001 - private
     """Return a decoder that needs no pydantic, None where the annotation does."""
     if annotation in (Any, object):
         return as_json
@@ -140,6 +140,8 @@ def _plain_decoder(annotation: Any) -> Callable[[Any], Any] | None:
         content = as_json(payload)
         if isinstance(content, kind):
             return content
+        if optional and content is None:  # JSON's null is None under a model too
+            return None
         raise PayloadError.kind("an object" if kind is dict else "an array", content)
 
     return parse

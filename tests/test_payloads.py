@@ -74,6 +74,16 @@ def test_any(annotation):
 
 
 @pytest.mark.usefixtures("no_pydantic")
+@pytest.mark.parametrize("annotation", [*OBJECTS, *ARRAYS])
+def test_null(annotation):
+    """JSON's null is None where the annotation accepts that, as it is under a model."""
+    decode = decoder(annotation | None)
+    assert decode("null") is None
+    with pytest.raises(PayloadError, match="JSON of type str; expected"):
+        decode('""')
+
+
+@pytest.mark.usefixtures("no_pydantic")
 @pytest.mark.parametrize("annotation", [str, bytes, dict, list, dict[str, Any], Sequence[Any], Any])
 def test_no_payload(annotation):
     """Where there is no payload, None comes if the annotation accepts it, else the error names the cure."""
