@@ -146,6 +146,11 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
         Raises:
             ConfigurationError: An option, or the function, that cannot work.
         """
+        if isinstance(function, _Callable):
+            raise ConfigurationError(
+                "batch_handler takes a record function, and got a handler that it made before: "
+                "give it the function itself, `handler.__wrapped__`"
+            )
         super().__init__(function, _lambda_handler)
         self._self_settings = resolve(**options)
         self._self_consumer = Consumer(self._self_settings)

@@ -324,6 +324,14 @@ def test_functions_that_cannot_work_are_refused_at_decoration(kind):
         batch_handler(functions[kind])
 
 
+@pytest.mark.parametrize("handler", [batch_handler(lambda record: None), Orders("o").method])
+def test_a_handler_is_no_record_function(handler):
+    """Other options for a handler need its function anew, and the error says where that is."""
+    with pytest.raises(ConfigurationError, match=r"a handler that it made before.*`handler\.__wrapped__`"):
+        batch_handler(handler, max_concurrency=2)
+    assert batch_handler(handler.__wrapped__, max_concurrency=2)(sqs(1)) == {"batchItemFailures": []}
+
+
 def test_a_method_is_checked_when_its_class_is_made():
     """A method that cannot work is refused with its class, not at the first call."""
     with pytest.raises((ConfigurationError, RuntimeError)) as caught:
