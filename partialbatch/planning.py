@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.errors import ConfigurationError
 from partialbatch.results import SKIPPED
 from partialbatch.runners.deadline import Deadline
 from partialbatch.runners.run import INTERRUPTS, Run
@@ -63,7 +64,8 @@ class Planner:
             return STOP
         if self._policy is not DERIVE or invocation.source is None:
             return self._policy
-        return invocation.source.policy(invocation.records)
+        derived = invocation.source.policy(invocation.records)
+        return derived if derived is CONTINUE or derived is STOP else _member(derived)
 
     def deadline(self, context: Any) -> Deadline | None:
         """Return until when records may start."""
@@ -147,6 +149,18 @@ class Planner:
             return NO_GROUP if group is None else group  # a group like any other here
 
         return group_of
+
+
+def _member(policy: Any) -> ErrorPolicy:
+    """Return what an event source of the user's own means: all else asks which member it is, and text is none.
+
+    Raises:
+        ConfigurationError: It is no policy.
+    """
+    for member in (CONTINUE, STOP, SKIP_GROUP):
+        if policy == member:
+            return member
+    raise ConfigurationError.bad_value("EventSource.policy", policy, "'continue', 'stop' or 'skip_group'")
 
 
 def _spared(invocation: Invocation, policy: ErrorPolicy) -> set[int]:

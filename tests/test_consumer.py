@@ -356,6 +356,34 @@ def test_a_source_of_ones_own_may_give_any_iterable():
     assert ran == [0, 1]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("policy", "ran"), [("continue", [0, 1, 2]), ("stop", [0, 1]), ("skip_group", [0, 1])])
+def test_a_source_of_ones_own_may_name_its_policy(policy, ran, workers):
+    """The name of a policy is as good as the member, for one worker and for more; what is none is refused."""
+
+    class Stream(Queue):
+        partial_response = True
+
+        def policy(self, records):
+            return policy
+
+    event = {"messages": [{"id": f"q{index}", "data": str(index), "group": "g"} for index in range(3)]}
+    seen = []
+
+    def body(record):
+        seen.append(number(record))
+        if number(record) == 1:
+            raise ValueError
+
+    handler = batch_handler(body, source=Stream(), max_concurrency=workers)
+    assert reported(handler(event)) == [f"q{index}" for index in range(3) if index == 1 or index not in ran]
+    assert seen == ran
+    policy = "derive"
+    with pytest.raises(ConfigurationError, match=r"EventSource\.policy='derive'"):
+        handler(event)
+    assert seen == ran
+
+
 @pytest.mark.parametrize("full", [True, False])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_source_that_ignores_the_response_raises_on_any_failure(full, workers):
