@@ -108,12 +108,19 @@ def callable_or_none(option: str, value: Any) -> Any:
     raise ConfigurationError.bad_value(option, value, "a callable or None")
 
 
+def group_by(option: str, value: Any) -> Any:
+    """Check a plain callable, or None: a coroutine can be hashed too, and each is a group of its own."""
+    if value is None or (callable(value) and not _is_async(value)):
+        return value
+    raise ConfigurationError.bad_value(option, value, "a callable that is not async, or None")
+
+
 def envelope(option: str, value: Any) -> Any:
     """Check an envelope."""
-    if value is None or callable(value) or value in ENVELOPES:
+    if value is None or (callable(value) and not _is_async(value)) or value in ENVELOPES:
         return value
     raise ConfigurationError.bad_value(
-        option, value, "'sns', 'eventbridge', a callable from payload to payload, or None"
+        option, value, "'sns', 'eventbridge', a callable from payload to payload that is not async, or None"
     )
 
 

@@ -123,7 +123,7 @@ def resolve(  # noqa: PLR0913 - the options are the contract
         error_policy=_setting("error_policy", error_policy, "derive", str.lower, checks.policy),
         raise_on_full_failure=_setting("raise_on_full_failure", raise_on_full_failure, True, _word, checks.boolean),
         max_concurrency=_setting("max_concurrency", max_concurrency, 1, _number, checks.concurrency),
-        group_by=checks.callable_or_none("group_by", group_by),
+        group_by=checks.group_by("group_by", group_by),
         deadline_margin=_setting(
             "deadline_margin", deadline_margin, LATE_MARGIN if late else MARGIN, _number_or_off, checks.margin
         ),

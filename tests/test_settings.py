@@ -150,6 +150,10 @@ def test_bad_variables(environment, option, text, allowed):
     assert allowed in str(caught.value)
 
 
+async def _group(record):
+    """Stand for a function that nobody would await."""
+
+
 BAD_VALUES = [
     ("source", None, "an EventSource object"),
     ("source", "SQS", "'auto', 'sqs'"),
@@ -167,7 +171,8 @@ BAD_VALUES = [
     ("max_concurrency", True, "a whole number"),
     ("max_concurrency", 2.0, "a whole number"),
     ("max_concurrency", None, "a whole number"),
-    ("group_by", "key", "a callable or None"),
+    ("group_by", "key", "a callable that is not async, or None"),
+    ("group_by", _group, "a callable that is not async, or None"),
     ("deadline_margin", -0.1, "seconds"),
     ("deadline_margin", float("nan"), "seconds"),
     ("deadline_margin", 10**400, "seconds"),
@@ -179,6 +184,7 @@ BAD_VALUES = [
     ("envelope", "kinesis", "'sns', 'eventbridge', a callable"),
     ("envelope", 5, "'sns', 'eventbridge', a callable"),
     ("envelope", ["sns"], "'sns', 'eventbridge', a callable"),
+    ("envelope", _group, "a callable from payload to payload that is not async"),
     ("max_receive_count", 0, "from 1 to 1000"),
     ("max_receive_count", 1001, "from 1 to 1000"),
     ("max_receive_count", True, "from 1 to 1000"),
