@@ -187,7 +187,6 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
         return self._self_plans[bound]
 
     def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
-        """Handle a batch."""
         # Each look at an attribute goes through the proxy, a microsecond in all.
         target = self._self_unbound
         if surplus or target is None:

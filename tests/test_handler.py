@@ -324,6 +324,12 @@ def test_functions_that_cannot_work_are_refused_at_decoration(kind):
         batch_handler(functions[kind])
 
 
+def test_calling_a_handler_is_documented():
+    """The reference and ``help`` say what a call returns and raises."""
+    text = inspect.getdoc(BatchHandler.__call__)
+    assert all(heading in text for heading in ("Args:", "Returns:", "Raises:", "FullBatchFailure", "EventError"))
+
+
 @pytest.mark.parametrize("handler", [batch_handler(lambda record: None), Orders("o").method])
 def test_a_handler_is_no_record_function(handler):
     """Other options for a handler need its function anew, and the error says where that is."""
