@@ -131,7 +131,7 @@ class EventError(PartialBatchError, ValueError):
         """Say why a `state` parameter cannot be filled."""
         return cls(
             "the record function has a 'state' parameter, but the event is of no tumbling window; "
-            "set TumblingWindowInSeconds on the event source mapping, or remove the parameter"
+            "set TumblingWindowInSeconds on the event source mapping (Kinesis, DynamoDB Streams), or remove it"
         )
 
     @classmethod

@@ -90,6 +90,16 @@ def plan(function: Any, settings: Settings, namespace: Mapping[str, Any], *, bou
         universal=reading.universal,
         is_plain=not (awaits or takes_state),
     )
+    _check_options(name, made, settings)
+    return made
+
+
+def _check_options(name: str, made: Plan, settings: Settings) -> None:
+    """Refuse options that the function does not go with.
+
+    Raises:
+        ConfigurationError: One of them was given.
+    """
     if settings.record_timeout is not None and not made.awaits:
         raise ConfigurationError(
             f"record_timeout={settings.record_timeout:g} needs an async record function, and {name} is none: "
@@ -100,7 +110,11 @@ def plan(function: Any, settings: Settings, namespace: Mapping[str, Any], *, bou
             f"sink takes what {name} returns, and with a 'state' parameter that is the window's state: "
             "remove one of them, and deliver from window_end"
         )
-    return made
+    if made.takes_state and settings.source_name in ("sqs", "kafka"):
+        raise ConfigurationError(
+            f"{name} has a 'state' parameter, and source={settings.source_name!r} has no tumbling windows: "
+            "only kinesis and dynamodb have. Remove the parameter"
+        )
 
 
 def is_async(function: Any) -> bool:

@@ -45,6 +45,17 @@ def two_empty():
     return __import__("inspect").Parameter.empty
 
 
+@pytest.mark.parametrize("source", ["sqs", "kafka"])
+def test_state_needs_a_source_with_windows(source):
+    """Where the option names a source without tumbling windows, the decoration says so, not each batch."""
+
+    def function(order, state): ...
+
+    with pytest.raises(ConfigurationError, match=f"'state' parameter, and source='{source}' has no tumbling windows"):
+        _plan(function, source=source)
+    assert _plan(function, source="dynamodb").takes_state
+
+
 def test_state_by_position():
     """A state parameter is known by position too."""
 
