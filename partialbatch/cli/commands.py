@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 import click
 
 from partialbatch import __version__
+from partialbatch.cli.streams import make_safe
 
 __all__ = ["main"]
 
@@ -70,6 +72,10 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         found = _COMMANDS.get(cmd_name)
         return found.load(cmd_name) if found else None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        make_safe()
+        return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import threading
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from rich.console import Console
 from partialbatch.cli.batches import open_batch
 from partialbatch.cli.loading import Unusable, load_handler
 from partialbatch.cli.observing import Observer
+from partialbatch.cli.streams import output_aside
 from partialbatch.cli.telling import Invocation, show, tell
 from partialbatch.errors import listing
 from partialbatch.testing.context import LambdaContext
@@ -79,14 +80,15 @@ def invoke(  # noqa: PLR0913 - one argument an option
     extras = _context(context)
     if report is not None and not report.resolve().parent.is_dir():
         raise click.BadParameter(f"there is no folder {report.parent}", param_hint="--report")
-    ending = _Ending(sys.stdout, report, as_json=as_json)
-    with _output_aside(verbose=verbose):
+    with output_aside() as stdout, _logs(verbose=verbose):
+        ending = _Ending(stdout, report, as_json=as_json)
         loaded = load_handler(target)
         if loaded.note:
             click.echo(f"Note: {loaded.note}.", err=True)
         batches = [open_batch(name, text, loaded, report=not without_report) for name, text in texts]
         _run(loaded, batches, timeout, extras, ending)
-    sys.exit(ending.conclude(loaded.name))
+        code = ending.conclude(loaded.name)
+    sys.exit(code)
 
 
 def _read(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -113,7 +115,7 @@ def _context(given: str | None) -> dict[str, Any]:
         attributes = json.loads(given if given.lstrip().startswith("{") else Path(given).read_text("utf-8"))
     except OSError as error:
         raise _bad_context(f"{given} cannot be read: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _bad_context("it is no JSON") from None
     if not isinstance(attributes, dict):
         raise _bad_context("it is no JSON object")
@@ -130,8 +132,8 @@ def _bad_context(why: str) -> click.BadParameter:
 
 
 @contextmanager
-def _output_aside(*, verbose: bool) -> Iterator[None]:
-    """Keep standard output for the result; our own log lines, which the table repeats, for ``--verbose``."""
+def _logs(*, verbose: bool) -> Iterator[None]:
+    """Keep our own log lines, which the table repeats, for ``--verbose``."""
     logger = logging.getLogger("partialbatch")
     disabled = logger.disabled
     if verbose:
@@ -139,8 +141,7 @@ def _output_aside(*, verbose: bool) -> Iterator[None]:
     else:
         logger.disabled = True
     try:
-        with redirect_stdout(sys.stderr):
-            yield
+        yield
     finally:
         logger.disabled = disabled
 
@@ -154,6 +155,7 @@ class _Ending:
     as_json: bool
     done: list[Invocation] = field(default_factory=list)
     unrun: list[str] = field(default_factory=list)
+    folder: Path = field(default_factory=Path.cwd)  # a handler may change to another
 
     def conclude(self, handler: str) -> int:
         """Print and write the results; return the exit code."""
@@ -175,7 +177,8 @@ class _Ending:
         from partialbatch.cli.report import render  # noqa: PLC0415 - loads jinja2
 
         try:
-            path.write_text(render(handler, self.done), "utf-8")
+            # JSON may hold lone surrogates, UTF-8 may not.
+            (self.folder / path).write_text(render(handler, self.done), "utf-8", "backslashreplace")
         except OSError as error:
             click.echo(f"Error: --report {path}: {error.strerror}", err=True)
             return False

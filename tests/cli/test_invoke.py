@@ -493,6 +493,7 @@ def test_the_context(module, save, tmp_path):
         ("nowhere.json", "nowhere.json cannot be read: No such file"),
         ("{", "it is no JSON"),
         ("list.json", "it is no JSON object"),
+        ("deep.json", "it is no JSON"),
         ('{"functionName": "x"}', "the context has no 'functionName'; it has aws_request_id"),
         ('{"timeout": 3}', "--timeout sets the time that is left"),
         ('{"_deadline": 3}', "the context has no '_deadline'"),
@@ -501,6 +502,7 @@ def test_the_context(module, save, tmp_path):
 def test_a_context_that_is_none(module, save, given, why):
     """A context that cannot be used is a usage error that names what is wrong."""
     save("[]", "list.json")
+    save("[" * 100_000, "deep.json")
     done = run(f"{module(SHOWS_CONTEXT)}:handler", save(sqs_event(["a"])), "--context", given)
     assert (done.exit_code, done.stdout) == (2, "")
     assert why in done.stderr
@@ -618,6 +620,13 @@ def test_the_report_is_written(module, save, tmp_path):
     assert done.exit_code == 0
     assert done.stderr.endswith("Report: out.html\n")
     assert (tmp_path / "out.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_report_is_written_where_the_command_was_started(module, save, tmp_path, monkeypatch):
+    """A handler that changes the working directory does not take the report along."""
+    name = module("import os\ndef handler(event, context): os.chdir('/')")
+    assert run(f"{name}:handler", save(sqs_event(["0"])), "--report", "out.html").exit_code == 0
+    assert (tmp_path / "out.html").exists()
 
 
 def test_a_report_that_cannot_be_written(module, save, tmp_path):

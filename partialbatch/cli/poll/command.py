@@ -23,9 +23,11 @@ from partialbatch.cli.poll.services import connect, naming
 from partialbatch.cli.poll.sources import QueueSource, StreamSource, destination
 from partialbatch.cli.poll.view import JsonLines, Live, Plain, StandardError, View
 from partialbatch.cli.poller import QueueMapping, StreamMapping, dynamodb_shards, kinesis_shards
+from partialbatch.cli.streams import output_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TextIO
 
     from partialbatch.cli.poller.invoking import Handler
 
@@ -152,10 +154,10 @@ def poll(ctx: click.Context, /, target: str, **options: Any) -> None:
         format="%(levelname)s %(name)s %(message)s",
         stream=StandardError(),
     )
-    with stop.listening():
+    with stop.listening(), output_aside() as stdout:
         loaded = load_handler(target)
         source = _queue(loaded.handler, options) if options["queue"] else _stream(loaded.handler, options)
-        view = _view(options, loaded.name)
+        view = _view(options, loaded.name, stdout)
         for note in filter(None, [loaded.note, getattr(source, "note", "")]):
             click.echo(f"Note: {note}.", err=True)
         view.tell("polling", source=_place(options), handler=loaded.name)
@@ -257,9 +259,9 @@ def _dynamodb(make: Callable[[str], Any], arn: str) -> tuple[Callable[..., Any],
     return lambda arn, since: dynamodb_shards(client, arn, since), arn, arn
 
 
-def _view(options: dict[str, Any], handler: str) -> View:
+def _view(options: dict[str, Any], handler: str, stdout: TextIO) -> View:
     if options["as_json"]:
-        return JsonLines(sys.stdout)
-    if sys.stdout.isatty() and not options["plain"]:
-        return Live(Console(file=sys.stdout), f"{handler}  {_place(options).rpartition('/')[2]}")
-    return Plain(sys.stdout)
+        return JsonLines(stdout)
+    if stdout.isatty() and not options["plain"]:
+        return Live(Console(file=stdout), f"{handler}  {_place(options).rpartition('/')[2]}")
+    return Plain(stdout)

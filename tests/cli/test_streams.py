@@ -1,0 +1,67 @@
+"""What the commands do with the standard streams."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from partialbatch.testing import sqs_event
+
+COMMAND = [sys.executable, "-c", "from partialbatch.cli import main; main(prog_name='partialbatch')"]
+HAS_A_CHILD = """
+import subprocess
+from partialbatch import batch_handler
+
+print("imported")
+
+@batch_handler
+def handler(record):
+    subprocess.run(["echo", "of a child process"])
+"""
+
+
+def run(*arguments, **options):
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, **options)
+
+
+def test_what_a_child_process_prints_goes_to_standard_error(module, tmp_path):
+    """--json prints JSON and nothing else, also where a handler runs a program that prints."""
+    (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"])))
+    done = run("invoke", f"{module(HAS_A_CHILD)}:handler", "event.json", "--json")
+    assert json.loads(done.stdout)["invocations"][0]["verdict"] == "success"
+    assert done.stderr == "imported\nof a child process\n"
+
+
+def test_what_a_child_process_of_a_poller_prints(module, services):
+    """Each line of ``poll --json`` is JSON: what is printed at the import and by a program is not among them."""
+    url, _ = services.queue()
+    services.send(url, ["a"])
+    target = f"{module(HAS_A_CHILD)}:handler"
+    environment = os.environ | {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    done = run("poll", target, "--queue", url, "--until-empty", "--wait", "0", "--json", env=environment)
+    assert [json.loads(line)["event"] for line in done.stdout.splitlines()] == ["polling", "invocation", "stopped"]
+    assert {"imported", "of a child process"} <= set(done.stderr.splitlines())
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "é \\ud800"), ("ascii", "\\xe9 \\ud800")])
+def test_text_that_the_output_cannot_hold_is_escaped(module, tmp_path, encoding, shown):
+    """A lone surrogate in an event, or an output that knows no accents, is no traceback."""
+    (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"], fifo=True, groups=["é \ud800"])))
+    name = module("def handler(event, context): return None")
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = run("invoke", f"{name}:handler", "event.json", "--report", "out.html", env=environment)
+    assert done.returncode == 0
+    assert shown in done.stdout
+    assert "é \\ud800" in (tmp_path / "out.html").read_text("utf-8")
+
+
+def test_streams_that_are_closed(module, tmp_path):
+    """A parent that has closed the standard streams still gets the exit code."""
+    (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"])))
+    name = module("def handler(event, context): return print('handled')")
+    command = f'"$0" -c "$1" invoke {name}:handler event.json 0<&- 1>&- 2>&-'
+    assert subprocess.run(["sh", "-c", command, *COMMAND[::2]], check=False).returncode == 0
