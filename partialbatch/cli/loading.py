@@ -90,14 +90,18 @@ def _import(place: str) -> ModuleType:
             raise Unusable(f"there is no file {place}")
         folder, name = file.parent, file.stem
     # A console script starts with its own folder here, not with the working directory.
-    if str(folder) not in sys.path:
+    if sys.path[:1] != [str(folder)]:
         sys.path.insert(0, str(folder))
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever a module does when it is imported, SystemExit included
         raise Unusable(_why_not(error, place, name)) from None
+    other = getattr(module, "__file__", None) or "a built-in module"
+    if name != place and Path(other).resolve() != folder / f"{name}.py":
+        raise Unusable(f"{place} cannot be loaded beside another module {name!r} ({other}): rename it")
+    return module
 
 
 def _why_not(error: BaseException, place: str, name: str) -> str:

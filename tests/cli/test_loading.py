@@ -71,6 +71,26 @@ def test_a_file_can_be_named(module, tmp_path, monkeypatch):
     assert sys.path == before
 
 
+def test_the_file_that_is_named_is_the_one_that_is_loaded(module, tmp_path, monkeypatch):
+    """A module of the same name elsewhere on the path does not take the file's place."""
+    name = module(OURS)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / f"{name}.py").write_text("raise RuntimeError('the wrong file')")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "other"), str(tmp_path), *sys.path])
+    assert load_handler(f"{tmp_path}/{name}.py:handler").ours
+
+
+@pytest.mark.parametrize(("name", "other"), [("queue", "queue.py"), ("sys", "a built-in module")])
+def test_a_file_with_the_name_of_a_module_that_is_in_use(tmp_path, monkeypatch, name, other):
+    """A file that cannot be imported, since its name is taken, is refused: nothing else is run in its place."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    file = tmp_path / f"{name}.py"
+    file.write_text(OURS)
+    message = refused(f"{file}:handler")
+    assert message.startswith(f"{file} cannot be loaded beside another module {name!r} (")
+    assert message.endswith(f"{other}): rename it")
+
+
 def test_a_method_of_an_instance_is_one_of_ours(module):
     """A handler made of a method is reached through dots, with its instance."""
     name = module(
