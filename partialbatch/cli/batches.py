@@ -167,6 +167,11 @@ def _identifier(name: str, source: EventSource, number: int, raw: RawRecord) -> 
         raise Unusable(
             f"{name}: record {number} of the {source.name} event cannot be reported: {_lack(error)}"
         ) from None
+    if not isinstance(identifier, str | dict):
+        raise Unusable(
+            f"{name}: record {number} of the {source.name} event cannot be reported: "
+            f"its identifier is of type {type(identifier).__name__}"
+        )
     if not identifier:
         raise Unusable(f"{name}: record {number} of the {source.name} event has an empty identifier")
     return identifier

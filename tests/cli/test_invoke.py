@@ -426,6 +426,7 @@ def test_tumbling_windows(module, save):
             '{"Records": [{"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": "x"}}]}',
             "its identifier is none (ValueError)",
         ),
+        ('{"Records": [{"eventSource": "aws:sqs", "messageId": 5}]}', "its identifier is of type int"),
         ('{"Records": {"a": 1}}', "no event"),
     ],
 )
