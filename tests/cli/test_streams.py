@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 
 import pytest
 
+from partialbatch.cli import main
 from partialbatch.testing import sqs_event
 
 COMMAND = [sys.executable, "-c", "from partialbatch.cli import main; main(prog_name='partialbatch')"]
@@ -65,3 +68,10 @@ def test_streams_that_are_closed(module, tmp_path):
     name = module("def handler(event, context): return print('handled')")
     command = f'"$0" -c "$1" invoke {name}:handler event.json 0<&- 1>&- 2>&-'
     assert subprocess.run(["sh", "-c", command, *COMMAND[::2]], check=False).returncode == 0
+
+
+def test_a_stream_in_memory_is_left_as_it_is():
+    """A program that calls the command with an output of its own finds the result there."""
+    with redirect_stdout(StringIO()) as shown:
+        main(["event", "sqs"], standalone_mode=False)
+    assert len(json.loads(shown.getvalue())["Records"]) == 3
