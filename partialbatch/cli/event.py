@@ -100,6 +100,8 @@ def event(
     count = len(wanted.payloads)
     if count > limit:
         raise click.UsageError(f"{count:,} records are more than the {limit:,} that one batch of {where} holds")
+    if pipes and not count:
+        raise click.UsageError("--pipes needs a record: EventBridge Pipes hands over no empty batch")
     try:
         made: Any = _MAKERS[source](wanted)
         made = pipes_event(made) if pipes else made
@@ -132,7 +134,8 @@ def _payloads(source: str, records: int | None, file: Any, groups: int | None) -
         count = 3 if records is None else records
         return [{"id": f"order-{_item(source, number, groups)}", "amount": number + 1} for number in range(count)]
     try:
-        lines = [line for line in file.read().splitlines() if line.strip()]
+        # Not splitlines(): it breaks at U+2028 and others, too, which JSON may hold as they are.
+        lines = [line for line in file.read().split("\n") if line.strip()]
     except UnicodeDecodeError:
         raise Unusable("--payloads: the file is no text in UTF-8") from None
     if records is not None and records > len(lines):

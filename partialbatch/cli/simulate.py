@@ -8,11 +8,18 @@ from typing import Any
 
 import click
 
-from partialbatch.errors import ConfigurationError
+from partialbatch.errors import ConfigurationError, listing
 from partialbatch.testing.comparison import POLICIES, SOURCES, Figures, Load, compare
 
 __all__ = ["simulate"]
 
+_OWN = {
+    "max_receive_count": ("sqs", "fifo"),
+    "retries": ("kinesis", "dynamodb", "kafka"),
+    "bisect": ("kinesis", "dynamodb"),
+    "shards": ("kinesis", "dynamodb"),
+}
+"""The options that only some sources have."""
 _COLUMNS = (
     ("policy", "policy"),
     ("invocations", "invocations"),
@@ -48,6 +55,7 @@ def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> N
 
     Ends with 1 if a policy lost records, with 2 if an option is not possible.
     """
+    _refuse(settings["source"])
     try:
         load = _load(**settings)
         figures = compare(load, [name.strip() for name in policy.split(",")])
@@ -58,6 +66,15 @@ def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> N
         _draw(load, figures, plot)
     if any(entry.lost for entry in figures):
         raise SystemExit(1)
+
+
+def _refuse(source: str) -> None:
+    """Refuse what the source does not have."""
+    context = click.get_current_context()
+    for option, sources in _OWN.items():
+        given = context.get_parameter_source(option) is not click.core.ParameterSource.DEFAULT
+        if given and source not in sources:
+            raise click.UsageError(f"--{option.replace('_', '-')} works with {listing(sources)}, not with {source}")
 
 
 def _load(*, batch_size: int | None, max_receive_count: int, retries: int, **settings: Any) -> Load:

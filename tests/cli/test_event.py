@@ -105,6 +105,12 @@ def test_payloads_of_ones_own(source):
     assert [record.text for record in records] == ['{"a": 1}', "plain text"]
 
 
+def test_a_payload_ends_where_its_line_ends():
+    """Characters that only Unicode takes for the end of a line are part of the payload."""
+    texts = ['{"a": "b\u2028c\x85d\x0be"}', "f"]
+    assert [record.text for record in views(made("sqs", "--payloads", "-", stdin="\r\n".join(texts)))] == texts
+
+
 def test_items_of_ones_own():
     """A table's payloads are items; the same id twice is one item that changes."""
     records = views(made("dynamodb", "--payloads", "-", stdin='{"id": 1, "a": 1}\n{"id": 1, "a": 2}\n'))
@@ -142,6 +148,7 @@ def test_on_a_terminal(on_terminal):
         (["sqs", "-n", "10001"], "10,001 records are more than the 10,000 that one batch of sqs holds"),
         (["sqs", "--name", "a.fifo", "-n", "11"], "a whole number from 0 to 10"),
         (["sqs", "--groups", "0"], "0 is not in the range"),
+        (["sqs", "--pipes", "-n", "0"], "EventBridge Pipes hands over no empty batch"),
         (["sqs", "-n", "2", "--payloads", "-"], "--records 2 is more than the 1 lines of --payloads"),
         (["dynamodb", "--payloads", "-"], "--payloads: line 1 is no item of a table"),
         (["nonsense"], "'nonsense' is not one of"),

@@ -62,6 +62,10 @@ def test_what_remains_is_told():
         (["--source", "fifo", "--batch-size", "11"], "from 1 to 10"),
         (["--source", "sns"], "'sns' is not one of"),
         (["--retries", "-2", "--source", "kinesis"], "maximum_retry_attempts=-2"),
+        (["--retries", "3"], "--retries works with kinesis, dynamodb, kafka, not with sqs"),
+        (["--bisect", "--source", "kafka"], "--bisect works with kinesis, dynamodb, not with kafka"),
+        (["--shards", "2", "--source", "fifo"], "--shards works with kinesis, dynamodb, not with fifo"),
+        (["--max-receive-count", "3", "--source", "kinesis"], "--max-receive-count works with sqs, fifo, not with"),
     ],
 )
 def test_a_mistake_ends_with_2(arguments, words):
