@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -86,11 +86,15 @@ def _load(target: str, variables: Properties[str, str]) -> Any:
 def _module(name: str, target: str, variables: Properties[str, str]) -> Any:
     """Import a module afresh: its decorators read the environment of this function, not of the one before."""
     before = set(sys.modules)
-    with _environment(variables), patch.object(sys, "path", [os.getcwd(), *sys.path]):  # noqa: PTH109 - an entry of sys.path is text
+    # What a module prints when it is imported is no finding.
+    with redirect_stdout(sys.stderr), _environment(variables), patch.object(sys, "path", [os.getcwd(), *sys.path]):  # noqa: PTH109 - an entry of sys.path is text
         try:
             return importlib.import_module(name)
-        except Exception as error:
-            raise HandlerError(f"{target} does not import: {type(error).__name__}: {error}") from None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a module does when it is imported, SystemExit included
+            text = " ".join(str(error).split())
+            raise HandlerError(f"{target} does not import: {type(error).__name__}: {text}") from None
         finally:
             if name not in before:
                 sys.modules.pop(name, None)

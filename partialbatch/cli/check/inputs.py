@@ -61,10 +61,19 @@ def _assembly(folder: Path) -> Iterator[Path]:
             yield from _assembly(folder / properties["directoryName"])
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: it is not UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+
+
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text())
-    except (ValueError, OSError) as error:
+        found = json.loads(_text(path))
+    except ValueError as error:
         raise InputError(f"{path}: {error}") from None
     if not isinstance(found, dict):
         raise InputError(f"{path}: a JSON object was expected")
@@ -76,6 +85,7 @@ def _file(path: Path, parameters: Properties[str, str]) -> Deployment:
         content = _json(path)
         if "planned_values" in content:
             return terraform.read(content, str(path))
+    _text(path)  # what cannot be read is told here: cfn-lint does not say what is wrong with it
     decoded, problems = decode.decode(str(path))
     if problems or decoded is None:
         lines = [f"line {problem.linenumber}: {problem.message}" for problem in problems]

@@ -48,6 +48,21 @@ def test_warnings(run, write):
     assert run(path, "--strict").exit_code == 1
 
 
+@pytest.mark.parametrize("name", ["a.yaml", "a.json"])
+def test_a_file_that_is_no_text(run, tmp_path, name):
+    """A file in another encoding is told as such, and so is one that cannot be read."""
+    (tmp_path / name).write_bytes(b"\xff\xfe{")
+    assert f"{name}: it is not UTF-8" in run(tmp_path / name).stderr
+    (tmp_path / f"to-{name}").symlink_to("/proc/self/mem")
+    assert f"to-{name}: Input/output error" in run(tmp_path / f"to-{name}").stderr
+
+
+def test_a_plan_with_a_byte_order_mark(run, tmp_path):
+    """The mark that some shells write in front of what they redirect does no harm."""
+    (tmp_path / "plan.json").write_text(json.dumps({"planned_values": {}}), "utf-8-sig")
+    assert run(tmp_path / "plan.json").exit_code == 0
+
+
 def test_nothing_found(run, write):
     """A template without a mapping is not called fine: nothing was checked."""
     result = run(write({"Resources": {}}, "t.json"))

@@ -61,3 +61,21 @@ def test_a_handler_that_fails_to_import(handler):
         from_handler(name, function({}))
     with pytest.raises(HandlerError, match="PARTIALBATCH_MAX_RECEIVE_COUNT"):
         from_handler(handler(), function({"PARTIALBATCH_MAX_RECEIVE_COUNT": "0"}))
+
+
+def test_a_handler_whose_module_exits(handler):
+    """A module that exits when it is imported does not end the check as if nothing were wrong."""
+    with pytest.raises(HandlerError, match="does not import: SystemExit: 0"):
+        from_handler(handler("", "raise SystemExit(0)\n"), function({}))
+
+
+def test_ctrl_c_while_a_handler_is_imported(handler):
+    """Ctrl-C is no failed import."""
+    with pytest.raises(KeyboardInterrupt):
+        from_handler(handler("", "raise KeyboardInterrupt\n"), function({}))
+
+
+def test_what_a_module_prints(handler, capsys):
+    """What a module prints when it is imported is kept out of the findings."""
+    from_handler(handler("", "print('imported')\n"), function({}))
+    assert capsys.readouterr() == ("", "imported\n")
