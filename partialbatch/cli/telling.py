@@ -38,6 +38,8 @@ COLOURS = {
 }
 _ROWS_SHOWN = 50
 _LINES_SHOWN = 24
+_NARROW, _WIDE = 72, 140
+"""Columns: below the first a table would drop its last ones, the errors; from the second all of it fits."""
 _HEAD = ("#", "identifier", "group", "status", "duration", "Lambda", "error")
 
 
@@ -215,8 +217,11 @@ def _show_lines(console: Console, rows: Sequence[Row]) -> None:
 
 def _show_table(console: Console, rows: Sequence[Row]) -> None:
     shown = rows if len(rows) <= _ROWS_SHOWN else [row for row in rows if row.told.status != "succeeded"][:_ROWS_SHOWN]
-    if shown:
-        console.print(_table(shown, wide=console.width >= 140))  # noqa: PLR2004 - columns, from where all fits
+    if console.width < _NARROW:
+        for row in shown:
+            _line(console, "  ".join(filter(None, _shortened(row, wide=False))), COLOURS[row.told.status])
+    elif shown:
+        console.print(_table(shown, wide=console.width >= _WIDE))
     skipped = Counter(row.told.error for row in rows if row.told.status == "skipped" and row.told.error)
     for reason, count in skipped.items():
         _line(console, f"{count:,} {reason}", COLOURS["skipped"])
@@ -226,11 +231,7 @@ def _show_table(console: Console, rows: Sequence[Row]) -> None:
 
 def _table(rows: Sequence[Row], *, wide: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    cells = [_cells(row) for row in rows]
-    # Why records were skipped is the same for many: it stands below, once.
-    cells = [
-        (*texts[:-1], "") if row.told.status == "skipped" else texts for row, texts in zip(rows, cells, strict=True)
-    ]
+    cells = [_shortened(row, wide=wide) for row in rows]
     empty = {index for index, column in enumerate(zip(*cells, strict=True)) if not any(column)}
     for index, title in enumerate(_HEAD):
         if index not in empty:
@@ -241,10 +242,15 @@ def _table(rows: Sequence[Row], *, wide: bool) -> Table:
                 overflow="fold",
             )
     for row, texts in zip(rows, cells, strict=True):
-        number, name, group, *others = texts
-        short = (number, name if wide else _middle(name, 18), clip(group, 40 if wide else 18), *others)
-        table.add_row(*_coloured(row, [cell for index, cell in enumerate(short) if index not in empty]))
+        table.add_row(*_coloured(row, [cell for index, cell in enumerate(texts) if index not in empty]))
     return table
+
+
+def _shortened(row: Row, *, wide: bool) -> tuple[str, ...]:
+    number, name, group, *others, error = _cells(row)
+    # Why records were skipped is the same for many: it stands below, once.
+    error = "" if row.told.status == "skipped" else error
+    return (number, name if wide else _middle(name, 18), clip(group, 40 if wide else 18), *others, error)
 
 
 def _coloured(row: Row, cells: Sequence[str]) -> list[Text]:

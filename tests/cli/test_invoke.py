@@ -654,6 +654,18 @@ def test_a_narrow_terminal(module, save, on_terminal):
     assert '      "itemIdentifier": "00000000-0000-4000-8000-000000000001"' in shown
 
 
+def test_a_terminal_too_narrow_for_a_table(module, save, on_terminal):
+    """On fewer columns each record has lines of its own, in which nothing is left out."""
+    event = save(sqs_event(["1", "2", "3"], fifo=True, groups=["a", "b", "a"]))
+    code, shown = on_terminal("invoke", f"{module(ODD_FAILS)}:handler", event, columns=40)
+    assert code == 1
+    assert all(len(line) <= 40 for line in shown.splitlines())
+    words = " ".join(shown.split())
+    assert re.search(r"0 00000000…00000000 a failed \S+ ms returns ValueError: odd: 1", words)
+    assert "1 00000000…00000001 b skipped returns 2 " in words
+    assert words.count("not started") == 1
+
+
 def test_a_wide_terminal(module, save, on_terminal):
     """On a wide terminal identifiers are whole, and why records were skipped is said once."""
     code, shown = on_terminal(
