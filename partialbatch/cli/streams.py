@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-__all__ = ["make_safe", "output_aside"]
+__all__ = ["make_safe", "output_aside", "visible"]
+
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != ord("\n")}
+
+
+def visible(text: str) -> str:
+    """Escape control characters: an error can hold what a stranger sent, and a terminal obeys it."""
+    return text.translate(_CONTROLS)
 
 
 def make_safe() -> None:

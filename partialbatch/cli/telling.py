@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from partialbatch.cli.streams import visible
 from partialbatch.errors import clip
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def _sentence(text: str) -> str:
 
 def _line(console: Console, text: str, style: str = "") -> None:
     # Text, and no markup: an error's square brackets are its own.
-    console.print(Text(text, style=style), soft_wrap=not console.is_terminal, highlight=False)
+    console.print(Text(visible(text), style=style), soft_wrap=not console.is_terminal, highlight=False)
 
 
 def _word(status: str) -> str:
@@ -204,7 +205,8 @@ def _word(status: str) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     error = " ".join((row.told.error or "").split())
-    return str(row.number), row.name, row.group or "", _word(row.told.status), row.duration, row.fate, error
+    texts = (str(row.number), row.name, row.group or "", _word(row.told.status), row.duration, row.fate, error)
+    return tuple(map(visible, texts))
 
 
 def _show_lines(console: Console, rows: Sequence[Row]) -> None:

@@ -654,6 +654,18 @@ def test_a_narrow_terminal(module, save, on_terminal):
     assert '      "itemIdentifier": "00000000-0000-4000-8000-000000000001"' in shown
 
 
+@pytest.mark.parametrize("columns", [40, 80])
+def test_control_characters_of_a_record(module, save, on_terminal, columns):
+    """What a record brings along into an error or its group gives the terminal no orders."""
+    name = module(ODD_FAILS.replace("odd: ", "\\x1b]0;title\\x07\\x9b2J"))
+    event = save(sqs_event(["1"], fifo=True, groups=["\x1b[2J"]))
+    code, shown = on_terminal("invoke", f"{name}:handler", event, columns=columns)
+    assert (code, "\x1b" in shown, "\x9b" in shown) == (1, False, False)
+    words = "".join(shown.split())
+    assert "\\x1b[2J" in words
+    assert "ValueError:\\x1b]0;title\\x07\\x9b2J" in words
+
+
 def test_a_terminal_too_narrow_for_a_table(module, save, on_terminal):
     """On fewer columns each record has lines of its own, in which nothing is left out."""
     event = save(sqs_event(["1", "2", "3"], fifo=True, groups=["a", "b", "a"]))

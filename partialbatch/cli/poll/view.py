@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from partialbatch.cli.poll.services import explain
+from partialbatch.cli.streams import visible
 from partialbatch.errors import listing
 from partialbatch.testing.shapes import identifier_of
 
@@ -135,7 +136,7 @@ class Plain(View):
 
     def _show(self, kind: str, **facts: Any) -> None:
         clock = datetime.now().astimezone().strftime("%H:%M:%S")
-        self._file.write(f"{clock}  {_line(kind, facts, self.counts)}\n")
+        self._file.write(f"{clock}  {visible(_line(kind, facts, self.counts))}\n")
         self._file.flush()
 
 
@@ -157,7 +158,7 @@ class Live(View):
 
     def _show(self, kind: str, **facts: Any) -> None:
         clock = datetime.now().astimezone().strftime("%H:%M:%S")
-        line = _line(kind, facts, self.counts)
+        line = visible(_line(kind, facts, self.counts))
         text = Text(f"  {clock}  {line}", style=_style(kind, facts), no_wrap=True, overflow="ellipsis")
         if kind == self._last == "waiting":
             self._lines.pop()

@@ -57,6 +57,17 @@ def test_json():
     assert (told[3]["invocations"], told[3]["given_up"]) == (1, 1)
 
 
+def test_control_characters():
+    """What a stranger's text has for a terminal to obey is escaped, in lines and in the live view."""
+    file, console = io.StringIO(), Console(file=io.StringIO(), force_terminal=True, width=80)
+    for view in (Plain(file), live := Live(console, "app")):
+        view.waiting(ValueError("\x1b[2Jaway\x9b"), 1)
+    assert file.getvalue().endswith("waiting 1 s: ValueError: \\x1b[2Jaway\\x9b\n")
+    with console.capture() as capture:
+        console.print(live._draw())
+    assert "\\x1b[2Jaway\\x9b" in capture.get()
+
+
 def test_plain():
     """Each line says what happened, in words."""
     file = io.StringIO()
