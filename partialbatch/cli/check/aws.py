@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's name
 
 from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Unknown
 from partialbatch.cli.check.permissions import statements
@@ -27,7 +27,7 @@ def read(name: str, client: Callable[[str], Any]) -> Deployment:
 
     Raises:
         botocore.exceptions.ClientError: The function, or the list of its mappings, cannot be read. What
-            else AWS refuses is `Unknown` in the result.
+            else AWS refuses, or a service that cannot be reached has, is `Unknown` in the result.
         botocore.exceptions.BotoCoreError: There are no credentials, no region, or no network.
     """
     return Deployment(tuple(_Reader(client).mappings(name)))
@@ -173,8 +173,10 @@ def _all(client: Any, operation: str, key: str, **arguments: Any) -> list[Any]:
 
 
 def _ask(call: Callable[..., Any], **arguments: Any) -> Any:
-    """Return AWS's answer, or `Unknown` where it refuses."""
+    """Return AWS's answer, or `Unknown` where it refuses, or where no service is: not every region has Pipes."""
     try:
         return call(**arguments)
     except ClientError as error:
         return Unknown(f"AWS answers {error.response['Error'].get('Code')} to {error.operation_name}")
+    except (ConnectionError, HTTPClientError) as error:
+        return Unknown(str(error))

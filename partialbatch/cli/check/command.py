@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 import click
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from partialbatch.cli.check import aws, inputs, report
@@ -72,7 +73,8 @@ def _read(target: str, region: str | None, parameters: dict[str, str]) -> list[D
         # arn:partition:lambda:region:...
         told = target.split(":")[3:4] if target.startswith("arn:") else []
         session = boto3.Session(region_name=region or next(iter(told), None))
-        return [aws.read(target, session.client)]  # type: ignore[arg-type]  # the stubs list services one by one
+        config = Config(connect_timeout=5)  # a network that leads to some services alone drops what is for others
+        return [aws.read(target, lambda name: session.client(name, config=config))]  # type: ignore[call-overload]  # the stubs list literal names
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(f"{target}: {error}") from None
 

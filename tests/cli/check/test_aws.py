@@ -279,6 +279,19 @@ def test_refused_policies(account, queue, mapped, operation):
     assert len(mapping.function.opaque) == 1
 
 
+@pytest.mark.parametrize(("service", "rule"), [("pipes", "source"), ("iam", "permissions")])
+def test_a_service_that_cannot_be_reached(  # noqa: PLR0913, PLR0917 - fixtures and cases
+    account, mapped_queue, check, handler, with_options, monkeypatch, service, rule
+):
+    """A region without EventBridge Pipes, or a network that leads to some services alone, hides no other finding."""
+    mapped_queue()
+    with_options(sink=SimpleNamespace(iam_actions=["sqs:SendMessage"]))
+    monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service.upper()}", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    found = check(account.name, "--handler", handler()).rules
+    assert (found["dead-letter"], found[rule]) == ("warning", "cannot tell")
+
+
 def test_an_environment_that_cannot_be_decrypted(account, mapped, queue):
     """An environment that AWS cannot decrypt is unknown."""
     mapped(queue()[1])
