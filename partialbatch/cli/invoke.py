@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from partialbatch import logs
 from partialbatch.cli.batches import open_batch
 from partialbatch.cli.loading import Unusable, load_handler
 from partialbatch.cli.observing import Observer
@@ -54,7 +55,7 @@ _LONGEST = 900
 @click.option("--context", metavar="JSON|FILE", help='Attributes of the context: \'{"function_name": "orders"}\'.')
 @click.option("--without-report", is_flag=True, help="Judge as if ReportBatchItemFailures were not set on the mapping.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page about the run: out.html.")
-@click.option("--verbose", "-v", is_flag=True, help="Let the logs through, to standard error.")
+@click.option("--verbose", "-v", is_flag=True, help="Let all logs through, to standard error.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 def invoke(  # noqa: PLR0913 - one argument an option
     *,
@@ -133,17 +134,24 @@ def _bad_context(why: str) -> click.BadParameter:
 
 @contextmanager
 def _logs(*, verbose: bool) -> Iterator[None]:
-    """Keep our own log lines, which the table repeats, for ``--verbose``."""
-    logger = logging.getLogger("partialbatch")
-    disabled = logger.disabled
+    """Keep those of our own log lines that the table repeats for ``--verbose``."""
     if verbose:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
-    else:
-        logger.disabled = True
+        yield
+        return
+    logs.logger.addFilter(_is_news)
     try:
         yield
     finally:
-        logger.disabled = disabled
+        logs.logger.removeFilter(_is_news)
+
+
+_IN_THE_TABLE = (logs.record_failed, logs.batch_ended, logs.records_left_over, logs.empty_batch)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell what is seen nowhere else: a hook that raised, say, or a dead letter that was refused."""
+    return record.funcName not in {told.__name__ for told in _IN_THE_TABLE}
 
 
 @dataclass(slots=True)

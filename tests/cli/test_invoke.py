@@ -615,6 +615,30 @@ def test_verbose_lets_the_logs_through(module, save):
     json.loads(stdout)
 
 
+REFUSES = """
+from partialbatch import batch_handler
+
+class Hook:
+    def on_batch_end(self, result):
+        raise RuntimeError("of a hook")
+
+def refuse(letter):
+    raise RuntimeError("of a queue")
+
+@batch_handler(permanent=ValueError, dead_letter=refuse, hooks=[Hook()])
+def handler(record):
+    raise ValueError("of a record")
+"""
+
+
+def test_what_only_the_log_tells_is_let_through(module, save, caplog):
+    """Why a dead letter was refused, and that a hook raised, is on standard error; what the table has is not."""
+    assert run(f"{module(REFUSES)}:handler", save(sqs_event(["a"]))).exit_code == 1
+    first, second = [record.getMessage() for record in caplog.records]
+    assert first.startswith("the dead letter of sqs record")
+    assert second == "a hook raised in on_batch_end"
+
+
 def test_the_report_is_written(module, save, tmp_path):
     """--report writes a page and says where."""
     done = run(f"{module(ODD_FAILS)}:handler", save(sqs_event(["0"])), "--report", "out.html")
