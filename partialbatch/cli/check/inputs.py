@@ -51,7 +51,10 @@ def _assembly(folder: Path) -> Iterator[Path]:
     """Return the templates of a cloud assembly, those of its stages too."""
     manifest = folder / "manifest.json"
     if not manifest.is_file():
-        raise InputError(f"{folder}: no manifest.json in it, so it is no output of cdk synth")
+        raise InputError(
+            f"{folder}: no manifest.json in it, so it is no output of cdk synth; "
+            "give a function of that name by its ARN"
+        )
     artifacts = _json(manifest).get("artifacts")
     for artifact in (artifacts if isinstance(artifacts, dict) else {}).values():
         properties = artifact.get("properties") or {}

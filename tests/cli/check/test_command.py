@@ -149,7 +149,7 @@ def test_a_cloud_assembly(check, write, tmp_path):
         ("a.json", "{", "Expecting"),
         ("a.json", "[]", "a JSON object was expected"),
         ("a.json", "{}", "no Resources"),
-        ("folder/x", "", "no manifest.json"),
+        ("folder/x", "", "no manifest.json in it, so it is no output of cdk synth; give a function of that name by"),
         ("folder/manifest.json", "{}", None),
         ("folder/manifest.json", '{"artifacts": {"A": 5}}', "not shaped as it should be"),
         ("folder/manifest.json", '{"artifacts": {"A": {"type": "aws:cloudformation:stack"}}}', "not shaped"),
