@@ -89,7 +89,10 @@ def closing(console: Console, tallies: Sequence[Tally], ledgers: Sequence[Ledger
     """Print the table, what its words mean, and one response."""
     if not console.is_terminal:  # the bars leave an empty line behind, the lines do not
         console.print()
-    console.print(_table(tallies))
+    if console.width < _TABLE_WIDTH:
+        _print_lines(console, tallies)
+    else:
+        console.print(_table(tallies))
     _verdict(console, tallies)
     if not report:
         console.print(_IGNORED, highlight=False)
@@ -114,9 +117,22 @@ def as_json(tallies: Sequence[Tally], ledgers: Sequence[Ledger], seconds: float)
     return json.dumps(document, indent=2)
 
 
+_TABLE_WIDTH = 79
+_FIGURES = ("records", "invocations", "handled", "retried", "dead-lettered", "lost", "duplicated work")
+_BROKEN = {"invocations": "invo-\ncations", "dead-lettered": "dead-\nlettered", "duplicated work": "duplicated\nwork"}
+
+
+def _print_lines(console: Console, tallies: Sequence[Tally]) -> None:
+    """Print the figures where the table would cut them."""
+    sums = map(sum, zip(*map(_numbers, tallies), strict=True))
+    for source, numbers in [*((tally.source, _numbers(tally)) for tally in tallies), ("total", sums)]:
+        figures = (f"{number} {name}" for number, name in zip(numbers, _FIGURES, strict=True))
+        console.print(f"{source}: {', '.join(figures)}", highlight=False)
+
+
 def _table(tallies: Sequence[Tally]) -> Table:
     table = Table(box=SIMPLE_HEAD, show_footer=True, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    names = ["records", "invo-\ncations", "handled", "retried", "dead-\nlettered", "lost", "duplicated\nwork"]
+    names = [_BROKEN.get(name, name) for name in _FIGURES]
     rows = [_numbers(tally) for tally in tallies]
     table.add_column("source", "total", no_wrap=True)
     for name, column in zip(names, zip(*rows, strict=True), strict=True):
