@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from partialbatch.cli.telling import human
+from partialbatch.cli.telling import human, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ def render(handler: str, invocations: Sequence[Invocation]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"human": human, "words": lambda status: status.replace("_", "-")}
+    environment.filters |= {"human": human, "sentence": sentence, "words": lambda status: status.replace("_", "-")}
     pages = [_page(number, invocation) for number, invocation in enumerate(invocations, 1)]
     return environment.get_template("report.html.j2").render(handler=handler, pages=pages)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from partialbatch.testing.verdict import Verdict
     from partialbatch.types import Identifier
 
-__all__ = ["Invocation", "Row", "show", "tell"]
+__all__ = ["Invocation", "Row", "human", "sentence", "show", "tell"]
 
 COLOURS = {
     "success": "green",
@@ -182,7 +182,7 @@ def show(console: Console, invocation: Invocation) -> None:
         _show_lines(console, invocation.rows)
     if invocation.ending.outcome.error is None:  # else it is in the verdict
         _show_response(console, invocation)
-    _line(console, f"Lambda: {verdict.kind}. {_sentence(verdict.reason)}", f"bold {COLOURS[verdict.kind]}")
+    _line(console, f"Lambda: {verdict.kind}. {sentence(verdict.reason)}", f"bold {COLOURS[verdict.kind]}")
     if invocation.ending.inferred:
         _line(console, "(The statuses are read off the response: they are what the handler claims.)")
     if invocation.lost:
@@ -190,8 +190,10 @@ def show(console: Console, invocation: Invocation) -> None:
     _line(console, "")
 
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+def sentence(text: str) -> str:
+    """Return a reason as a sentence."""
+    # batchItemFailures stays as it is: its case matters.
+    return f"{text[:1].upper()}{text[1:]}." if text.partition(" ")[0].islower() else f"{text}."
 
 
 def _line(console: Console, text: str, style: str = "") -> None:

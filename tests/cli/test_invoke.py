@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import logging
 import os
@@ -256,18 +257,19 @@ def test_a_plain_function_on_an_ordered_source(module, save):
         ("raise RuntimeError('boom [x]')", "failure", "RuntimeError: boom [x]"),
         ("raise SystemExit", "failure", "the process exited"),
         ("return {1, 2}", "failure", "Runtime.MarshalError"),
-        ("return {'batchItemFailures': [{'id': 'a'}]}", "failure", "has no key 'itemIdentifier'"),
+        ("return {'batchItemFailures': [{'id': 'a'}]}", "failure", " batchItemFailures[0] has no key 'itemIdentifier'"),
         ("return {'batchItemFailure': []}", "success", "has no key 'batchItemFailures'"),
         ("return None", "success", "The response is empty"),
         ("return b''", "success", "The response is empty"),
     ],
 )
-def test_answers_as_lambda_reads_them(module, save, body, verdict, reason):
+def test_answers_as_lambda_reads_them(module, save, tmp_path, body, verdict, reason):  # noqa: PLR0913, PLR0917 - fixtures and cases
     """Whatever a plain function answers is judged as Lambda does, and shown without a traceback."""
     name = module(f"def handler(event, context):\n    {body}")
-    done = run(f"{name}:handler", save(sqs_event(["a", "b"])))
+    done = run(f"{name}:handler", save(sqs_event(["a", "b"])), "--report", "out.html")
     assert f"Lambda: {verdict}. " in done.stdout
     assert reason in done.stdout
+    assert reason in html.unescape((tmp_path / "out.html").read_text())
     assert done.exit_code == int(verdict == "failure")
     assert "Traceback" not in done.output
 
