@@ -18,6 +18,7 @@ from rich.console import Console
 from partialbatch import logs
 from partialbatch.cli.batches import open_batch
 from partialbatch.cli.loading import Unusable, load_handler
+from partialbatch.cli.numbers import Seconds
 from partialbatch.cli.observing import Observer
 from partialbatch.cli.streams import output_aside
 from partialbatch.cli.telling import Invocation, show, tell
@@ -47,7 +48,7 @@ _LONGEST = 900
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, _LONGEST, min_open=True),
+    type=Seconds(0, _LONGEST, min_open=True),
     default=_LONGEST,
     show_default=True,
     help="The function's timeout, in seconds. A handler that runs longer is ended, as Lambda does it.",

@@ -81,11 +81,16 @@ class ResumeLedger:
             ttl: The attribute for DynamoDB's time to live, in seconds since the epoch.
 
         Raises:
-            ConfigurationError: A name is empty, or boto3 is not installed.
+            ConfigurationError: A name is empty or taken, or boto3 is not installed.
         """
         for option, value in (("table", table), ("consumer", consumer), ("key", key), ("ttl", ttl)):
             if not value:
                 raise ConfigurationError.bad_value(f"ResumeLedger.dynamodb.{option}", value, "a name")
+        if len({key, ttl, "done"}) < 3:  # noqa: PLR2004 - the attributes of an item
+            raise ConfigurationError(
+                f"ResumeLedger.dynamodb: key={key!r} and ttl={ttl!r} must differ, and neither can be 'done', "
+                "the attribute of the entry itself"
+            )
         from partialbatch.retries.dynamodb_ledger import DynamoDBLedger  # noqa: PLC0415 - loads boto3
 
         store = DynamoDBLedger(table, consumer, client, key, ttl)

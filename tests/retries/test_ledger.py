@@ -452,6 +452,13 @@ def test_a_table_needs_names(option):
         ResumeLedger.dynamodb("table")
 
 
+@pytest.mark.parametrize("names", [{"key": "done"}, {"ttl": "done"}, {"key": "x", "ttl": "x"}])
+def test_the_attributes_of_an_entry_differ(names):
+    """One that is there already would overwrite the entry, and each read would fail."""
+    with pytest.raises(ConfigurationError, match="must differ, and neither can be 'done'"):
+        ResumeLedger.dynamodb("table", consumer="orders", client=object(), **names)
+
+
 def test_a_table_without_boto3_is_refused(monkeypatch):
     """The error says what to install."""
     monkeypatch.setitem(__import__("sys").modules, "boto3", None)

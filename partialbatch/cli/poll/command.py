@@ -16,6 +16,7 @@ from rich.console import Console
 
 from partialbatch.backoff import Backoff
 from partialbatch.cli.loading import load_handler
+from partialbatch.cli.numbers import Seconds
 from partialbatch.cli.poll.checkpoints import Checkpoints
 from partialbatch.cli.poll.engine import Engine
 from partialbatch.cli.poll.running import PARENT, Stop, run
@@ -57,7 +58,7 @@ def _default(text: str) -> str:
 @click.option("--concurrency", type=click.IntRange(1, 100), default=1, show_default=True, help="Batches at once.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, _LONGEST, min_open=True),
+    type=Seconds(0, _LONGEST, min_open=True),
     default=30,
     show_default=True,
     help="The function's, in seconds; a later answer counts as a failure.",
@@ -111,14 +112,14 @@ def _default(text: str) -> str:
 @click.option("--on-failure", metavar="URL", help="Stream: the queue that is told where given-up records are.")
 @click.option(
     "--backoff",
-    type=click.FloatRange(0, 30),
+    type=Seconds(0, 30),
     default=1,
     show_default=True,
     help="Stream: longest first pause before a retry; doubles, up to 30 s.",
 )
 @click.option(
     "--patience",
-    type=click.FloatRange(0, 86_400),
+    type=Seconds(0, 86_400),
     default=30,
     show_default=True,
     help="Seconds that the service may be away.",
