@@ -17,7 +17,7 @@ from partialbatch.producers.engine import Engine
 from partialbatch.producers.entry import Entry, Fault, Kind, Stats
 from partialbatch.producers.items import Writer, from_wire
 from partialbatch.producers.settings import CommonOptions, Limits, Settings, text
-from partialbatch.producers.tables import key_of, with_limits
+from partialbatch.producers.tables import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["DynamoDBReader"]
 
 _KEY_ATTRIBUTES = 2
+_LONGEST = 2_048  # bytes of a partition key; which of two attributes is that one, nobody says
 _LIMITS = Limits(entries=100, bytes=16_000_000)
 _ALIAS = "#partialbatch_key{}"
 _THROTTLED = Fault(Kind.THROTTLED, message="DynamoDB returned the key as unprocessed")
@@ -123,9 +124,16 @@ def _entries(keys: Iterable[Any]) -> Iterator[Entry]:
     for seq, key in enumerate(keys):
         if not isinstance(key, Mapping) or not 1 <= len(key) <= _KEY_ATTRIBUTES:
             raise RecordError("key", "is no dict of 1 or 2 key attributes")
-        names = names or with_limits(tuple(key))
         wire, _ = writer.item(key)
+        names = names or _names(wire)
+        if len(wire) > len(names):
+            raise RecordError("key", f"has {len(wire)} attributes, and the keys before it have {len(names)}")
         yield Entry(seq, key, {}, wire, 0, key_of(wire, names))
+
+
+def _names(wire: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    """Return the key attributes in an order of their own: dicts of one `get` may differ in theirs."""
+    return tuple((name, _LONGEST) for name in sorted(wire))
 
 
 class _Reading:
@@ -153,7 +161,7 @@ class _Reading:
 
     def read(self, answer: Any, entries: Sequence[Entry], stats: Stats) -> Faults:
         stats.consumed_capacity += capacity(answer)
-        names = with_limits(tuple(entries[0].wire))
+        names = _names(entries[0].wire)
         found: dict[Hashable, Any] = {
             key_of(item, names): item for items in answer["Responses"].values() for item in items
         }

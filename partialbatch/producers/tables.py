@@ -11,7 +11,7 @@ from partialbatch.producers.items import number
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-__all__ = ["Tables", "bare_name", "key_of", "with_limits"]
+__all__ = ["Tables", "bare_name", "key_of"]
 
 # A partition key has 1 to 2048 bytes, a sort key 1 to 1024:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html

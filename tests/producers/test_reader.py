@@ -110,6 +110,14 @@ def test_numbers_of_one_value_are_one_key():
     assert [key is first for key, _ in make(items).get([first, {"pk": 2}, {"pk": Decimal("2.00")}])] == [True]
 
 
+def test_the_order_of_a_keys_attributes_means_nothing():
+    """A key that names its attributes in another order than the first one is matched to its item all the same."""
+    items = Items([".", "t"])
+    keys = [{"pk": 2, "sk": "a"}, {"sk": "b" * 1_500, "pk": 4}]
+    got = list(make(items, max_entries=1).get(keys))
+    assert [(key, item["v"]) for key, item in got] == [(keys[0], "even"), (keys[1], "even")]
+
+
 @pytest.mark.parametrize("ordered", [True, False])
 def test_giving_up_raises_and_never_yields_none(ordered):
     """Keys that could not be read are in DeliveryError, the others were yielded."""
@@ -133,7 +141,7 @@ def test_a_missing_table_ends_the_reading_at_once():
     assert len(items.calls) == 1
 
 
-@pytest.mark.parametrize("key", [5, {}, {"a": 1, "b": 2, "c": 3}, {"pk": None}, {"other": 1}])
+@pytest.mark.parametrize("key", [5, {}, {"a": 1, "b": 2, "c": 3}, {"pk": None}, {"other": 1}, {"pk": 1, "sk": 2}])
 def test_a_bad_key_is_refused(key):
     """A key is a dict of one or two key attributes, the same ones each time."""
     with pytest.raises(RecordError):
