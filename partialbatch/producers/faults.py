@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from partialbatch.errors import clip
+from partialbatch.errors import clip, safe_str
 from partialbatch.producers.entry import Fault, Kind
 
 __all__ = ["by_code", "classify"]
@@ -117,7 +117,7 @@ def _bare(code: str) -> str:
 
 def by_code(code: str | None) -> Kind | None:
     """Return what a code means in any service, None where it is on no list."""
-    bare = _bare(code or "")
+    bare = _bare(code) if isinstance(code, str) else ""
     if bare in _THROTTLED:
         return Kind.THROTTLED
     if bare in _TRANSIENT:
@@ -131,7 +131,7 @@ def classify(error: Exception) -> Fault:
     if isinstance(response, dict) and isinstance(response.get("Error"), dict):
         return _answered(response)
     names = {cls.__name__ for cls in type(error).__mro__}
-    code, message = type(error).__name__, clip(str(error), 500)
+    code, message = type(error).__name__, clip(safe_str(error), 500)
     if "ParamValidationError" in names:
         # botocore's report quotes the values it refuses.
         return Fault(Kind.POISON, code, "botocore refused the parameters")
@@ -143,7 +143,9 @@ def classify(error: Exception) -> Fault:
 def _answered(response: dict[str, Any]) -> Fault:
     """Classify an error that the service answered with."""
     code, message = response["Error"].get("Code"), response["Error"].get("Message")
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    # A client of the user's own may leave out what botocore always gives.
+    status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
+    status = status if isinstance(status, int) else 0
     kind = by_code(code)
     if status == 429:  # noqa: PLR2004 - HTTP's own number
         kind = kind or Kind.THROTTLED

@@ -518,6 +518,40 @@ def test_errors_without_an_answer_are_known_by_name(error, reason, ambiguous):
     assert (entry.reason, entry.code, entry.ambiguous) == (reason, type(error).__name__, ambiguous)
 
 
+class Unspeakable(Exception):
+    def __str__(self):
+        raise ZeroDivisionError
+
+
+def odd(response):
+    error = Exception("odd")
+    error.response = response
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Unspeakable(), "transient"),
+        (odd({"Error": {"Code": 5}}), "rejected"),
+        (odd({"Error": {"Code": "New"}, "ResponseMetadata": None}), "rejected"),
+        (odd({"Error": {"Code": "New"}, "ResponseMetadata": {"HTTPStatusCode": None}}), "rejected"),
+    ],
+)
+def test_an_odd_error_loses_nothing(error, reason):
+    """An error that botocore would not raise is one more failed call, and the producer can be closed."""
+    client = Scripted()
+
+    def fail(**_):
+        raise error
+
+    client.send_message_batch = fail
+    with SQSProducer("q", **options(client, sleep=lambda _: None)) as producer:
+        producer.put({"n": 0})
+        (entry,) = producer.flush()
+    assert (entry.record, entry.reason) == ({"n": 0}, reason)
+
+
 def test_what_may_have_been_written_stays_ambiguous():
     """A timeout is not forgotten when a later attempt is throttled or rejected."""
     client = Scripted(["timeout", "t", "r"])
