@@ -100,6 +100,8 @@ class Entry:
     def give_up(self, fault: Fault) -> None:
         """Note why the record is handed back; what the service last said about it stays."""
         own = self.fault
+        # What befell other records' calls cannot have written this one.
+        fault = replace(fault, ambiguous=False) if fault.ambiguous else fault
         if own is None or fault.kind is Kind.FATAL:
             self.blame(fault)
         elif fault.kind in {Kind.DEADLINE, Kind.UNSENT}:

@@ -552,6 +552,20 @@ def test_an_odd_error_loses_nothing(error, reason):
     assert (entry.record, entry.reason) == ({"n": 0}, reason)
 
 
+def test_what_was_never_sent_is_not_ambiguous():
+    """Records that are given up behind others, which may have been written, cannot have been themselves."""
+    client = Scripted(["timeout"] * 9)
+    producer = SQSProducer("q.fifo", **options(client, sleep=lambda _: None))
+    for record in records(3):
+        producer.put(record, message_group_id="g")
+    back = producer.flush()
+    assert [(entry.attempts, entry.reason, entry.ambiguous) for entry in back] == [
+        (5, "transient", True),
+        (0, "transient", False),
+        (0, "transient", False),
+    ]
+
+
 def test_what_may_have_been_written_stays_ambiguous():
     """A timeout is not forgotten when a later attempt is throttled or rejected."""
     client = Scripted(["timeout", "t", "r"])
