@@ -190,11 +190,13 @@ class Engine:
                     self._crew.wake()
                 elif not self._buffer.held:
                     return
+                self._check_open()
                 # What is held is in flight in another thread, which will say so.
                 self._wait(min(_LOOK, left) if left > 0 else _LOOK)
 
     def _sendable(self) -> bool:
-        if self._serial and self._calls:
+        # Closed: one that slept meanwhile must not send what is handed back, or let go of.
+        if self._closed or (self._serial and self._calls):
             return False
         return self._buffer.any() if self._urgent else self._buffer.full()
 

@@ -153,6 +153,50 @@ def test_leaving_an_interrupted_block_waits_for_calls_in_flight():
     assert len(errors) == 1
 
 
+def test_a_worker_that_waits_sends_nothing_after_the_close():
+    """Closing ends the waits, and what was waited for is not sent either."""
+    client = Scripted(["throttle"])
+    session = SQSProducer("q", client=client, workers=1, random=lambda: 1.0, backoff=Backoff(30, 60, 99)).open()
+    for number in range(10):
+        session.put({"n": number})
+    while session.stats.waits < 1:
+        time.sleep(0.001)
+    session.close()
+    ends = time.monotonic() + 5
+    while any(thread.name == "partialbatch" for thread in threading.enumerate()):
+        assert time.monotonic() < ends
+        time.sleep(0.005)
+    assert len(client.calls) == 1
+
+
+def test_a_flush_ends_when_another_thread_closes():
+    """What was in flight is settled, nothing more is sent, and the flush says why."""
+    client = Gated()
+    session = SQSProducer("q", client=client, max_entries=1, workers=1).open()
+    errors = []
+
+    def flush():
+        try:
+            session.flush()
+        except ClosedError as error:
+            errors.append(error)
+
+    session.put({"n": 0})
+    session.put({"n": 1})
+    assert client.begun.acquire(timeout=10)
+    flushing = in_thread(flush)
+    time.sleep(0.05)
+    closing = in_thread(session.close)
+    while not session._engine._closed:
+        time.sleep(0.001)
+    client.gate.release()
+    flushing.join(10)
+    closing.join(10)
+    assert not flushing.is_alive()
+    assert len(errors) == 1
+    assert client.accepted == [0]
+
+
 def test_the_default_sleep_is_real():
     """Without sleep= the waits are made."""
     client = Scripted(["t"])
