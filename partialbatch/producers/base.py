@@ -111,7 +111,8 @@ class Producer(ABC):
 
     def _interrupt(self) -> None:
         self._engine.close(type(self).__name__)
-        self._unsent = self._engine.unsent()
+        # Added: a close() in the block, and then leaving it, both come here.
+        self._unsent += self._engine.unsent()
 
     def _make_engine(self, *, ordered: bool, lent: bool, seconds_left: Callable[[], float] | None) -> Engine:
         stats = Stats()

@@ -285,6 +285,18 @@ def test_an_interrupted_body_keeps_what_was_not_accepted(data, workers):
     assert len(client.calls) == calls
 
 
+def test_unsent_stays_when_the_producer_is_closed_again():
+    """A close() after an interrupted block is an error, and takes nothing away."""
+    producer = SQSProducer("q", **options(Scripted()))
+    record = {"n": 0}
+    with pytest.raises(ZeroDivisionError), producer:  # noqa: PT012 - the block is what is tested
+        producer.put(record)
+        raise ZeroDivisionError
+    with pytest.raises(ClosedError):
+        producer.close()
+    assert [entry.record for entry in producer.unsent] == [record]
+
+
 @given(at=st.integers(0, 4), during=st.sampled_from(["put", "flush"]), workers=st.sampled_from([0, 2]))
 @settings(max_examples=20)
 def test_an_exception_out_of_a_call_loses_nothing(at, during, workers):
