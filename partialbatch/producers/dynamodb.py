@@ -146,9 +146,10 @@ class DynamoDBProducer(Producer):
         if not unprocessed:
             return []
         left = {
-            self._tables.answered(table, _item(request))
+            key
             for table, requests in unprocessed.items()
             for request in requests
+            for key in self._tables.answered(table, _item(request))
         }
         return [_UNPROCESSED if entry.key in left else None for entry in entries]
 

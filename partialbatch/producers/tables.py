@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,8 @@ class Tables:
         if not named or (table is not None and table not in named):
             raise ConfigurationError.bad_value("keys", keys, f"the key attributes of {table or 'each table'}")
         self._keys = {
-            _table(name): (bare_name(_table(name)), with_limits(_names(names))) for name, names in named.items()
+            name: (one, with_limits(_names(names)))
+            for (name, one), names in zip(_identities(named).items(), named.values(), strict=True)
         }
         self.default = table if table is not None or len(self._keys) > 1 else next(iter(self._keys))
 
@@ -89,15 +91,15 @@ class Tables:
         """Check an item's key; return what operations on one item have in common."""
         if table not in self._keys:
             raise self._unknown(table)
-        bare, names = self._keys[table]
-        key: list[Hashable] = [bare]
+        identity, names = self._keys[table]
+        key: list[Hashable] = [identity]
         for name, _ in names:
             value = item.get(name)
             # Nearly all keys: they are as they will be read from the wire, at a third of the cost.
             if type(value) is int or (type(value) is str and 0 < len(value) <= _SHORT):
                 key.append(value)
             else:
-                return (bare, *key_of(wire, names))
+                return (identity, *key_of(wire, names))
         return tuple(key)
 
     def _unknown(self, table: str | None) -> RecordError:
@@ -105,12 +107,24 @@ class Tables:
             return RecordError("table", "is missing, and this producer writes to several")
         return RecordError("table", f"{table!r} is not among the tables of keys=: {', '.join(self._keys)}")
 
-    def answered(self, table: str, wire: Mapping[str, Any]) -> tuple[Hashable, ...] | None:
-        """Return the key of an item in an answer, which may name the table by its ARN; None: not ours."""
-        for bare, names in self._keys.values():
-            if bare == bare_name(table) and all(name in wire for name, _ in names):
-                return (bare, *key_of(wire, names))
-        return None
+    def answered(self, table: str, wire: Mapping[str, Any]) -> list[tuple[Hashable, ...]]:
+        """Return the keys that an item in an answer may have: it may name the table by its ARN, or none of ours."""
+        same = [table] if table in self._keys else [name for name in self._keys if bare_name(name) == bare_name(table)]
+        return [
+            (identity, *key_of(wire, names))
+            for identity, names in map(self._keys.__getitem__, same)
+            if all(name in wire for name, _ in names)
+        ]
+
+
+def _identities(named: Iterable[object]) -> dict[str, str]:
+    """Return what stands for each table in keys: its name, or its ARN where other accounts have tables of that name."""
+    bare = {_table(name): bare_name(_table(name)) for name in named}
+    often = Counter(bare.values())
+    for name, short in bare.items():
+        if often[short] > 1 and name == short:
+            raise ConfigurationError.bad_value("keys", list(bare), f"the ARN of each table that is called {short!r}")
+    return {name: short if often[short] == 1 else name for name, short in bare.items()}
 
 
 def _table(name: object) -> str:

@@ -170,6 +170,33 @@ def test_several_tables_share_a_call():
     assert producer.stats.bytes > 0
 
 
+@pytest.mark.parametrize("short", [False, True])
+def test_tables_of_one_name_in_two_accounts_are_two(short):
+    """An item of one is neither replaced by, nor taken for, an item with the same key in the other."""
+    arns = [f"arn:aws:dynamodb:eu-west-1:{account}:table/orders" for account in (1, 2)]
+    calls = []
+
+    class Client:
+        def batch_write_item(self, RequestItems):  # noqa: N803 - boto3's name
+            calls.append(RequestItems)
+            left = {"orders" if short else arns[1]: RequestItems[arns[1]]} if len(calls) == 1 else {}
+            return {"UnprocessedItems": left}
+
+    producer = DynamoDBProducer(keys=dict.fromkeys(arns, "pk"), client=Client(), sleep=lambda _: None)
+    for arn in arns:
+        producer.put({"pk": 1}, table=arn)
+    assert producer.flush() == []
+    assert producer.stats.superseded == 0
+    assert [set(call) for call in calls] == [set(arns), set(arns) if short else {arns[1]}]
+
+
+def test_a_name_and_an_arn_of_that_name_are_refused():
+    """Nobody can tell whether they are one table."""
+    keys = {"orders": "pk", "arn:aws:dynamodb:eu-west-1:2:table/orders": "pk"}
+    with pytest.raises(ConfigurationError, match="the ARN of each table that is called 'orders'"):
+        DynamoDBProducer(keys=keys, client=Table())
+
+
 def test_an_unknown_item_in_the_answer_is_no_crash():
     """What was not sent cannot be unprocessed: tables and keys that nobody knows are passed over."""
     table = Table()
