@@ -34,6 +34,7 @@ class Producer(ABC):
 
     service: ClassVar[str]
     put_options: ClassVar[frozenset[str]] = frozenset()
+    item_options: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, limits: Limits, options: CommonOptions) -> None:
         unknown = options.keys() - CommonOptions.__annotations__.keys()

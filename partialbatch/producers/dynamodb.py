@@ -59,6 +59,7 @@ class DynamoDBProducer(Producer):
 
     service = "dynamodb"
     put_options = frozenset({"table", "operation"})
+    item_options = _PUT
 
     def __init__(
         self,
@@ -103,7 +104,7 @@ class DynamoDBProducer(Producer):
         self._engine.add(self.entry(key, {**options, "operation": "delete"}))
 
     def entry(self, record: Any, options: Mapping[str, Any]) -> Entry:
-        if len(options) > 1:
+        if options is not _PUT and options:
             self._check(options)
         table = self._tables.default if options is _PUT else options.get("table") or self._tables.default
         item = record if self._serializer is None else self._serializer(record)

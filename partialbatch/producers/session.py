@@ -43,6 +43,8 @@ class Item:
 class Lender(Protocol):
     """What a session needs of its producer."""
 
+    @property
+    def item_options(self) -> Mapping[str, Any]: ...
     def entry(self, record: Any, options: Mapping[str, Any]) -> Entry: ...
     def group_options(self, group: Hashable) -> Mapping[str, Any]: ...
 
@@ -74,7 +76,7 @@ class Session:
         record, options = (item.record, item.options) if isinstance(item, Item) else (item, {})
         implied = {} if group is None else self._producer.group_options(group)
         entry = self._producer.entry(record, {**implied, **options})
-        entry.record, entry.options = item, options
+        entry.record, entry.options = item, {**self._producer.item_options, **options}
         if self._ordered and entry.key is None:
             entry.key = group
         self._engine.add(entry)

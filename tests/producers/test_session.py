@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partialbatch import Backoff
-from partialbatch.errors import ClosedError
+from partialbatch.errors import ClosedError, RecordError
 from partialbatch.producers import (
     DynamoDBProducer,
     EventBridgeProducer,
@@ -71,6 +71,22 @@ def test_a_dynamodb_item_may_be_a_delete():
             }
         }
     ]
+
+
+def test_what_comes_back_says_which_operation_it_was():
+    """A session's DynamoDB items have the operation in .options, as a producer's have."""
+    client = Scripted(["throttle"] * 9)
+    session = DynamoDBProducer("t", keys="n", client=client, sleep=lambda _: None).open()
+    session.put({"n": 1})
+    session.put(Item({"n": 2}, operation="delete"))
+    assert [entry.options for entry in session.flush(0)] == [{"operation": "put"}, {"operation": "delete"}]
+
+
+def test_a_misspelt_option_of_an_item_is_refused():
+    """Item(key, opration='delete') must not write the key as an item."""
+    session = DynamoDBProducer("t", keys="n", client=Scripted()).open()
+    with pytest.raises(RecordError, match="opration: is unknown"):
+        session.put(Item({"n": 1}, opration="delete"))
 
 
 @pytest.mark.parametrize(
