@@ -81,13 +81,25 @@ def _typed(value: Any, field: str) -> dict[str, Any]:
         return {"DataType": "String", "StringValue": value}
     if isinstance(value, bytes | bytearray | memoryview):
         return {"DataType": "Binary", "BinaryValue": bytes(value)}
-    if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and _finite(value):
         return {"DataType": "Number", "StringValue": str(value)}
     if isinstance(value, list | tuple):
-        return {"DataType": "String.Array", "StringValue": json.dumps(value)}
+        return {"DataType": "String.Array", "StringValue": _array(value, field)}
     raise RecordError(
         field, f"is a {type(value).__name__} or not finite: str, int, float, Decimal and bytes are possible"
     )
+
+
+def _finite(value: float | Decimal) -> bool:
+    # An int may be too large for a float.
+    return isinstance(value, int) or (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value))
+
+
+def _array(value: Any, field: str) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RecordError(field, f"cannot be written as JSON ({error})") from None
 
 
 def _size(row: Mapping[str, Any], field: str) -> int:

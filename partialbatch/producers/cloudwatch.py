@@ -5,15 +5,14 @@ Limits: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Put
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
-from partialbatch.errors import ConfigurationError, RecordError
+from partialbatch.errors import ConfigurationError, RecordError, safe_repr
 from partialbatch.producers.base import Producer
 from partialbatch.producers.entry import Entry, Stats
 from partialbatch.producers.settings import CommonOptions, Limits, text
-from partialbatch.producers.text import plain, utf8_size
+from partialbatch.producers.text import listed, plain, utf8_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,9 +62,11 @@ class CloudWatchProducer(Producer):
             self._check(options)
         datum = record if self._serializer is None else self._serializer(record)
         try:
-            wire = dict(datum if isinstance(datum, Mapping) else plain(datum, "python"))
+            fields = dict(datum if isinstance(datum, Mapping) else plain(datum, "python"))
         except TypeError:
             raise RecordError("datum", f"is a {type(datum).__name__}; boto3's dict of a datum is possible") from None
+        # A model's optional fields are None; boto3 wants them left out.
+        wire = {name: value for name, value in fields.items() if value is not None}
         _check_datum(wire)
         size = _size(wire)
         if size > self._settings.max_bytes:
@@ -83,7 +84,7 @@ def _check_datum(datum: dict[str, Any]) -> None:
     name = datum.get("MetricName")
     if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
         raise RecordError("MetricName", f"is missing or no str of 1 to {_LONGEST_NAME} characters")
-    dimensions = datum["Dimensions"] = list(datum.get("Dimensions") or ())
+    dimensions = datum["Dimensions"] = listed(datum.get("Dimensions", ()), "Dimensions")
     if len(dimensions) > _DIMENSIONS:
         raise RecordError.too_large("Dimensions", len(dimensions), _DIMENSIONS, "dimensions")
     for dimension in dimensions:
@@ -95,14 +96,14 @@ def _check_datum(datum: dict[str, Any]) -> None:
 
 
 def _check_numbers(datum: dict[str, Any]) -> None:
-    given = [name for name in ("Value", "Values", "StatisticValues") if datum.get(name) is not None]
+    given = [name for name in ("Value", "Values", "StatisticValues") if name in datum]
     if len(given) != 1:
         raise RecordError(
             "Value", f"exactly one of Value, Values and StatisticValues is needed, {len(given)} are given"
         )
     for name in ("Values", "Counts"):
         if name in datum:
-            datum[name] = list(datum[name])
+            datum[name] = listed(datum[name], name)
             if not 0 < len(datum[name]) <= _VALUES:
                 raise RecordError(name, f"has {len(datum[name])} numbers; 1 to {_VALUES} are possible")
             for number in datum[name]:
@@ -112,16 +113,24 @@ def _check_numbers(datum: dict[str, Any]) -> None:
     if given == ["Value"]:
         _check_number("Value", datum["Value"])
     if given == ["StatisticValues"]:
-        datum["StatisticValues"] = dict(datum["StatisticValues"])
-        for name in _STATISTICS:
-            _check_number(f"StatisticValues.{name}", datum["StatisticValues"].get(name))
+        datum["StatisticValues"] = _statistics(datum["StatisticValues"])
+
+
+def _statistics(given: Any) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise RecordError("StatisticValues", f"is a {type(given).__name__}, not a dict")
+    for name in _STATISTICS:
+        _check_number(f"StatisticValues.{name}", given.get(name))
+    return dict(given)
 
 
 def _check_number(field: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RecordError(field, f"is a {type(value).__name__}, not an int or float")
-    if not math.isfinite(value) or abs(value) > _FARTHEST:
-        raise RecordError(field, f"is {value}: CloudWatch takes numbers from -2**360 to 2**360, no NaN, no infinity")
+    # NaN is within no bounds, and an int may be too large for a float.
+    if not -_FARTHEST <= value <= _FARTHEST:
+        shown = safe_repr(value)
+        raise RecordError(field, f"is {shown}: CloudWatch takes numbers from -2**360 to 2**360, no NaN, no infinity")
 
 
 def _size(value: Any) -> int:

@@ -110,7 +110,10 @@ class DynamoDBProducer(Producer):
         item = record if self._serializer is None else self._serializer(record)
         if type(item) is not dict:
             item = _mapping(item)
-        wire, size = self._writer.item(item)
+        try:
+            wire, size = self._writer.item(item)
+        except RecursionError:
+            raise RecordError("item", "is nested too deep, or holds itself: DynamoDB takes 32 levels") from None
         key = self._tables.key(table, item, wire)
         if size > _LARGEST:
             raise RecordError.too_large("item", size, _LARGEST)

@@ -15,7 +15,7 @@ from partialbatch.producers.base import Producer
 from partialbatch.producers.entry import Entry, Kind, Stats
 from partialbatch.producers.faults import by_code
 from partialbatch.producers.settings import CommonOptions, Limits, text
-from partialbatch.producers.text import to_text, utf8_size
+from partialbatch.producers.text import listed, to_text, utf8_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,11 +107,10 @@ def _optional(wire: dict[str, Any], options: Mapping[str, Any]) -> int:
     """Fill in the options, and return their bytes."""
     size = 0
     if options.get("resources"):
-        resources = options["resources"]
-        if isinstance(resources, str) or not all(isinstance(name, str) for name in resources):
+        names = wire["Resources"] = listed(options["resources"], "resources")
+        if not all(isinstance(name, str) for name in names):
             raise RecordError("resources", "takes a list of str")
-        wire["Resources"] = list(resources)
-        size += sum(utf8_size(name, "resources") for name in resources)
+        size += sum(utf8_size(name, "resources") for name in names)
     if options.get("time") is not None:
         if not isinstance(options["time"], datetime):
             raise RecordError("time", f"is a {type(options['time']).__name__}, not a datetime")

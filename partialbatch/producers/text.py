@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import RecordError
@@ -11,7 +12,7 @@ from partialbatch.errors import RecordError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["encoded", "plain", "to_bytes", "to_text", "utf8_size"]
+__all__ = ["encoded", "listed", "plain", "to_bytes", "to_text", "utf8_size"]
 
 # A constant: `bytes | bytearray` in a call is built anew each time, 200 ns.
 _BINARY = (bytes, bytearray, memoryview)
@@ -83,3 +84,10 @@ def utf8_size(text: str, field: str) -> int:
     if text.isascii():
         return len(text)
     return len(_utf8(text, field))
+
+
+def listed(value: Any, field: str) -> list[Any]:
+    """Return a list of what is given, read once; refuse a text and what is no collection."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise RecordError(field, f"is a {type(value).__name__}, not a list")
+    return list(value)

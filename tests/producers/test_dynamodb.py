@@ -359,6 +359,14 @@ def test_items_that_no_table_takes_are_refused(item, message):
     assert producer.stats.records == 1
 
 
+def test_an_item_that_holds_itself_is_refused():
+    """Recursion without an end is a bad item, not a crash."""
+    item = {"pk": 1}
+    item["x"] = item
+    with pytest.raises(RecordError, match="item: is nested too deep"):
+        make(Table()).put(item)
+
+
 def test_floats_are_refused_where_not_finite_even_if_converted():
     """floats='convert' writes Decimal(repr(x)); NaN stays impossible."""
     table = Table()

@@ -102,7 +102,10 @@ BAD = [
     ("sqs", "x", {"message_attributes": {"a..b": "v"}}, "message_attributes: has a bad name"),
     ("sqs", "x", {"message_attributes": {"a": ""}}, "message_attributes.a.StringValue: is missing or empty"),
     ("sqs", "x", {"message_attributes": {"a": math.inf}}, "message_attributes.a: is a float or not finite"),
+    ("sqs", "x", {"message_attributes": {"a": Decimal("sNaN")}}, "message_attributes.a: is a Decimal or not finite"),
     ("sqs", "x", {"message_attributes": {"a": None}}, "message_attributes.a: is a NoneType"),
+    ("sns", "x", {"message_attributes": {"a": [b"x"]}}, "message_attributes.a: cannot be written as JSON"),
+    ("sns", "x", {"message_attributes": {"a": [math.nan]}}, "message_attributes.a: cannot be written as JSON"),
     ("sqs", "x", {"message_attributes": {"a": {"DataType": "Odd"}}}, "message_attributes.a.DataType: is not"),
     (
         "sqs",
@@ -144,7 +147,9 @@ BAD = [
     ("events", {"a": "a" * 1_000_000}, {}, "detail with .* has 1000010 bytes, and at most 1000000"),
     ("events", {}, {"source": "aws.ec2"}, "source: starts with 'aws.'"),
     ("events", {}, {"source": 5}, "source: is missing or no str"),
-    ("events", {}, {"resources": "arn"}, "resources: takes a list of str"),
+    ("events", {}, {"resources": "arn"}, "resources: is a str, not a list"),
+    ("events", {}, {"resources": 5}, "resources: is a int, not a list"),
+    ("events", {}, {"resources": [5]}, "resources: takes a list of str"),
     ("events", {}, {"time": "today"}, "time: is a str, not a datetime"),
     ("events", {}, {"bus": "x"}, "bus: is unknown"),
     ("cloudwatch", 5, {}, "datum: is a int"),
@@ -159,6 +164,10 @@ BAD = [
     ("cloudwatch", {**DATUM, "Value": 1, "Values": [1]}, {}, "exactly one of .* 2 are given"),
     ("cloudwatch", {**DATUM, "Value": math.nan}, {}, "Value: is nan"),
     ("cloudwatch", {**DATUM, "Value": 2.0**361}, {}, "Value: is"),
+    ("cloudwatch", {**DATUM, "Value": 10**400}, {}, "Value: is 1000.*: CloudWatch takes numbers from"),
+    ("cloudwatch", {**DATUM, "Values": 5}, {}, "Values: is a int, not a list"),
+    ("cloudwatch", {**DATUM, "StatisticValues": 5}, {}, "StatisticValues: is a int, not a dict"),
+    ("cloudwatch", {**DATUM, "Value": 1, "Dimensions": 5}, {}, "Dimensions: is a int, not a list"),
     ("cloudwatch", {**DATUM, "Value": "1"}, {}, "Value: is a str"),
     ("cloudwatch", {**DATUM, "Values": [1] * 151}, {}, "Values: has 151 numbers; 1 to 150"),
     ("cloudwatch", {**DATUM, "Values": [1], "Counts": [1, 2]}, {}, "Counts: has 2 numbers"),
@@ -371,6 +380,34 @@ def test_an_event_may_have_one_option_alone():
     producer.flush()
     keys = [set(entry) - {"Source", "DetailType", "Detail", "EventBusName"} for entry in client.calls[0]["Entries"]]
     assert keys == [{"Resources"}, {"TraceHeader"}, {"Time"}]
+
+
+def test_resources_are_read_once():
+    """A generator of resources is sent, not used up by the checks."""
+    client = Recorder()
+    producer = EventBridgeProducer(source="s", detail_type="d", client=client)
+    producer.put({}, resources=(name for name in ("a", "b")))
+    producer.flush()
+    assert client.calls[0]["Entries"][0]["Resources"] == ["a", "b"]
+
+
+def test_what_is_none_in_a_datum_is_left_out():
+    """A model's optional fields are None, which boto3 does not take."""
+    client = Recorder()
+    producer = CloudWatchProducer("ns", client=client)
+    producer.put({"MetricName": "m", "Value": 1, "Values": None, "Unit": None, "Dimensions": None})
+    producer.flush()
+    assert client.calls[0]["MetricData"] == [{"MetricName": "m", "Value": 1}]
+
+
+def test_an_attribute_may_be_a_number_of_any_size():
+    """An int that no float can hold is left to the service."""
+    client = Recorder()
+    producer = SQSProducer("q", client=client)
+    producer.put("x", message_attributes={"n": 10**400, "d": Decimal("1.50")})
+    producer.flush()
+    attributes = client.calls[0]["Entries"][0]["MessageAttributes"]
+    assert [len(attributes["n"]["StringValue"]), attributes["d"]["StringValue"]] == [401, "1.50"]
 
 
 def test_a_datum_is_copied():
