@@ -30,9 +30,9 @@ _LIMITS = Limits(entries=25, bytes=16_000_000)
 _LARGEST = 409_600
 _UNIT = 1_024
 _PUT = {"operation": "put"}
-# No value takes more on the wire than this many times DynamoDB's measure: True, with a
-# name of one letter, is `"a": {"BOOL": true}, ` for 2 bytes, a control character `\\u0000` for 1.
-_WIRE_FACTOR = 16
+# No item takes more on the wire than this many times DynamoDB's measure: a list of 10**37 takes
+# `{"N": "10...0"}, `, 49 bytes, for 3 each; a control character is `\\u0000`, 6 for 1.
+_WIRE_FACTOR = 17
 _UNPROCESSED = Fault(Kind.THROTTLED, message="DynamoDB returned it as unprocessed")
 
 

@@ -402,6 +402,16 @@ def test_large_items_are_counted_as_they_are_on_the_wire():
     assert len(sizes) == 2
 
 
+def test_long_numbers_count_as_they_are_on_the_wire():
+    """10**37 has 38 digits on the wire, and 2 bytes in DynamoDB's measure."""
+    table = Table()
+    producer = make(table)
+    for number in range(25):
+        producer.put({"pk": number, "x": [10**37] * 13_330})
+    assert producer.flush() == []
+    assert max(len(json.dumps(call)) for call, _ in table.calls) <= 16_000_000
+
+
 def test_an_item_larger_than_a_call_is_refused():
     """max_bytes holds for one item too."""
     with pytest.raises(RecordError, match=r"item on the wire: has 10\d\d bytes, and at most 200"):
