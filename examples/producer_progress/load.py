@@ -27,16 +27,24 @@ def load(path, table, keys, client=None):
             pace = f" ({stats.rate:.0f} units/s)" if stats.rate else ""
             bars.update(task, completed=stats.records + stats.superseded, description=f"{table}{pace}")
 
-        producer = DynamoDBProducer(table, keys=keys, workers=4, client=client, progress=show)
+        # The record is the line itself, so that what comes back can be kept as it was read.
+        producer = DynamoDBProducer(
+            table,
+            keys=keys,
+            workers=4,
+            client=client,
+            progress=show,
+            serializer=lambda line: json.loads(line, parse_float=Decimal),
+        )
         for line in lines:
-            producer.put(json.loads(line, parse_float=Decimal))
+            producer.put(line)
         unprocessed = producer.flush()
     return keep(path.with_suffix(".unprocessed.jsonl"), unprocessed) if unprocessed else None
 
 
 def keep(path, unprocessed):
-    """Write what was not taken, as it was read, and say why."""
-    path.write_text("".join(json.dumps(entry.record, default=str) + "\n" for entry in unprocessed))
+    """Write the lines that were not taken, and say why."""
+    path.write_text("".join(entry.record + "\n" for entry in unprocessed))
     reasons = sorted({entry.code or entry.reason for entry in unprocessed})
     print(f"{len(unprocessed)} items were not taken ({', '.join(reasons)}): {path}")
     return path

@@ -67,8 +67,7 @@ def test_all_lines_are_in_the_table_and_the_bar_is_full(example, client, orders,
 def test_what_the_table_does_not_take_is_kept(example, client, orders, capsys, monkeypatch):
     """A table that is not there takes nothing: the lines are kept in a file, and the exit status says so."""
     path = example.load(orders, "missing", ["order_id"], client)
-    kept = [json.loads(line)["order_id"] for line in path.read_text().splitlines()]
-    assert kept == [f"o-{number}" for number in range(70)]
+    assert path.read_text() == orders.read_text()
     assert "70 items were not taken (ResourceNotFoundException)" in capsys.readouterr().out.replace("\n", " ")
     monkeypatch.setattr(sys, "argv", ["load.py", str(orders), "missing", "--keys", "order_id"])
     monkeypatch.setattr(example, "load", lambda *_: path)
