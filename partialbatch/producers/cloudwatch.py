@@ -84,15 +84,20 @@ def _check_datum(datum: dict[str, Any]) -> None:
     name = datum.get("MetricName")
     if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
         raise RecordError("MetricName", f"is missing or no str of 1 to {_LONGEST_NAME} characters")
-    dimensions = datum["Dimensions"] = listed(datum.get("Dimensions", ()), "Dimensions")
+    dimensions = listed(datum.get("Dimensions", ()), "Dimensions")
     if len(dimensions) > _DIMENSIONS:
         raise RecordError.too_large("Dimensions", len(dimensions), _DIMENSIONS, "dimensions")
-    for dimension in dimensions:
-        if not isinstance(dimension, Mapping) or not all(dimension.get(part) for part in ("Name", "Value")):
-            raise RecordError("Dimensions", "holds something other than {'Name': ..., 'Value': ...}")
+    datum["Dimensions"] = [_dimension(given) for given in dimensions]
     if not dimensions:
         del datum["Dimensions"]
     _check_numbers(datum)
+
+
+def _dimension(given: Any) -> dict[str, Any]:
+    parts = [given.get(part) for part in ("Name", "Value")] if isinstance(given, Mapping) else [None]
+    if not all(isinstance(part, str) and part for part in parts):
+        raise RecordError("Dimensions", "holds something other than {'Name': ..., 'Value': ...}, both of them a str")
+    return dict(given)
 
 
 def _check_numbers(datum: dict[str, Any]) -> None:

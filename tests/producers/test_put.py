@@ -179,6 +179,13 @@ BAD = [
         "Dimensions: has 31 dimensions",
     ),
     ("cloudwatch", {**DATUM, "Value": 1, "Dimensions": [{"Name": "n"}]}, {}, "Dimensions: holds something other"),
+    ("cloudwatch", {**DATUM, "Value": 1, "Dimensions": ["n"]}, {}, "Dimensions: holds something other"),
+    (
+        "cloudwatch",
+        {**DATUM, "Value": 1, "Dimensions": [{"Name": "shard", "Value": 5}]},
+        {},
+        "Dimensions: holds something other .* both of them a str",
+    ),
 ]
 
 
@@ -418,15 +425,16 @@ def test_a_datum_is_copied():
         "MetricName": "m",
         "Values": [1, 2],
         "Counts": [1, 1],
-        "Dimensions": [],
+        "Dimensions": [{"Name": "n", "Value": "v"}],
         "Timestamp": datetime(2026, 1, 1, tzinfo=UTC),
     }
     producer.put(datum)
     producer.put({"MetricName": "m", "StatisticValues": dict.fromkeys(("SampleCount", "Sum", "Minimum", "Maximum"), 1)})
     datum["Values"].append(3)
+    datum["Dimensions"][0]["Value"] = "changed"
     producer.flush()
     assert client.calls[0]["MetricData"][0]["Values"] == [1, 2]
-    assert datum["Dimensions"] == []
+    assert client.calls[0]["MetricData"][0]["Dimensions"] == [{"Name": "n", "Value": "v"}]
 
 
 OPTIONS = [
