@@ -73,11 +73,14 @@ class Producer(ABC):
         return self._engine.flush(seconds)
 
     def close(self) -> None:
-        """Send what is held, and take nothing more.
+        """Send what is held, and take nothing more; a second call does nothing.
 
         Raises:
             DeliveryError: With all that was not accepted and that no flush has returned.
+            ClosedError: The producer is closed, and there is something in `unsent`.
         """
+        if self._engine.is_closed and not self._unsent:
+            return
         try:
             unprocessed = self.flush()
         except BaseException:

@@ -106,6 +106,11 @@ class Engine:
                         self._crew.dismiss()
             return self._report()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is taken any more."""
+        return bool(self._closed)
+
     def close(self, what: str) -> None:
         """Take nothing more; wait for the calls that are in flight."""
         with self._lock:

@@ -285,6 +285,17 @@ def test_an_interrupted_body_keeps_what_was_not_accepted(data, workers):
     assert len(client.calls) == calls
 
 
+def test_closing_twice():
+    """A close() in the block, and then leaving it, is no error."""
+    client = Scripted()
+    with SQSProducer("q", **options(client)) as producer:
+        producer.put({"n": 0})
+        producer.close()
+    assert client.accepted == [0]
+    with pytest.raises(ClosedError):
+        producer.put({"n": 1})
+
+
 def test_unsent_stays_when_the_producer_is_closed_again():
     """A close() after an interrupted block is an error, and takes nothing away."""
     producer = SQSProducer("q", **options(Scripted()))
