@@ -46,19 +46,15 @@ def decoder(annotation: Any) -> Callable[[Any], Any]:
         ConfigurationError: Nothing can be made of the annotation, or pydantic is needed and missing.
     """
     wanted, optional = without_none(annotation)
-    convert, make_of_none = _plain_decoder(wanted, optional), None
+    convert = _plain_decoder(wanted, optional)
     if convert is None:
-        convert, make_of_none = _validator(annotation)
+        return _validator(annotation)
 
     def decode(payload: Any) -> Any:
         if payload is not None:
             return convert(payload)
         if optional:
             return None
-        if make_of_none is not None:
-            # A type may accept None in other ways than `| None`.
-            with suppress(Exception):
-                return make_of_none(None)
         raise PayloadError.absent(name_of(wanted))
 
     return decode
@@ -147,8 +143,41 @@ def _plain_decoder(annotation: Any, optional: bool) -> Callable[[Any], Any] | No
     return parse
 
 
-def _validator(annotation: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """Return a decoder that validates with pydantic's `TypeAdapter`, and its bare validation of Python objects."""
+def _validator(annotation: Any) -> Callable[[Any], Any]:
+    """Return a decoder that validates with pydantic."""
+    adapter = _adapter(annotation)
+    from pydantic import ValidationError  # noqa: PLC0415 - loaded by now
+
+    from_json, from_python, schema = adapter.validate_json, adapter.validate_python, adapter.core_schema
+    wanted, optional = without_none(annotation)
+
+    def validate(payload: Any) -> Any:
+        try:
+            if isinstance(payload, TEXTUAL):
+                return from_json(payload)
+            if payload is not None:
+                return from_python(payload)
+        except ValidationError as error:
+            # Raised below, not here: pydantic's error holds the body, and an
+            # exception raised while it is handled would keep it.
+            failure = _invalid(error, name_of(wanted), schema)
+        else:
+            return of_none()
+        raise failure from None
+
+    def of_none() -> Any:
+        if optional:
+            return None
+        # A type may accept None in other ways than `| None`.
+        with suppress(Exception):
+            return from_python(None)
+        raise PayloadError.absent(name_of(wanted))
+
+    return validate
+
+
+def _adapter(annotation: Any) -> Any:
+    """Return pydantic's `TypeAdapter` of an annotation."""
     try:
         import pydantic  # noqa: PLC0415 - 60 ms that only handlers with such an annotation pay
     except ImportError:
@@ -157,27 +186,16 @@ def _validator(annotation: Any) -> tuple[Callable[[Any], Any], Callable[[Any], A
             "pip install 'partialbatch[pydantic]', or annotate dict, str or bytes"
         ) from None
     try:
-        adapter = pydantic.TypeAdapter(annotation)
+        adapter: Any = pydantic.TypeAdapter(annotation)
         if not getattr(adapter, "pydantic_complete", True):  # from 2.10 on: a name in it is not defined yet
             adapter.rebuild(raise_errors=True)
-        schema = adapter.core_schema
+        _ = adapter.core_schema  # a deferred one is built now
     except Exception as error:
         raise ConfigurationError(
             f"pydantic cannot validate the annotation {annotation!r}: {type(error).__name__}: {error}. "
             "Define what it names before the function, annotate a model, or give model="
         ) from error
-    from_json, from_python = adapter.validate_json, adapter.validate_python
-
-    def validate(payload: Any) -> Any:
-        try:
-            return from_json(payload) if isinstance(payload, TEXTUAL) else from_python(payload)
-        except pydantic.ValidationError as error:
-            # Raised below, not here: pydantic's error holds the body, and an
-            # exception raised while it is handled would keep it.
-            failure = _invalid(error, name_of(without_none(annotation)[0]), schema)
-        raise failure from None
-
-    return validate, from_python
+    return adapter
 
 
 def _invalid(error: Any, name: str, schema: Any) -> PayloadError:
