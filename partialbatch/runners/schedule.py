@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ class Schedule:
     ends, or never: that is all there is to an error policy.
     """
 
-    __slots__ = ("_closed", "_deadline", "_following", "_left", "_policy", "_ready", "_spared", "_stopped")
+    __slots__ = ("_closed", "_deadline", "_first", "_following", "_later", "_left", "_policy", "_spared", "_stopped")
 
     def __init__(
         self,
@@ -63,10 +64,11 @@ class Schedule:
             deadline: When to stop starting records; None: never.
             spared: Indexes of records that start even after a stop.
         """
-        runnable = set(records)
         self._following = following
-        behind = {following[index] for index in runnable}
-        self._ready = [index for index in records if index not in behind]  # sorted, so it is a heap
+        behind = {following[index] for index in records}
+        # What is ready: the first of each group, in order, and a heap of those that follow.
+        self._first = deque(index for index in records if index not in behind)
+        self._later: list[int] = []
         self._left = len(records)
         self._policy = policy
         self._deadline = deadline
@@ -87,17 +89,18 @@ class Schedule:
     @property
     def width(self) -> int:
         """How many records may start now; there will never be more at once."""
-        return len(self._ready)
+        return len(self._first) + len(self._later)
 
     def take(self) -> int:
         """Return the next record to start, -1 if none may start now."""
-        if self._closed or not self._ready:
+        first, later = self._first, self._later
+        if self._closed or not (first or later):
             return -1
         if self._deadline is not None and not self._deadline.allows():
             self.close(DEADLINE)
             return -1
         self._left -= 1
-        return heappop(self._ready)
+        return first.popleft() if first and not (later and later[0] < first[0]) else heappop(later)
 
     def ended(self, index: int, *, passes: bool | None) -> None:
         """Take note that a record has ended.
@@ -114,12 +117,13 @@ class Schedule:
             return
         following = self._following[index]
         if following >= 0 and (not self._stopped or following in self._spared):
-            heappush(self._ready, following)
+            heappush(self._later, following)
 
     def _stop(self) -> None:
         self._stopped = True
-        self._ready = [index for index in self._ready if index in self._spared]
-        heapify(self._ready)
+        self._first = deque(index for index in self._first if index in self._spared)
+        self._later = [index for index in self._later if index in self._spared]
+        heapify(self._later)
 
     def close(self, why: str) -> None:
         """Start nothing any more; the first reason stands."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Awaitable
 from contextlib import nullcontext
 from time import perf_counter
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.results import FAILED
@@ -33,32 +33,50 @@ async def step(run: Run, index: int) -> bool | None:
     started = perf_counter() if run.durations is not None else 0.0
     # A worker that dies in mid-record leaves it as failed, never as skipped.
     run.states[index] = FAILED
-    waits = False
     try:
-        with run.around(index) if run.around is not None else _NOTHING:
-            value = run.invoke(run.records[index])
-            if run.awaits and is_awaitable(value):
-                value = await value
-                if run.cancelled:
-                    raise TimeoutError(
-                        "the record was cancelled at the deadline's margin (deadline_margin), and went on: "
-                        "re-raise the CancelledError after cleaning up"
-                    )
-            if type(value) not in PLAIN and value is not None:
-                if run.collects and hasattr(type(value), "__next__"):
-                    value = list(value)  # all of it before any of it is sent: it may raise half-way
-                check_value(value)
-            if value is not None and (takes := run.deliveries) is not None and takes.takes_values:
-                waits = takes.put(index, value) if not run.awaits else await _beside(run, takes.put, index, value)
+        if run.around is None:  # a `nullcontext` instead would take twice as long as the extra call
+            value, waits = await _outcome(run, index)
+        else:
+            with run.around(index):
+                value, waits = await _outcome(run, index)
     except BaseException as error:  # noqa: BLE001, RUF100 - a CancelledError fails its record alone; interrupts are raised at the end
         run.note_duration(index, started)
         return await _fail(run, index, error)
-    run.note_duration(index, started)
+    if run.durations is not None:
+        run.note_duration(index, started)
     if waits:
         run.waiting[index] = value
         return None
     run.succeed(index, value)
     return True
+
+
+async def _outcome(run: Run, index: int) -> tuple[Any, bool]:
+    """Run the record function.
+
+    Returns:
+        What it returned, and whether that waits for its delivery.
+    """
+    value = run.invoke(run.records[index])
+    if run.awaits and (type(value) is CoroutineType or is_awaitable(value)):
+        value = await value
+        if run.cancelled:
+            raise TimeoutError(
+                "the record was cancelled at the deadline's margin (deadline_margin), and went on: "
+                "re-raise the CancelledError after cleaning up"
+            )
+    if value is None:
+        return value, False
+    if type(value) not in PLAIN:
+        if run.collects and hasattr(type(value), "__next__"):
+            value = list(value)  # all of it before any of it is sent: it may raise half-way
+        check_value(value)
+    deliveries = run.deliveries
+    if deliveries is None or not deliveries.takes_values:
+        return value, False
+    if run.awaits:
+        return value, await _beside(run, deliveries.put, index, value)
+    return value, deliveries.put(index, value)
 
 
 async def _fail(run: Run, index: int, error: BaseException) -> bool | None:
@@ -101,13 +119,13 @@ def check_value(value: object) -> None:
         TypeError: It is a coroutine, or another awaitable, or a generator.
     """
     if is_awaitable(value):
-        if isinstance(value, types.CoroutineType):
+        if isinstance(value, CoroutineType):
             value.close()  # or Python warns that it was never awaited: the error below says so
         raise TypeError(
             f"the record function returned an awaitable ({type(value).__name__}) that nobody awaits, "
             "so its work was not done: write `async def`, or await it"
         )
-    if isinstance(value, types.GeneratorType | types.AsyncGeneratorType):
+    if isinstance(value, GeneratorType | AsyncGeneratorType):
         raise TypeError(
             f"the record function returned a generator ({type(value).__name__}), whose code has not run: "
             "return its items as a list"

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from contextvars import Context
+from contextlib import suppress
+from contextvars import Context, copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from types import coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from partialbatch.results import FAILED, SUCCEEDED
+from partialbatch.results import FAILED
 from partialbatch.runners import settle
 from partialbatch.runners.aside import aside
 from partialbatch.runners.schedule import DEADLINE, ENDING
 from partialbatch.runners.step import is_awaitable, step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Generator
 
     from partialbatch.runners.deadline import Deadline
     from partialbatch.runners.run import Run
@@ -23,33 +25,35 @@ if TYPE_CHECKING:
 
 __all__ = ["in_rounds", "side_by_side", "with_timeout"]
 
+T = TypeVar("T")
+
 
 async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
-    """Run what the schedule gives as up to `workers` tasks at once.
+    """Run what the schedule gives by up to `workers` tasks at once, each one record after another.
 
-    Returns only when no task runs any more. At the deadline's margin those that still run are
+    Returns only when no task runs any more. At the deadline's margin records that still run are
     cancelled and awaited, and so they are when the caller is cancelled.
     """
-    tasks = _Tasks(run, schedule, deadline, workers)
+    team = _Team(run, schedule, deadline)
     alarm = None
     if deadline is not None:
         # In an empty context: the loop keeps the context of a timer, cancelled or not, until it is due.
         alarm = asyncio.get_running_loop().call_later(
-            max(0.0, deadline.seconds_left), tasks.cancel_at_margin, context=Context()
+            max(0.0, deadline.seconds_left), team.cancel_at_margin, context=Context()
         )
     cancelled: asyncio.CancelledError | None = None
-    tasks.refill()
-    while tasks.running:
+    team.start(min(workers, schedule.width))
+    while team.is_at_work:
         try:
-            await tasks.idle.wait()
+            await asyncio.wait(team.tasks)
         except asyncio.CancelledError as error:
             cancelled = error
-            tasks.cancel(ENDING)
+            team.cancel(ENDING)
     if alarm is not None:
         alarm.cancel()
     run.left_over = schedule.closed or run.left_over
-    if tasks.error is not None:
-        raise tasks.error
+    if team.error is not None:
+        raise team.error
     if cancelled is not None:
         raise cancelled
 
@@ -63,49 +67,53 @@ async def in_rounds(run: Run, schedule: Schedule, deadline: Deadline | None, wor
         await aside(settle, run, schedule, deadline, on_cancel=partial(schedule.close, ENDING))
 
 
-class _Tasks:
-    """The running tasks of one batch, each with the record's own context."""
+class _Team:
+    """The workers of one batch, as in `threads`: one that finds nothing ready may go, there will never be more.
 
-    def __init__(self, run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
+    A task a record would be simpler, and take twice the time where records hardly wait.
+    """
+
+    def __init__(self, run: Run, schedule: Schedule, deadline: Deadline | None) -> None:
         self._run = run
         self._schedule = schedule
         self._deadline = deadline
-        self._workers = workers
-        self._loop = asyncio.get_running_loop()
-        self.running: set[asyncio.Task[bool | None]] = set()
+        self._context = copy_context()
+        self.tasks: list[asyncio.Task[None]] = []
         self.error: BaseException | None = None
-        self.idle = asyncio.Event()
 
-    def refill(self) -> None:
-        """Start tasks as long as there are records that may start, and workers."""
-        while len(self.running) < self._workers and (index := self._schedule.take()) >= 0:
-            started = self._deadline.now if self._deadline is not None else 0
-            task = self._loop.create_task(step(self._run, index))
-            self.running.add(task)
-            task.add_done_callback(partial(self._ended, index, started))
-        if not self.running:
-            self.idle.set()
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a worker runs."""
+        return not all(task.done() for task in self.tasks)
 
-    def _ended(self, index: int, started: float, task: asyncio.Task[bool | None]) -> None:
-        self.running.discard(task)
+    def start(self, workers: int) -> None:
+        """Put workers to work."""
+        loop = asyncio.get_running_loop()
+        self.tasks = [loop.create_task(self._work()) for _ in range(workers)]
+
+    async def _work(self) -> None:
+        """Run one record after another until none is ready."""
+        run, schedule, deadline, fresh = self._run, self._schedule, self._deadline, self._context.copy
+        task: Any = asyncio.current_task()
         try:
-            if self._run.interrupt is not None:
-                self._schedule.close(ENDING)
-            # A task that was cancelled before its first step has run nothing: its record stays skipped. One
-            # that cancelled itself at its end has succeeded.
-            passes = self._run.states[index] == SUCCEEDED if task.cancelled() else task.result()
-            self._schedule.ended(index, passes=passes)
-            if self._deadline is not None and self._schedule.gives_more:
-                self._deadline.record_ended(started)
-        except BaseException as error:  # noqa: BLE001, RUF100 - raised once nothing runs; the loop would drop it, and wait for ever
+            while (index := schedule.take()) >= 0:
+                started = deadline.now if deadline is not None else 0
+                passes = await _within(fresh(), step(run, index))
+                if run.interrupt is not None:
+                    schedule.close(ENDING)
+                schedule.ended(index, passes=passes)
+                if deadline is not None and schedule.gives_more:
+                    deadline.record_ended(started)
+                if task.cancelling():
+                    await _forget_cancels(task)
+        except BaseException as error:  # noqa: BLE001, RUF100 - raised once nothing runs; the loop would drop it
             self.error = error
-            self._schedule.close(ENDING)
-        self.refill()
+            schedule.close(ENDING)
 
     def cancel(self, why: str) -> None:
         """Start nothing any more, and cancel what runs."""
         self._schedule.close(why)
-        for task in self.running:
+        for task in self.tasks:
             task.cancel(why)
 
     def cancel_at_margin(self) -> None:
@@ -113,6 +121,37 @@ class _Tasks:
         waiting = len(self._run.waiting) + len(self._run.doomed)
         self._run.cancelled = self._run.states.count(FAILED) - len(self._run.errors) - waiting
         self.cancel(DEADLINE)
+
+
+@coroutine
+def _within(context: Context, record: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+    """Run a record in a context of its own; the loop has a turn at least once."""
+    call, value, waited = record.send, None, False
+    while True:
+        try:
+            awaited = context.run(call, value)
+        except StopIteration as end:
+            result: T = end.value
+            break
+        waited = True
+        try:
+            value = yield awaited
+            call = record.send
+        except BaseException as error:  # noqa: BLE001, RUF100 - for the record to see
+            call, value = record.throw, error
+    if not waited:
+        # Or timers would wait for the whole batch.
+        with suppress(asyncio.CancelledError):
+            yield
+    return result
+
+
+async def _forget_cancels(task: asyncio.Task[Any]) -> None:
+    """Let what cancelled one record, itself say, not reach the next one."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    while task.cancelling():
+        task.uncancel()
 
 
 def with_timeout(invoke: Callable[[RawRecord], Any], seconds: float) -> Callable[[RawRecord], Any]:

@@ -104,7 +104,9 @@ class SQSSource(Listed):
 
     def group(self, raw: RawRecord) -> Hashable:
         """Return the message group on FIFO; a standard message stands alone."""
-        return field(raw.get("attributes"), "MessageGroupId", str) if self._is_fifo(raw) else None
+        if not self._is_fifo(raw):
+            return None
+        return field(raw.get("attributes"), "MessageGroupId", str)
 
     def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:
         """Stop on FIFO, continue on standard."""
@@ -124,7 +126,8 @@ class SQSSource(Listed):
 
     def _is_fifo(self, raw: RawRecord) -> bool:
         if self.fifo == "auto":
-            return str(raw.get("eventSourceARN")).endswith(".fifo")
+            arn = raw.get("eventSourceARN")
+            return type(arn) is str and arn.endswith(".fifo")
         return self.fifo
 
 

@@ -81,6 +81,31 @@ def test_a_worker_never_waits_while_a_record_may_start(batch):
             assert sum(begun <= moment < end for begun, end in spans.values()) == workers
 
 
+@given(batches(), st.sets(st.integers(0, 13)), st.randoms(use_true_random=False))
+def test_of_what_is_ready_the_earliest_starts_and_after_a_stop_the_earliest_that_is_spared(batch, spared, random):
+    """Whatever ends in whatever order: the schedule gives what a search through all records would."""
+    groups, _, failing, _, policy = batch
+    following = successors(groups)
+    schedule = Schedule(range(len(groups)), following, policy, spared=spared)
+    ready = set(range(len(groups))) - set(following)
+    running, stopped = [], False
+    for _ in range(3 * len(groups)):
+        if running and random.random() < 0.5:
+            index = running.pop(random.randrange(len(running)))
+            passes = index not in failing
+            schedule.ended(index, passes=passes)
+            stopped = stopped or (not passes and policy is ErrorPolicy.STOP)
+            if following[index] >= 0 and (passes or policy is ErrorPolicy.CONTINUE):
+                ready.add(following[index])
+            ready = ready & spared if stopped else ready
+        else:
+            index = schedule.take()
+            assert index == min(ready, default=-1)
+            running += {index} - {-1}
+            ready.discard(index)
+        assert schedule.width == len(ready)
+
+
 def test_the_earliest_ready_record_comes_first():
     """Among what is ready, the order is that of the event."""
     schedule = Schedule(range(4), successors(["a", "b", "a", "c"]), ErrorPolicy.CONTINUE)
@@ -88,6 +113,17 @@ def test_the_earliest_ready_record_comes_first():
     assert [schedule.take(), schedule.take()] == [0, 1]
     schedule.ended(0, passes=True)
     assert [schedule.take(), schedule.take(), schedule.take()] == [2, 3, -1]
+
+
+def test_after_a_stop_the_spared_that_were_ready_start_in_order():
+    """What had become ready before the stop is given only if it is spared, the earliest first."""
+    followers = [10, 14, 11, 15, 16, 12, 13]
+    schedule = Schedule(range(17), followers + [-1] * 10, ErrorPolicy.STOP, spared={9, *range(12, 17)})
+    taken = [schedule.take() for _ in range(8)]
+    for index in taken[:-1]:
+        schedule.ended(index, passes=True)
+    schedule.ended(taken[-1], passes=False)
+    assert [schedule.take() for _ in range(7)] == [9, 12, 13, 14, 15, 16, -1]
 
 
 def test_successors_link_the_records_of_a_group():

@@ -85,6 +85,17 @@ def test_at_most_n_tasks_run_at_once(workers):
     assert most == [workers]
 
 
+def test_no_more_tasks_are_made_than_records_can_run():
+    """A small batch makes few tasks, whatever the bound."""
+
+    @batch_handler(max_concurrency=50)
+    async def handler(record):
+        return len(asyncio.all_tasks())
+
+    values = [entry.value for entry in handler.process(sqs(3, groups=["a", "b", "a"])).results]
+    assert max(values) == 3  # two workers, and who waits for them
+
+
 def test_each_record_has_a_fresh_copy_of_the_callers_context():
     """What a record sets reaches neither another record nor the caller."""
     seen = []
@@ -171,21 +182,20 @@ def test_what_the_margin_cut_short_is_told_after_a_stop_too(in_virtual_time, cap
     assert line.batch_left_over == 2
 
 
-def test_a_task_cancelled_before_its_first_step_was_not_started(in_virtual_time):
-    """A record whose function never began is skipped, not failed."""
+def test_a_worker_cancelled_before_its_first_step_has_run_nothing():
+    """Code that cancels every task of the loop ends the batch; no record is half begun."""
+    started, ended = [], []
 
-    async def main(loop):
-        @batch_handler(max_concurrency=2, deadline_margin=1)
-        async def handler(record):
-            if number(record) == 0:
-                await asyncio.sleep(0.5)
-                loop.now = 50.0  # the alarm rings before the next task's first step
+    @batch_handler(max_concurrency=2)
+    async def handler(record):
+        started.append(number(record))
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        ended.append(number(record))
 
-        return await handler.aprocess(sqs(3, groups=["a", "b", "a"]), Clock(10, lambda: 0)), loop.time()
-
-    result, _ = in_virtual_time(main)
-    assert statuses(result) == ["succeeded", "succeeded", "skipped"]
-    assert "deadline_margin" in str(result.results[2].error)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(handler.aprocess(sqs(4)))
+    assert started == ended == [0]
 
 
 def test_record_timeout_cancels_and_fails_one_record(in_virtual_time):
@@ -375,6 +385,46 @@ def test_a_success_that_cancelled_its_own_task_lets_its_group_go_on():
         asyncio.current_task().cancel()
 
     assert handler(sqs(3, groups=["a"] * 3)) == {"batchItemFailures": []}
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_record_that_cancelled_itself_at_its_end_spares_the_next_one(waits):
+    """A cancellation that comes too late for its record does not reach the next one of the same task."""
+    counts = []
+
+    @batch_handler
+    async def handler(record):
+        counts.append(asyncio.current_task().cancelling())
+        for _ in range(waits):
+            await asyncio.sleep(0)
+        if number(record) == 0:
+            asyncio.current_task().cancel()
+            asyncio.current_task().cancel()
+
+    assert handler(sqs(3)) == {"batchItemFailures": []}
+    assert counts == [0, 0, 0]
+
+
+def test_the_loop_has_a_turn_after_each_record():
+    """Records that never wait keep no timer and no other task of the loop from running."""
+    turns = []
+
+    @batch_handler
+    async def handler(record):
+        turns.append("record")
+
+    async def main():
+        async def other():
+            while True:
+                turns.append("other")
+                await asyncio.sleep(0)
+
+        task = asyncio.ensure_future(other())
+        await handler.aprocess(sqs(20))
+        task.cancel()
+
+    asyncio.run(main())
+    assert "".join(turn[0] for turn in turns).count("rr") == 0
 
 
 @pytest.mark.parametrize("workers", [1, 3])
