@@ -130,8 +130,8 @@ class EventError(PartialBatchError, ValueError):
     def no_window(cls) -> Self:
         """Say why a `state` parameter cannot be filled."""
         return cls(
-            "the record function has a 'state' parameter, but the event is of no tumbling window; "
-            "set TumblingWindowInSeconds on the event source mapping (Kinesis, DynamoDB Streams), or remove it"
+            "the record function has a 'state' parameter, but the event is of no tumbling window; set "
+            "TumblingWindowInSeconds on the event source mapping (Kinesis, DynamoDB Streams), or remove the parameter"
         )
 
     @classmethod
