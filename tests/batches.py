@@ -113,6 +113,33 @@ def ids(numbers: Iterable[int]) -> list[str]:
     return [f"m{index}" for index in numbers]
 
 
+class Plain:
+    """An event source of one's own, over messages of SQS, whose views are the raw records themselves."""
+
+    name, partial_response = "own", True
+
+    def matches(self, event: Any) -> bool:
+        return True
+
+    def records(self, event: Any) -> Any:
+        return event["Records"]
+
+    def identifier(self, raw: Any) -> Any:
+        return raw["messageId"]
+
+    def payload(self, raw: Any) -> Any:
+        return raw["body"]
+
+    def view(self, raw: Any) -> Any:
+        return raw
+
+    def group(self, raw: Any) -> Any:
+        return None
+
+    def policy(self, records: Any) -> str:
+        return "continue"
+
+
 class Clock:
     """A Lambda context whose remaining time a test moves, and that counts how often it was read."""
 

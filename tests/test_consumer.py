@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
-from batches import Clock, dynamodb, ids, kafka, kinesis, number, reported, sqs
+from batches import Clock, Plain, dynamodb, ids, kafka, kinesis, number, reported, sqs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -654,26 +654,8 @@ def test_a_stop_spares_last_attempts_of_other_groups_only():
 def test_a_source_of_ones_own_may_know_no_last_attempt():
     """A queue whose messages do not say how often they came: each failure holds back what is behind it."""
 
-    class Queue:
-        name, partial_response = "sqs", True
-
-        def matches(self, event):
-            return True
-
-        def records(self, event):
-            return event["Records"]
-
-        def identifier(self, raw):
-            return raw["messageId"]
-
-        def payload(self, raw):
-            return raw["body"]
-
-        def view(self, raw):
-            return raw
-
-        def group(self, raw):
-            return None
+    class Queue(Plain):
+        name = "sqs"
 
         def policy(self, records):
             return ErrorPolicy.STOP

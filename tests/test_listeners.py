@@ -10,7 +10,7 @@ import weakref
 from contextlib import contextmanager, suppress
 
 import pytest
-from batches import Clock, kinesis, number, reported, sqs
+from batches import Clock, Plain, kinesis, number, reported, sqs
 from sinks import Refusing, ScriptedSink
 
 from partialbatch import Reject, batch_handler
@@ -266,31 +266,11 @@ def test_records_of_an_unknown_group_end_too():
     ]
 
 
-class Source:
-    name, partial_response = "own", True
-
-    def matches(self, event):
-        return True
-
-    def records(self, event):
-        return event["Records"]
-
-    def identifier(self, raw):
-        return raw["messageId"]
-
-    def payload(self, raw):
-        return raw["body"]
-
+class Source(Plain):
     def view(self, raw):
         if raw["body"] == "1":
             raise ValueError("no view")
         return raw
-
-    def group(self, raw):
-        return None
-
-    def policy(self, records):
-        return "continue"
 
 
 def test_a_view_that_cannot_be_made_fails_its_record_alone():

@@ -11,34 +11,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from partialbatch import batch_handler
 from partialbatch.hooks import EmfMetrics, OpenTelemetryHook
 from partialbatch.hooks.naming import identifier_of, source_of
-from tests.batches import sqs
-
-
-class Orders:
-    """A source whose view is the raw record itself."""
-
-    name, partial_response = "orders", True
-
-    def matches(self, event):
-        return True
-
-    def records(self, event):
-        return event["Records"]
-
-    def identifier(self, raw):
-        return raw["messageId"]
-
-    def payload(self, raw):
-        return raw["body"]
-
-    def view(self, raw):
-        return raw
-
-    def group(self, raw):
-        return None
-
-    def policy(self, records):
-        return "continue"
+from tests.batches import Plain, sqs
 
 
 def fails(record):
@@ -48,7 +21,7 @@ def fails(record):
 def test_a_plain_view_has_metrics(caplog):
     """The line is written, with a name for a source that its view does not tell."""
     lines = []
-    batch_handler(fails, source=Orders(), hooks=[EmfMetrics(write=lines.append)]).process(sqs(2))
+    batch_handler(fails, source=Plain(), hooks=[EmfMetrics(write=lines.append)]).process(sqs(2))
     assert json.loads(lines[0])["Source"] == "custom"
     assert json.loads(lines[0])["Failed"] == 2
     assert "a hook raised" not in caplog.text
@@ -58,7 +31,7 @@ def test_a_plain_view_has_spans(caplog):
     """A span a batch and a record, whatever the view lacks."""
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    batch_handler(fails, source=Orders(), hooks=[OpenTelemetryHook(provider)]).process(sqs(1))
+    batch_handler(fails, source=Plain(), hooks=[OpenTelemetryHook(provider)]).process(sqs(1))
     names = [span.name for span in exporter.get_finished_spans()]
     assert names == ["process custom", "process custom batch"]
     assert "a hook raised" not in caplog.text
