@@ -88,7 +88,7 @@ class _Callable(Generic[Function, Value]):
         Raises:
             FullBatchFailure: No record succeeded (unless ``raise_on_full_failure=False``).
             EventError: It is no batch, or not one that can be answered; Lambda delivers all of it again.
-            RuntimeError: The record function is async, and an event loop runs here: await `aprocess`.
+            RuntimeError: The record function or the sink is async, and an event loop runs here: await `aprocess`.
         """
         consumer, function, asked = self._target()
         if surplus:

@@ -166,7 +166,7 @@ def _group_by_source(invocation: Invocation) -> bool:
 
 
 def _member(policy: Any) -> ErrorPolicy:
-    """Return what an event source of the user's own means: all else asks which member it is, and text is none.
+    """Return the member that an event source of the user's own means, by its text say: members are told by identity.
 
     Raises:
         ConfigurationError: It is no policy.

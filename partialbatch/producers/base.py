@@ -29,7 +29,12 @@ class Producer(ABC):
     """Sends records in batches; a subclass says what a service's call looks like.
 
     Not for use by itself. A subclass sets `service`, gives its `Limits`, and has
-    `_entry`, `call` and `read`.
+    `entry`, `call` and `read`.
+
+    Attributes:
+        service: What boto3 calls the service.
+        put_options: The options that `put`, or an `Item`, takes beside the record.
+        item_options: What a session's `Unprocessed` tell beside the options that were given.
     """
 
     service: ClassVar[str]
@@ -61,7 +66,7 @@ class Producer(ABC):
 
     @property
     def unsent(self) -> list[Unprocessed]:
-        """What was held when the body of a `with` block raised."""
+        """What was held when the body of a `with` block raised, or `close` was interrupted."""
         return self._unsent
 
     def flush(self, seconds: float | Callable[[], float] | None = None) -> list[Unprocessed]:
@@ -69,6 +74,9 @@ class Producer(ABC):
 
         Args:
             seconds: A time limit, or a callable that gives the seconds left; None: no limit.
+
+        Raises:
+            ClosedError: The producer is closed.
         """
         return self._engine.flush(seconds)
 

@@ -47,7 +47,7 @@ class Run:
         awaits: Whether what `invoke` gives must be awaited.
         holds_back: Whether the failure of a raw record holds others back; None: each does.
         on_success: What is told of each value; None: nothing.
-        states: A slot a record: skipped, succeeded or failed.
+        states: A slot a record: skipped, succeeded, failed or dead-lettered.
         errors: Why records failed, by index.
         values: What the record function returned, by index; None unless asked for.
         durations: Seconds, by index; None unless asked for.
