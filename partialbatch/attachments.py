@@ -179,8 +179,7 @@ class Attachments:
         """Ask SQS when the messages that are reported shall come back."""
         run, source = invocation.run, cast("Any", invocation.source)
         backoff = self._settings.retry_delay
-        # What a bulk step failed for the sake of its group's order comes back as if it had not run.
-        held = {i for i, error in run.errors.items() if isinstance(error, RecordSkipped) and run.group(i) is not None}
+        held = _taken_back(run)
         skipped = [index for index, state in enumerate(run.states) if state == SKIPPED or index in held]
 
         def group(index: int) -> Any:
@@ -222,6 +221,11 @@ def _stream(raw: Any) -> str:
     """
     shard, found, _ = str(raw.get("eventID", "")).partition(":")
     return f"{raw.get('eventSourceARN', '')}/{shard}" if found else str(raw.get("eventSourceARN", ""))
+
+
+def _taken_back(run: Run) -> set[int]:
+    """Return what a bulk step failed for the sake of its group's order: it comes back as if it had not run."""
+    return {i for i, error in run.errors.items() if isinstance(error, RecordSkipped) and run.group(i) is not None}
 
 
 def _take_back(run: Run, succeeded: Iterable[int], failures: Mapping[int, BaseException], holds: bool) -> None:  # noqa: FBT001 - private

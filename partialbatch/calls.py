@@ -65,6 +65,13 @@ def bind(
         if kind == "payload":
             payload, decode = source.payload, plan.first.decode
             return lambda raw: function(decode(payload(raw)))
+    return _filled(function, plan, source, context, window)
+
+
+def _filled(
+    function: Callable[..., Any], plan: Plan, source: EventSource, context: Any, window: Window | None
+) -> Callable[[RawRecord], Any]:
+    """Return what calls a function with all that it asks for, by the view of a raw record."""
     view, first = source.view, plan.first.make
     fill: dict[str, Callable[[Any], Any]] = {
         "record": lambda record: record,

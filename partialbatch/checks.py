@@ -110,14 +110,14 @@ def callable_or_none(option: str, value: Any) -> Any:
 
 def group_by(option: str, value: Any) -> Any:
     """Check a plain callable, or None: a coroutine can be hashed too, and each is a group of its own."""
-    if value is None or (callable(value) and not _is_async(value)):
+    if value is None or (callable(value) and not gives_coroutine(value)):
         return value
     raise ConfigurationError.bad_value(option, value, "a callable that is not async, or None")
 
 
 def envelope(option: str, value: Any) -> Any:
     """Check an envelope."""
-    if value is None or (callable(value) and not _is_async(value)) or value in ENVELOPES:
+    if value is None or (callable(value) and not gives_coroutine(value)) or value in ENVELOPES:
         return value
     raise ConfigurationError.bad_value(
         option, value, "'sns', 'eventbridge', a callable from payload to payload that is not async, or None"
@@ -134,7 +134,7 @@ def exceptions(option: str, value: Any) -> tuple[type[Exception], ...]:
 
 def sink(option: str, value: Any) -> Any:
     """Check a `Sink`, or a callable, or None."""
-    if not isinstance(value, type) and _is_async(getattr(value, "open", None)):
+    if not isinstance(value, type) and gives_coroutine(getattr(value, "open", None)):
         raise ConfigurationError.bad_value(option, value, "a Sink with a plain `open`: nobody would await an async one")
     if value is None or (not isinstance(value, type) and (_opens(value) or _takes_calls(value))):
         return value
@@ -145,7 +145,7 @@ def sink(option: str, value: Any) -> Any:
 
 def dead_letter(option: str, value: Any) -> Any:
     """Check a `Sink`, or a plain callable, or None."""
-    if not hasattr(value, "open") and (_is_async(value) or _yields(value)):
+    if not hasattr(value, "open") and (gives_coroutine(value) or _yields(value)):
         raise ConfigurationError.bad_value(
             option, value, "a plain function: nobody would await an async one, or iterate over a generator"
         )
@@ -167,7 +167,8 @@ def _takes_calls(value: Any) -> bool:
     return callable(value) and not hasattr(value, "open") and not inspect.isasyncgenfunction(value)
 
 
-def _is_async(value: Any) -> bool:
+def gives_coroutine(value: Any) -> bool:
+    """Tell whether a value is an async function, or an object that is called as one."""
     return any(map(inspect.iscoroutinefunction, (value, _called(value))))
 
 
@@ -205,5 +206,5 @@ def hooks(option: str, value: Any) -> tuple[Any, ...]:
 
 def _is_hook(hook: Any) -> bool:
     methods = [getattr(hook, moment) for moment in MOMENTS if hasattr(hook, moment)]
-    plain = all(callable(method) and not _is_async(method) for method in methods)
+    plain = all(callable(method) and not gives_coroutine(method) for method in methods)
     return bool(methods) and plain and not isinstance(hook, type)

@@ -34,6 +34,7 @@ def _write(
 ) -> None:
     """Write a line; a filter or a handler that raises must cost no record its result."""
     with suppress(Exception):
+        # The line is its caller's: by that one's name `cli.invoke` tells which lines its table repeats.
         logger.log(level, text, *arguments, exc_info=exc_info, extra=extra, stacklevel=2)
 
 

@@ -162,18 +162,20 @@ def _validator(annotation: Any) -> Callable[[Any], Any]:
             # exception raised while it is handled would keep it.
             failure = _invalid(error, name_of(wanted), schema)
         else:
-            return of_none()
+            return _of_none(wanted, from_python, optional=optional)
         raise failure from None
 
-    def of_none() -> Any:
-        if optional:
-            return None
-        # A type may accept None in other ways than `| None`.
-        with suppress(Exception):
-            return from_python(None)
-        raise PayloadError.absent(name_of(wanted))
-
     return validate
+
+
+def _of_none(wanted: Any, from_python: Callable[[Any], Any], *, optional: bool) -> Any:
+    """Return what a record function gets where there is no payload."""
+    if optional:
+        return None
+    # A type may accept None in other ways than `| None`.
+    with suppress(Exception):
+        return from_python(None)
+    raise PayloadError.absent(name_of(wanted))
 
 
 def _adapter(annotation: Any) -> Any:

@@ -64,7 +64,7 @@ def _sized(name: str, value: str | bytes, size: int, most: int) -> Hashable:
     return value
 
 
-def with_limits(names: Sequence[str]) -> tuple[tuple[str, int], ...]:
+def _with_limits(names: Sequence[str]) -> tuple[tuple[str, int], ...]:
     """Return key attributes with the most bytes that each may have."""
     return tuple(zip(names, _KEY_SIZES, strict=False))
 
@@ -82,7 +82,7 @@ class Tables:
         if not named or (table is not None and table not in named):
             raise ConfigurationError.bad_value("keys", keys, f"the key attributes of {table or 'each table'}")
         self._keys = {
-            name: (one, with_limits(_names(names)))
+            name: (one, _with_limits(_names(names)))
             for (name, one), names in zip(_identities(named).items(), named.values(), strict=True)
         }
         self.default = table if table is not None or len(self._keys) > 1 else next(iter(self._keys))

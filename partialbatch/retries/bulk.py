@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from partialbatch.checks import gives_coroutine
 from partialbatch.errors import PartialBatchError
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ class Bulk:
 
     def __init__(self, function: Callable[[list[RecordResult[Any]]], Any]) -> None:
         self._function = function
-        call = getattr(type(function), "__call__", None)  # noqa: B004 - its kind is asked for, not whether it exists
-        self.awaits = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+        self.awaits = gives_coroutine(function)
 
     async def failures(self, succeeded: Mapping[int, RecordResult[Any]], place: Place) -> dict[int, BaseException]:
         """Hand over what succeeded.

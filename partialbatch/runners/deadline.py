@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Deadline"]
 
-_NUMBER = (int, float)
+_NUMBER = (int, float)  # a constant: `int | float` is made anew at each look, 40 ns
 
 
 class Deadline:

@@ -69,7 +69,7 @@ def in_order(  # noqa: C901 - one loop: the calls that would make it two cost ea
             value = invoke(raw)
             if value is not None and (kind := type(value)) is not checked and kind not in PLAIN:
                 check_value(value)
-                checked = kind
+                checked = kind  # one look a type: the value itself makes no difference
         except BaseException as error:  # noqa: BLE001, RUF100 - as in `step`
             run = batch.run
             # Counting the records instead would cost each of them a quarter more.
