@@ -224,6 +224,20 @@ def test_what_succeeded_behind_the_checkpoint_is_skipped_as_succeeded():
     assert result.response == {"batchItemFailures": []}
 
 
+def test_what_is_resumed_is_not_asked_for_its_group():
+    """It does not run, so nothing can go wrong with it any more."""
+    asked = []
+
+    def group_by(record):
+        asked.append(record.text)
+        return record.partition_key
+
+    resume = ResumeLedger.in_memory()
+    run(resume, "abac", {"0"}, group_by=group_by)
+    asked.clear()
+    assert run(resume, "abac", (), group_by=group_by)[1] == asked == ["0", "2"]
+
+
 def test_another_first_record_uses_no_entry():
     """Only a delivery that starts at the very checkpoint is the redelivery that the entry is of."""
     resume = ResumeLedger.in_memory()
