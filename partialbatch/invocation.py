@@ -169,7 +169,7 @@ class Invocation:
         counts = {status: run.states.count(state) for state, status in _STATUS.items()}
         if run.left_over == DEADLINE or run.cancelled:
             logs.records_left_over(run.source, counts["skipped"] + run.cancelled, DEADLINE)
-        logs.batch_ended(run.source, list(run.errors.values()), counts, perf_counter() - self._started)
+        logs.batch_ended(run.source, run.untold, counts, perf_counter() - self._started)
 
 
 def _decimal(value: Any) -> float:

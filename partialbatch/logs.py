@@ -45,11 +45,14 @@ def tells_of_success() -> bool:
 
 def record_failed(run: Any, index: int, error: BaseException, how: str = "failed") -> None:
     """Warn of a failed record, with its traceback for the first ten of a batch."""
-    if len(run.errors) + len(run.buried) > TRACEBACKS_SHOWN or not logger.isEnabledFor(logging.WARNING):
+    kind = type(error).__name__
+    if len(run.errors) + len(run.buried) > TRACEBACKS_SHOWN:
+        run.untold.append(kind)
+        return
+    if not logger.isEnabledFor(logging.WARNING):
         return
     identifier = run.identifiers[index]
     count = receive_count(run.records[index])
-    kind = type(error).__name__
     shown = presentable(error)
     _write(
         logging.WARNING,
@@ -69,12 +72,18 @@ def record_failed(run: Any, index: int, error: BaseException, how: str = "failed
     )
 
 
-def batch_ended(source: str, errors: Sequence[BaseException], counts: Mapping[Status, int], seconds: float) -> None:
-    """Write one line about a batch: at INFO, or at WARNING if anything failed or was left over."""
+def batch_ended(source: str, untold: Sequence[str], counts: Mapping[Status, int], seconds: float) -> None:
+    """Write one line about a batch: at INFO, or at WARNING if anything failed or was left over.
+
+    Args:
+        source: The event source's name.
+        untold: The types of the errors that `record_failed` has not told of.
+        counts: How many records there are of each status.
+        seconds: How long the batch took.
+    """
     level = logging.WARNING if counts["failed"] or counts["skipped"] else logging.INFO
     if not logger.isEnabledFor(level):
         return
-    untold = [type(error).__name__ for error in errors[TRACEBACKS_SHOWN:]]
     more = ""
     if untold:
         more = f"; {len(untold)} failures without a traceback above: {counted(untold)}"

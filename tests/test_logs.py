@@ -9,6 +9,7 @@ import pytest
 
 from partialbatch import batch_handler, logs
 from partialbatch.logs import presentable
+from partialbatch.retries import discard
 
 SECRET = "hunter2"
 
@@ -110,6 +111,22 @@ def test_ten_tracebacks(lines, count):
     more = f"; {count - 10} failures without a traceback above: {count - 10} ValueError"
     assert lines[-1].getMessage().endswith(more) is (count > 10)
     assert ("without a traceback" in lines[-1].getMessage()) is (count > 10)
+
+
+def test_ten_tracebacks_with_dead_letters(lines):
+    """Dead letters count towards the ten, and neither they nor failures go untold beyond."""
+
+    @batch_handler(permanent=ValueError, dead_letter=discard, raise_on_full_failure=False)
+    def handler(record):
+        raise (ValueError if record.message_id in {f"m-{n}" for n in range(6)} else KeyError)
+
+    handler(_event(14))
+    assert sum(1 for line in lines if line.exc_info) == 10
+    assert lines[-1].getMessage().endswith("; 4 failures without a traceback above: 4 ValueError")
+    lines.clear()
+    handler(_event(14)["Records"][:6] * 3)
+    assert sum(1 for line in lines if line.exc_info) == 10
+    assert lines[-1].getMessage().endswith("; 8 failures without a traceback above: 8 ValueError")
 
 
 @pytest.mark.parametrize("receives", [None, "many", [], "1" * 5000])

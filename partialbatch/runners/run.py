@@ -62,6 +62,7 @@ class Run:
         doomed: Why the records failed that wait for their dead letters to be accepted, by index.
         collects: Whether an iterator is no value but the items of one, for a sink.
         resumed: The records that had succeeded in an earlier invocation.
+        untold: The types of the errors that were not logged one by one.
         around: Gives what is open while a record runs; None: nothing.
         on_end: What is told that a record has ended; None: nothing.
     """
@@ -78,6 +79,7 @@ class Run:
             "doomed",
             "collects",
             "resumed",
+            "untold",
             "around",
             "on_end",
         ),
@@ -114,6 +116,7 @@ class Run:
         self.doomed: dict[int, BaseException] = {}
         self.collects = False
         self.resumed: frozenset[int] = frozenset()
+        self.untold: list[str] = []
         self.around: Callable[[int], AbstractContextManager[None]] | None = None
         self.on_end: Callable[[int], None] | None = None
 
