@@ -69,8 +69,8 @@ class KafkaRecord(Record):
             return []
         entries = field(self.raw, "headers", list)
         try:
-            return [(name, _signed(entry, name)) for entry in entries for name in entry]
-        except TypeError:
+            return [(name, _signed(name, value)) for entry in entries for name, value in entry.items()]
+        except (AttributeError, TypeError):
             pass
         raise PayloadError.field("headers", "a list of byte arrays by name", entries)
 
@@ -151,9 +151,11 @@ def _whole(raw: Any, name: str) -> int:
     return value
 
 
-def _signed(entry: Any, name: str) -> bytes:
+def _signed(name: str, value: Any) -> bytes:
     """Return a header's value: Lambda writes Java's bytes, which are signed."""
-    return bytes(byte & 0xFF for byte in field(entry, name, list))
+    if isinstance(value, list):
+        return bytes(byte & 0xFF for byte in value)
+    raise PayloadError.field(f"headers.{name}", "a list of bytes", value)
 
 
 KafkaRecord._default_source = KafkaSource()  # noqa: SLF001 - the view and its source are one unit

@@ -75,6 +75,14 @@ def test_bad_headers(kafka, headers):
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize("headers", [["hunter2"], [["a", "hunter2"]], [[{"a": "hunter2"}]], ["a", {}]])
+def test_headers_that_are_no_objects(kafka, headers):
+    """What stands where a header's object should be is not taken for a header's name, and not shown."""
+    with pytest.raises(PayloadError, match="'headers' is of type list; expected a list of byte") as caught:
+        _ = KafkaRecord(kafka(headers=headers)).headers
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize("value", [None, "x", [], {}, True, 1.5])
 def test_nulls(kafka, value):
     """Each field that is null or of another type is a PayloadError, and no identifier is made of it."""
