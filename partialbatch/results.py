@@ -115,6 +115,7 @@ def build_response(source: str, identifiers: Sequence[Identifier | None], report
         identifier = identifiers[index]
         if not identifier or not isinstance(identifier, str | dict):
             raise EventError.no_identifier(source, index)
-        key = identifier if isinstance(identifier, str) else tuple(identifier.items())
+        # By its repr: an event source of the user's own may nest what cannot be hashed.
+        key = identifier if isinstance(identifier, str) else (repr(identifier),)
         failures.setdefault(key, identifier)
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failures.values()]}

@@ -68,6 +68,13 @@ def test_response_names_each_reported_identifier_once(names, data):
     assert found == expected
 
 
+def test_a_nested_identifier():
+    """An identifier of a source of one's own may nest lists and dicts; it too is reported once."""
+    nested = {"shard": {"id": 1}, "position": [1, 2]}
+    response = build_response("mine", [nested, "m-1", {**nested}], [0, 1, 2])
+    assert response == {"batchItemFailures": [{"itemIdentifier": nested}, {"itemIdentifier": "m-1"}]}
+
+
 @pytest.mark.parametrize("identifier", [None, "", {}, 5, ["m"], b"m"])
 def test_no_response_without_an_identifier(identifier):
     """A record that cannot be named gives the whole batch back; one that need not be named does no harm."""
