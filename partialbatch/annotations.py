@@ -139,7 +139,7 @@ def _record_reading(annotation: Any) -> Reading | None:
     """Tell whether the annotation asks for the record itself, in whatever form; None: for its payload."""
     if annotation in (inspect.Parameter.empty, Any, object):
         return Reading("view", annotation, _itself)
-    wanted, _ = without_none(annotation)
+    wanted = _bare(without_none(_bare(annotation))[0])
     if wanted is RawRecord:
         return Reading("raw", annotation, attrgetter("raw"))
     if wanted is Change or get_origin(wanted) is Change:
@@ -150,6 +150,11 @@ def _record_reading(annotation: Any) -> Reading | None:
         return None
     known = all(member in VIEWS for member in members)  # else Record, or a view of the user's own
     return Reading("view", annotation, _itself, frozenset(map(VIEWS.__getitem__, members)) if known else _NO_VIEWS)
+
+
+def _bare(annotation: Any) -> Any:
+    """Return what metadata was added to: none of it is for this package, and `RawRecord` would pass for a payload."""
+    return annotation.__origin__ if get_origin(annotation) is typing.Annotated else annotation
 
 
 def _itself(record: Any) -> Any:

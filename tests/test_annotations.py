@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import typing
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Any, Optional, Union
 
 import pytest
 
@@ -91,6 +91,22 @@ def test_changes(annotation):
     assert reading.make(record) == Change({"a": "x"}, None, "REMOVE")
     with pytest.raises(ConfigurationError, match=r"takes .*Change.*'sqs'"):
         reading.check_source("sqs")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "kind"),
+    [
+        (Annotated[RawRecord, "as delivered"], "raw"),
+        (Annotated[RawRecord, "as delivered"] | None, "raw"),
+        (Annotated[RawRecord | None, "as delivered"], "raw"),
+        (Annotated[SQSRecord, "a message"], "view"),
+        (Annotated[SQSRecord | KinesisRecord, 1, 2], "view"),
+        (Annotated[Change[dict], "a change"], "change"),
+    ],
+)
+def test_metadata_on_records(annotation, kind):
+    """Metadata changes nothing: least of all is a raw record its payload."""
+    assert read(annotation, None).kind == kind
 
 
 @pytest.mark.parametrize("annotation", [str, bytes, str | None])
