@@ -19,7 +19,7 @@ from partialbatch.values import value
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Reading", "evaluate", "inner", "read"]
+__all__ = ["Reading", "evaluate", "inner", "innermost", "read"]
 
 _NO_VIEWS: frozenset[str] = frozenset()
 
@@ -76,6 +76,18 @@ def inner(function: Any) -> Any:
     return type(function).__call__
 
 
+def innermost(function: Any, stop: Callable[[Any], bool] | None = None) -> Any:
+    """Return what a call ends in past wrappers, too, which may themselves stand over a partial or an object.
+
+    Args:
+        function: What is called.
+        stop: Ends the way at what it is true for.
+    """
+    while (target := inspect.unwrap(inner(function), stop=stop)) is not function:
+        function = target
+    return function
+
+
 def evaluate(name: str, annotation: Any, function: Any, namespace: Mapping[str, Any]) -> Any:
     """Resolve an annotation that is, or holds, a string.
 
@@ -88,7 +100,7 @@ def evaluate(name: str, annotation: Any, function: Any, namespace: Mapping[str, 
     Raises:
         ConfigurationError: It cannot be resolved.
     """
-    target = inspect.unwrap(inner(function))
+    target = innermost(function)
     variables = {**namespace, **_closure(target)}
     holder = type("Holder", (), {"__annotations__": {"first": annotation}})
     try:

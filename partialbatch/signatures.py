@@ -6,7 +6,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.annotations import evaluate, inner, read
+from partialbatch.annotations import evaluate, inner, innermost, read
 from partialbatch.errors import ConfigurationError
 from partialbatch.values import value
 
@@ -119,11 +119,11 @@ def _check_options(name: str, made: Plan, settings: Settings) -> None:
 
 def is_async(function: Any) -> bool:
     """Tell whether what a call gives must be awaited; looks through partials, callables and wrappers."""
-    target = inner(function)
-    return any(
-        inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each)
-        for each in (target, inspect.unwrap(target))
-    )
+    return _gives_awaitable(innermost(function, stop=_gives_awaitable))
+
+
+def _gives_awaitable(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 def _parameters(function: Any, *, yields: bool) -> list[inspect.Parameter]:

@@ -251,7 +251,10 @@ def test_through_partials_and_call():
     @functools.wraps(function)
     def wrapper(*args): ...
 
-    for target in (functools.partial(functools.partial(function)), Callable(), wrapper, staticmethod(function)):
+    over_partial = functools.wraps(functools.partial(function))(lambda record: None)
+    over_object = functools.wraps(Callable())(lambda record: None)
+    wrappers = (wrapper, functools.partial(wrapper), over_partial, over_object)
+    for target in (functools.partial(functools.partial(function)), Callable(), staticmethod(function), *wrappers):
         assert evaluate("f", "Later", target, {}) is Later
     assert inner(functools.partial(functools.partial(function))) is function
     assert inner(Callable()) is Callable.__call__

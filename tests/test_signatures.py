@@ -187,7 +187,14 @@ def test_is_async():
     @functools.wraps(function)
     def wrapper(record): ...
 
-    for each in (function, functools.partial(function), Callable(), wrapper, staticmethod(function)):
+    @functools.wraps(plain)
+    async def made_async(record): ...
+
+    over_partial = functools.wraps(functools.partial(function))(lambda record: None)
+    over_object = functools.wraps(Callable())(lambda record: None)
+    over_async = functools.wraps(made_async)(lambda record: None)
+    wrappers = (wrapper, functools.partial(wrapper), made_async, over_partial, over_object, over_async)
+    for each in (function, functools.partial(function), Callable(), staticmethod(function), *wrappers):
         assert is_async(each)
         assert _plan(each).awaits
     for each in (plain, functools.partial(plain), print, dict):
