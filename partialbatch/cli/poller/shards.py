@@ -104,11 +104,10 @@ def kinesis_shards(client: KinesisClient, arn: str, since: float | None = None) 
         arn: The stream.
         since: Leave out what arrived before this time, in epoch seconds; None: nothing.
     """
-    pages = client.get_paginator("list_shards").paginate(StreamARN=arn)
     oldest: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
     if since is not None:
         oldest = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(since, UTC)}
-    for shard in [shard for page in pages for shard in page["Shards"]]:
+    for shard in _kinesis_shards(client, arn):
         which = {"StreamARN": arn, "ShardId": shard["ShardId"]}
         yield ShardReader(
             arn,
@@ -134,6 +133,16 @@ def dynamodb_shards(client: DynamoDBStreamsClient, arn: str, since: float | None
             convert=dynamodb_record,
             since=since,
         )
+
+
+def _kinesis_shards(client: KinesisClient, arn: str) -> list[Any]:
+    page = client.list_shards(StreamARN=arn)
+    shards: list[Any] = list(page["Shards"])
+    # boto3's paginator names the stream beside the token, which the service refuses (boto/botocore#2009).
+    while token := page.get("NextToken"):
+        page = client.list_shards(NextToken=token)
+        shards += page["Shards"]
+    return shards
 
 
 def _dynamodb_shards(client: DynamoDBStreamsClient, arn: str) -> list[Any]:

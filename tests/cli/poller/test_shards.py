@@ -61,6 +61,20 @@ def test_shards_on_several_pages(services):
         assert [reader.shard_id[-1] for reader in dynamodb_shards(client, arn)] == ["1", "2"]
 
 
+def test_kinesis_shards_on_several_pages(services):
+    """The shards of a large stream are listed to the last page; a token goes alone, or the service refuses it."""
+    arn = services.stream()
+    with Stubber(services.kinesis) as stub:
+        ranges = {
+            "HashKeyRange": {"StartingHashKey": "0", "EndingHashKey": "1"},
+            "SequenceNumberRange": {"StartingSequenceNumber": "0"},
+        }
+        first = {"Shards": [{"ShardId": "shard-1", **ranges}], "NextToken": "token"}
+        stub.add_response("list_shards", first, {"StreamARN": arn})
+        stub.add_response("list_shards", {"Shards": [{"ShardId": "shard-2", **ranges}]}, {"NextToken": "token"})
+        assert [reader.shard_id for reader in kinesis_shards(services.kinesis, arn)] == ["shard-1", "shard-2"]
+
+
 def test_closed_shard_ends(services):
     """A shard that was closed gives its records and then nothing; moto never closes an iterator."""
     arn = services.stream()
