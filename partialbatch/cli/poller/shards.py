@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from math import floor
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -121,6 +122,8 @@ def kinesis_shards(client: KinesisClient, arn: str, since: float | None = None) 
 
 def dynamodb_shards(client: DynamoDBStreamsClient, arn: str, since: float | None = None) -> Iterator[ShardReader]:
     """Yield a reader for each shard of a DynamoDB stream; the arguments are those of `kinesis_shards`."""
+    # The service cuts a record's time to the second: one that came right after `since` would seem to be older.
+    since = since if since is None else floor(since)
     for shard in _dynamodb_shards(client, arn):
         which = {"StreamArn": arn, "ShardId": shard["ShardId"]}
         yield ShardReader(

@@ -174,6 +174,22 @@ def test_deletion_by_time_to_live(services):
     assert record["userIdentity"] == {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 
 
+def test_dynamodb_times_are_whole_seconds(services):
+    """A record of the second in which reading starts is not left out; moto's streams know milliseconds."""
+    _, arn = services.table()
+    began = 1_700_000_000.7
+    (reader,) = dynamodb_shards(services.dynamodbstreams, arn, began)
+    base = {"eventID": "1", "eventName": "REMOVE", "eventVersion": "1.1", "awsRegion": "us-east-1"}
+    times = [datetime.fromtimestamp(at, UTC) for at in (1_699_999_999, 1_700_000_000)]
+    records = [base | {"dynamodb": {"SequenceNumber": "1" * 21, "ApproximateCreationDateTime": at}} for at in times]
+    with Stubber(services.dynamodbstreams) as stub:
+        stub.add_response("get_shard_iterator", {"ShardIterator": "it"})
+        stub.add_response("get_records", {"Records": records})
+        reader.seek(None)
+        (record,) = reader.read(2)
+    assert record["dynamodb"]["ApproximateCreationDateTime"] == 1_700_000_000
+
+
 @pytest.mark.parametrize("after", [None, "7"])
 def test_expired_iterator(services, after):
     """An iterator that has expired is fetched anew where the last one stood, and nothing is left out or repeated."""
