@@ -19,6 +19,7 @@ from botocore.exceptions import (
     IncompleteReadError,
     NoCredentialsError,
     NoRegionError,
+    ParamValidationError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -75,7 +76,7 @@ def naming(option: str, value: str) -> Iterator[None]:
     """Turn errors of the first calls into one line that names the option.
 
     Raises:
-        Unusable: There is no such queue or stream.
+        Unusable: There is no such queue or stream, or can be none: a malformed URL or ARN, say.
         Failed: The service could not be asked.
     """
     try:
@@ -83,6 +84,8 @@ def naming(option: str, value: str) -> Iterator[None]:
     except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:
         if isinstance(error, ClientError) and error.response["Error"]["Code"] in _MISSING:
             raise Unusable(f"{option} {value}: there is none") from None
+        if isinstance(error, ParamValidationError | ValueError):  # refused before anything was sent
+            raise Unusable(f"{option} {value}: {explain(error)}") from None
         raise Failed(f"{option} {value}: {explain(error)}") from None
 
 

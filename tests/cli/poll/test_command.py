@@ -239,6 +239,20 @@ def test_what_does_not_exist(services, poll, app):
     assert refused(poll(f"{app}:handler", "--queue", fifo, "--window", "1"), 2, "no batching window")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--queue", "http://[bad/1/q"],
+        ["--queue", URL, "--endpoint-url", "localhost:4566"],
+        ["--queue", URL, "--region", "no region"],
+        ["--dynamodb-stream", "arn:orders", "--endpoint-url", "http://127.0.0.1:1"],
+    ],
+)
+def test_what_cannot_exist(poll, app, options):
+    """A malformed URL, ARN or region is one line, and exit code 2, as it is refused before anything is sent."""
+    assert refused(poll(f"{app}:handler", *options), 2, f"Error: {options[0]} {options[1]}: ")
+
+
 def test_no_network(poll, app):
     """A service that nobody reaches at the start is one line, and exit code 1."""
     assert refused(poll(f"{app}:handler", "--queue", URL), 1, "Could not connect to the endpoint URL")
