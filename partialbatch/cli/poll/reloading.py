@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from watchfiles import PythonFilter, watch
 
+from partialbatch.cli.loading import Unusable
 from partialbatch.cli.poll.running import PARENT
 
 if TYPE_CHECKING:
@@ -22,9 +23,16 @@ _LOOK = 200  # milliseconds
 
 
 def folder_of(target: str) -> Path:
-    """Return the folder to watch: the file's, or the working directory."""
+    """Return the folder to watch: the file's, or the working directory.
+
+    Raises:
+        Unusable: There is no such folder.
+    """
     place = target.rpartition(":")[0]
-    return Path(place).resolve().parent if place.endswith(".py") else Path.cwd()
+    folder = Path(place).resolve().parent if place.endswith(".py") else Path.cwd()
+    if not folder.is_dir():
+        raise Unusable(f"there is no folder {folder}, with a file {place}")
+    return folder
 
 
 def supervise(folder: Path, stop: Stop) -> int:

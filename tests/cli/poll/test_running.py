@@ -114,6 +114,14 @@ def test_reload(server, app, started, handled, until):
     assert (process.returncode, problems) == (0, f"Reload: {app}.py changed.\n")
 
 
+def test_reload_without_a_folder(poll):
+    """There is nothing to watch where there is no folder: one line, and exit code 2."""
+    result = poll("nowhere/app.py:handler", "--queue", "http://127.0.0.1:1/1/q", "--reload")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: there is no folder ")
+    assert result.stderr.count("\n") == 1
+
+
 def test_reload_ends_with_the_run(server, app, started, tmp_path):
     """With --until-empty the watching ends when the run has ended well, also for a file's path."""
     _, url = make_queue(server, ["a"])
