@@ -40,7 +40,7 @@ def supervise(folder: Path, stop: Stop) -> int:
 
     A run that ends by itself with an error waits for the next change: it may be the cure.
     """
-    child = _start()
+    child = _start(stop)
     told = False
     with stop.listening():
         looks = watch(folder, watch_filter=PythonFilter(), rust_timeout=_LOOK, yield_on_timeout=True)
@@ -49,21 +49,23 @@ def supervise(folder: Path, stop: Stop) -> int:
                 names = ", ".join(sorted({Path(path).name for _, path in changes}))
                 click.echo(f"Reload: {names} changed.", err=True)
                 _end(child)
-                child, told = _start(), False
+                child, told = _start(stop), False
             elif child.poll() is not None and not told:
                 click.echo(f"Waiting for a change in {folder}.", err=True)
                 told = True
         return _end(child)
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _start(stop: Stop) -> subprocess.Popen[bytes]:
     code = "from partialbatch.cli import main; main(prog_name='partialbatch')"
     # A session of its own: Ctrl-C comes here alone, and is handed on once.
-    return subprocess.Popen(  # noqa: S603 - this very command line
+    child = subprocess.Popen(  # noqa: S603 - this very command line
         [sys.executable, "-c", code, *sys.argv[1:]],
         env=os.environ | {PARENT: str(os.getpid())},
         start_new_session=True,
     )
+    stop.at_once = child.kill  # its handler may hang
+    return child
 
 
 def _end(child: subprocess.Popen[bytes]) -> int:

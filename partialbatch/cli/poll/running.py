@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from partialbatch.cli.poll.services import Failed, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from partialbatch.cli.poll.engine import Engine
@@ -30,9 +30,14 @@ _LOOK = 0.5
 
 
 class Stop:
-    """Becomes true at SIGINT or SIGTERM, or when the process above is gone; a second signal ends at once."""
+    """Becomes true at SIGINT or SIGTERM, or when the process above is gone; a second signal ends at once.
+
+    Attributes:
+        at_once: Called at a second signal, just before the process ends.
+    """
 
     def __init__(self, parent: int | None = None) -> None:
+        self.at_once: Callable[[], None] = lambda: None
         self._signalled = False
         self._parent = parent
 
@@ -51,6 +56,9 @@ class Stop:
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if self._signalled:
+            self.at_once()
+            if os.isatty(2):  # a live view hides the cursor, and gets no chance to show it again
+                os.write(2, b"\x1b[?25h\n")
             os.write(2, b"Stopped at once: what was in hand will be delivered again.\n")
             os._exit(1)
         # A flag and no lock: the main thread may hold any lock while it is interrupted.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -78,6 +79,28 @@ def test_second_signal_ends_at_once(server, app, started, until):
     _, problems = process.communicate(timeout=20)
     assert process.returncode == 1
     assert problems == "Stopped at once: what was in hand will be delivered again.\n"
+
+
+def test_second_signal_ends_a_watched_run_too(server, app, started, handled, until):
+    """With --reload a second signal leaves no run behind, however long its handler takes."""
+    _, url = make_queue(server, ["a"])
+    code = Path(f"{app}.py").read_text().replace("\n    time.sleep(", "\n    note(os.getpid())\n    time.sleep(")
+    Path(f"{app}.py").write_text(code)
+    process = started(f"{app}:handler", "--queue", url, "--json", "--reload", PACE="60")
+    until(handled)
+    process.terminate()
+    until(lambda: "stopping" in process.stdout.readline())
+    process.terminate()
+    _, problems = process.communicate(timeout=20)
+    assert (process.returncode, problems) == (1, "Stopped at once: what was in hand will be delivered again.\n")
+    until(lambda: not is_running(int(handled()[0])))
+
+
+def is_running(number):
+    """Tell whether there is such a process, other than as a zombie that nobody has asked for yet."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def test_service_that_goes_away(own_server, app, started, until, events):
@@ -160,11 +183,13 @@ def test_until_empty_outlives_an_error(monkeypatch):
     assert next(answers, "asked to the end") == "asked to the end"
 
 
-def test_signals_while_listening(monkeypatch):
-    """The first signal is taken note of, the second ends the process; afterwards the signals are as before."""
+@pytest.mark.parametrize("terminal", [False, True])
+def test_signals_while_listening(monkeypatch, terminal):
+    """The first signal is taken note of, the second ends the process and shows the cursor that a live view hid."""
     ended = []
     monkeypatch.setattr(os, "_exit", ended.append)
     monkeypatch.setattr(os, "write", lambda _descriptor, text: ended.append(text))
+    monkeypatch.setattr(os, "isatty", lambda _descriptor: terminal)
     before = signal.getsignal(signal.SIGTERM)
     stop = running.Stop()
     with stop.listening():
@@ -173,5 +198,6 @@ def test_signals_while_listening(monkeypatch):
         assert stop
         assert ended == []
         signal.raise_signal(signal.SIGINT)
-    assert ended == [b"Stopped at once: what was in hand will be delivered again.\n", 1]
+    shown = [b"\x1b[?25h\n"] if terminal else []
+    assert ended == [*shown, b"Stopped at once: what was in hand will be delivered again.\n", 1]
     assert signal.getsignal(signal.SIGTERM) is before
