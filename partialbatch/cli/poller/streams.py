@@ -91,11 +91,12 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A batch, or what is left of one: the records of the next invocation."""
+    """A batch, or what is left of one: the records of the next invocation, or, exhausted, to be given up."""
 
     records: Sequence[RawRecord]
     retries: int = 0
     invocations: int = 0
+    exhausted: bool = False
 
 
 class ShardPoller:
@@ -148,6 +149,9 @@ class ShardPoller:
         if not self._parts and not self._gather():
             return False
         part = self._parts[0]
+        if part.exhausted:  # a destination that was away is told now: the handler has had its last try
+            self._give_up_exhausted()
+            return True
         if stale := self._stale(part.records):
             self._give_up(part.records[:stale], part.invocations, "RecordAgeExceeded")
             self._parts[0] = replace(part, records=part.records[stale:])
@@ -190,6 +194,8 @@ class ShardPoller:
         follow = self._follow(part, rest, done) if rest else []
         self._parts.popleft()
         self._parts.extendleft(reversed(follow))
+        if follow and follow[0].exhausted:
+            self._give_up_exhausted()
 
     def _follow(self, part: _Part, rest: Sequence[RawRecord], done: int) -> list[_Part]:
         """Return what is invoked next; a split uses up no retry."""
@@ -200,9 +206,13 @@ class ShardPoller:
             half = len(rest) // 2
             return [_Part(side, part.retries, invocations) for side in (rest[:half], rest[half:])]
         if 0 <= self._mapping.maximum_retry_attempts <= part.retries:
-            self._give_up(rest, invocations, "RetryAttemptsExhausted")
-            return []
+            return [_Part(rest, part.retries, invocations, exhausted=True)]
         return [_Part(rest, part.retries + 1, invocations)]
+
+    def _give_up_exhausted(self) -> None:
+        part = self._parts[0]
+        self._give_up(part.records, part.invocations, "RetryAttemptsExhausted")
+        self._parts.popleft()
 
     def _give_up(self, records: Sequence[RawRecord], invocations: int, condition: str) -> None:
         given_up = GivenUp(self._reader.arn, self._reader.shard_id, records, invocations, condition)

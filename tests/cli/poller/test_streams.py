@@ -155,6 +155,29 @@ def test_destination_that_fails_holds_the_shard(services, scripted):
     assert checkpoints == {}
 
 
+def test_destination_that_comes_back(services, scripted, notes):
+    """While the destination is away the handler is not called beyond its retries, nor for what was done."""
+    answers = iter([ConnectionError(), ConnectionError(), None])
+
+    def away_at_first(_given_up):
+        if error := next(answers):
+            raise error
+
+    checkpoints = {}
+    mapping = StreamMapping(maximum_retry_attempts=0, on_failure=away_at_first)
+    (reader,) = kinesis_shards(services.kinesis, filled(services, "abc"))
+    handler = scripted({"b": 9})
+    poller = ShardPoller(reader, handler, mapping, checkpoints, notes)
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            poller.step()
+        assert checkpoints == {reader.shard_id: "1"}
+    assert poller.step()
+    assert handler.batches == [["a", "b", "c"]]
+    assert (given_up(notes), checkpoints) == (["b", "c"], {reader.shard_id: "3"})
+    assert not poller.step()
+
+
 @pytest.mark.parametrize("source", ["kinesis", "dynamodb"])
 def test_message_to_the_destination(services, scripted, notes, source):
     """The destination learns stream, shard, range, times and count, and no body."""
