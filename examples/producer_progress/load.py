@@ -17,7 +17,8 @@ from partialbatch.producers import DynamoDBProducer
 
 def load(path, table, keys, client=None):
     """Write each line of the file as an item; return the path of what was not taken, or None."""
-    lines = [line for line in path.read_text().splitlines() if line.strip()]
+    # Not splitlines(): inside a string JSON allows what that takes for the end of a line, U+2028 say.
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as bars:
         task = bars.add_task(table, total=len(lines))
@@ -36,17 +37,21 @@ def load(path, table, keys, client=None):
             progress=show,
             serializer=lambda line: json.loads(line, parse_float=Decimal),
         )
+        refused = []
         for line in lines:
-            producer.put(line)
-        unprocessed = producer.flush()
-    return keep(path.with_suffix(".unprocessed.jsonl"), unprocessed) if unprocessed else None
+            try:
+                producer.put(line)
+            except ValueError as error:  # no JSON, or no item that the table can have: the others go on
+                refused.append((line, str(error)))
+        refused += [(entry.record, entry.code or entry.reason) for entry in producer.flush()]
+    return keep(path.with_suffix(".unprocessed.jsonl"), refused) if refused else None
 
 
-def keep(path, unprocessed):
+def keep(path, refused):
     """Write the lines that were not taken, and say why."""
-    path.write_text("".join(entry.record + "\n" for entry in unprocessed))
-    reasons = sorted({entry.code or entry.reason for entry in unprocessed})
-    print(f"{len(unprocessed)} items were not taken ({', '.join(reasons)}): {path}")
+    path.write_text("".join(line + "\n" for line, _ in refused), encoding="utf-8")
+    reasons = sorted({reason for _, reason in refused})
+    print(f"{len(refused)} items were not taken ({', '.join(reasons)}): {path}")
     return path
 
 

@@ -73,3 +73,15 @@ def test_what_the_table_does_not_take_is_kept(example, client, orders, capsys, m
     monkeypatch.setattr(example, "load", lambda *_: path)
     with pytest.raises(SystemExit, match="1"):
         example.main()
+
+
+def test_lines_that_are_no_items_are_kept_and_the_others_written(example, client, tmp_path, capsys):
+    """A line that is no JSON, or no item, does not stop the load; a separator inside a string ends no line."""
+    lines = ['{"order_id": "A", "note": "a\u2028b\x85c"}', "{", '{"id": 1}', "[1]", '{"order_id": "B"}']
+    path = tmp_path / "orders.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    kept = example.load(path, "orders", ["order_id"], client)
+    assert kept.read_text(encoding="utf-8").splitlines() == lines[1:4]
+    items = client.scan(TableName="orders")["Items"]
+    assert sorted(item["order_id"]["S"] for item in items) == ["A", "B"]
+    assert "3 items were not taken" in capsys.readouterr().out.replace("\n", " ")
