@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from partialbatch.cli.poller import dynamodb_shards, kinesis_shards
+from partialbatch.cli.poller.records import number_of
 
 
 def test_every_shard_is_read(services):
@@ -188,6 +189,29 @@ def test_dynamodb_times_are_whole_seconds(services):
         reader.seek(None)
         (record,) = reader.read(2)
     assert record["dynamodb"]["ApproximateCreationDateTime"] == 1_700_000_000
+
+
+def test_clock_that_is_ahead(services):
+    """Kinesis refuses a time that is still to come; reading then begins at the oldest, and leaves out as much."""
+    arn = services.stream()
+    (reader,) = kinesis_shards(services.kinesis, arn, 1_700_000_000.5)
+    which = {"StreamARN": arn, "ShardId": reader.shard_id}
+    then = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(1_700_000_000.5, UTC)}
+    times = [datetime.fromtimestamp(at, UTC) for at in (1_700_000_000.4, 1_700_000_000.6)]
+    records = [
+        {"SequenceNumber": str(number), "PartitionKey": "k", "Data": b"x", "ApproximateArrivalTimestamp": at}
+        for number, at in enumerate(times)
+    ]
+    with Stubber(services.kinesis) as stub:
+        stub.add_client_error("get_shard_iterator", "InvalidArgumentException", expected_params=then | which)
+        oldest = {"ShardIteratorType": "TRIM_HORIZON"}
+        stub.add_response("get_shard_iterator", {"ShardIterator": "it"}, oldest | which)
+        stub.add_response("get_records", {"Records": records, "NextShardIterator": "next"})
+        stub.add_client_error("get_shard_iterator", "AccessDeniedException")
+        reader.seek(None)
+        assert [number_of(record) for record in reader.read(5)] == ["1"]
+        with pytest.raises(ClientError, match="AccessDenied"):
+            reader.seek(None)
 
 
 @pytest.mark.parametrize("after", [None, "7"])
