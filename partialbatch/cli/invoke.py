@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["invoke"]
 
+_SHORTEST = 0.001  # a LambdaContext counts milliseconds
 _LONGEST = 900
 
 
@@ -48,7 +49,7 @@ _LONGEST = 900
 )
 @click.option(
     "--timeout",
-    type=Seconds(0, _LONGEST, min_open=True),
+    type=Seconds(_SHORTEST, _LONGEST),
     default=_LONGEST,
     show_default=True,
     help="The function's timeout, in seconds. A handler that runs longer is ended, as Lambda does it.",

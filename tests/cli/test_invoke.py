@@ -511,9 +511,9 @@ def test_a_context_that_is_none(module, save, given, why):
     assert why in done.stderr
 
 
-@pytest.mark.parametrize("timeout", ["0", "-1", "901", "soon"])
+@pytest.mark.parametrize("timeout", ["0", "0.0004", "-1", "901", "soon"])
 def test_a_timeout_that_is_none(module, save, timeout):
-    """The timeout is above 0 and at most 900 seconds, as Lambda's."""
+    """The timeout is at least a millisecond and at most 900 seconds, as Lambda's."""
     done = run(f"{module(ODD_FAILS)}:handler", save(sqs_event(["0"])), "--timeout", timeout)
     assert done.exit_code == 2
     assert "--timeout" in done.stderr

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["poll"]
 
+_SHORTEST = 0.001  # a LambdaContext counts milliseconds
 _LONGEST = 900
 _MOST = 10_000
 _QUEUE_ONLY = ("visibility", "wait", "retry_after")
@@ -58,7 +59,7 @@ def _default(text: str) -> str:
 @click.option("--concurrency", type=click.IntRange(1, 100), default=1, show_default=True, help="Batches at once.")
 @click.option(
     "--timeout",
-    type=Seconds(0, _LONGEST, min_open=True),
+    type=Seconds(_SHORTEST, _LONGEST),
     default=30,
     show_default=True,
     help="The function's, in seconds; a later answer counts as a failure.",

@@ -202,6 +202,7 @@ URL = "http://127.0.0.1:9/0/orders"
         (["--queue", URL, "--batch-size", "11"], "--batch-size above 10 needs a --window"),
         (["--queue", URL, "--visibility", "30", "--window", "1"], "--visibility 30 is shorter than"),
         (["--dynamodb-stream", "orders"], "--dynamodb-stream takes the ARN"),
+        (["--queue", URL, "--timeout", "0.0004"], "'--timeout': 0.0004 is not in the range"),
         (["--queue", URL, "--concurrency", "0"], "'--concurrency': 0 is not in the range"),
     ],
 )
