@@ -106,4 +106,4 @@ def explain(error: BaseException) -> str:
     text = clip(" ".join(str(error).split()), 300)
     if isinstance(error, BotoCoreError | ClientError):
         return text
-    return f"{type(error).__name__}: {text}"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

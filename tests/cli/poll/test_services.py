@@ -62,6 +62,7 @@ def test_what_may_pass(error, expected):
 def test_explanations_are_one_line():
     """An error of whatever kind is one line; one that is not the service's has its type."""
     assert explain(ValueError("a\n b")) == "ValueError: a b"
+    assert explain(KeyboardInterrupt()) == "KeyboardInterrupt"
     assert "\n" not in explain(client_error("x\ny"))
     assert len(explain(ValueError("x" * 999))) < 320
 
