@@ -220,12 +220,15 @@ def _identifier(failure: Any, number: int) -> Any:
 
 def _positions(event: Any, source: str, named: list[Any]) -> tuple[int, ...]:
     # JSON text as the key: 5 and "5" and true differ, and {"partition", "offset"} can be one.
-    known = {_key(identifier_of(event, raw)): position for position, raw in enumerate(records_of(event))}
+    # A queue can deliver a message twice in a batch, under one identifier: neither copy is deleted then.
+    known: dict[str, list[int]] = {}
+    for position, raw in enumerate(records_of(event)):
+        known.setdefault(_key(identifier_of(event, raw)), []).append(position)
     for identifier in named:
         if _key(identifier) not in known:
             silent = "" if source in ("sqs", "kafka") else " (undocumented)"
             raise _InvocationFailed(f"the reported {safe_repr(identifier)} names no record of this event{silent}")
-    return tuple(sorted({known[_key(identifier)] for identifier in named}))
+    return tuple(sorted({position for identifier in named for position in known[_key(identifier)]}))
 
 
 def _key(identifier: Any) -> str:

@@ -56,6 +56,12 @@ def test_an_answer_that_names_nothing_is_full_success(source, response):
     assert "all 3" in verdict.reason
 
 
+def test_a_message_that_is_there_twice():
+    """An identifier names each copy of its message: a copy that were deleted would take the message along."""
+    verdict = returned(sqs("1", "2", "1"), failures("1"))
+    assert (verdict.kind, verdict.reported, verdict.returned) == ("partial", (0, 2), (0, 2))
+
+
 def test_a_misspelt_outer_key_is_named():
     """The reason of a success by misspelling shows the key that was there."""
     verdict = returned(sqs("1"), {"batchItemFailure": [{"itemIdentifier": "1"}]})

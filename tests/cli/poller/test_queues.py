@@ -313,3 +313,14 @@ def test_visibility_of_the_mapping(services, scripted):
     time.sleep(1.1)
     assert poller.step()
     assert poller.drained()
+
+
+def test_message_that_is_twice_in_a_batch(services, scripted):
+    """A message received twice within the window, one copy of which fails, is in the queue afterwards."""
+    url, _ = services.queue()
+    services.send(url, ["a"])
+    handler = scripted({"a": 1})
+    poller = QueuePoller(services.sqs, url, handler, QueueMapping(batch_size=2, window=3, visibility=1))
+    assert poller.step()
+    assert handler.batches == [["a", "a"]]
+    assert not poller.drained()
