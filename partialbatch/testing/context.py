@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing.checks import seconds as _seconds
@@ -58,7 +59,7 @@ class LambdaContext:
         self.function_version = "$LATEST"
         self.invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function_name}"
         self.memory_limit_in_mb = "128"
-        self.aws_request_id = "8f5e5c1e-0b6b-4c0e-9a53-7d7f1f3b2a10"
+        self.aws_request_id = self._request_id = str(uuid4())
         self.log_group_name = f"/aws/lambda/{function_name}"
         self.log_stream_name = "2026/01/01/[$LATEST]c7c1a0f2b4d84f4f9f0e6c7a5d3b2e10"
         self.identity = None
@@ -74,4 +75,6 @@ class LambdaContext:
         """Return a context with the same settings, for an invocation that starts now."""
         again = copy(self)  # what a test has set on it, or made of it, included
         again._deadline = self.clock() + self.timeout  # noqa: SLF001 - its own class
+        if self.aws_request_id == self._request_id:
+            again.aws_request_id = again._request_id = str(uuid4())  # noqa: SLF001 - as above
         return again

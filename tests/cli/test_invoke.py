@@ -475,7 +475,7 @@ from partialbatch import batch_handler
 @batch_handler
 def handler(record, context):
     left = 0 < context.get_remaining_time_in_millis() <= 7000
-    raise ValueError(f"{context.function_name} {context.memory_limit_in_mb} {left} {context.aws_request_id[:4]}")
+    raise ValueError(f"{context.function_name} {context.memory_limit_in_mb} {left} {len(context.aws_request_id)}")
 """
 
 
@@ -484,10 +484,10 @@ def test_the_context(module, save, tmp_path):
     target, event = f"{module(SHOWS_CONTEXT)}:handler", save(sqs_event(["a"]))
     given_inline = ("--timeout", "7", "--context", '{"function_name": "orders", "memory_limit_in_mb": 256}')
     _, invocation = told(target, event, *given_inline)
-    assert invocation["records"][0]["error"] == "ValueError: orders 256 True 8f5e"
+    assert invocation["records"][0]["error"] == "ValueError: orders 256 True 36"
     (tmp_path / "context.json").write_text('{"aws_request_id": "beef"}')
     _, invocation = told(target, event, "--context", "context.json")
-    assert invocation["records"][0]["error"] == "ValueError: handler 128 False beef"
+    assert invocation["records"][0]["error"] == "ValueError: handler 128 False 4"
 
 
 @pytest.mark.parametrize(

@@ -72,3 +72,12 @@ def test_impossible_times_are_refused(make, words):
     """Timeouts beyond Lambda's, and clocks that run backwards, are refused."""
     with pytest.raises(ConfigurationError, match=words.replace("(", r"\(")):
         make()
+
+
+def test_each_invocation_has_a_request_id_of_its_own():
+    """As in Lambda, where work is at times deduplicated by it; one that a test has set stays."""
+    context = LambdaContext()
+    ids = [context.aws_request_id, context.anew().aws_request_id, context.anew().anew().aws_request_id]
+    assert len({LambdaContext().aws_request_id, *ids}) == 4
+    context.aws_request_id = "mine"
+    assert context.anew().anew().aws_request_id == "mine"
