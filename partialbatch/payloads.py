@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Generic, NewType, TypeVar, Union, get_args, get_origin
 
 from partialbatch.errors import ConfigurationError, PayloadError, clip, listing
 from partialbatch.sources.record import TEXTUAL, as_bytes, as_json, as_text, field
@@ -116,7 +116,22 @@ def name_of(annotation: Any) -> str:
 
 def is_text(annotation: Any) -> bool:
     """Tell whether an annotation is of text or bytes, None aside."""
-    return without_none(annotation)[0] in (str, bytes)
+    return _meant(annotation) in (str, bytes)
+
+
+def _meant(annotation: Any) -> Any:
+    """Return the type behind an annotation: past None, metadata and names (`NewType`, ``type X = ...``)."""
+    while True:
+        wanted, _ = without_none(annotation)
+        if get_origin(wanted) is Annotated:
+            wanted = wanted.__origin__
+        elif isinstance(wanted, NewType):
+            wanted = wanted.__supertype__
+        elif type(wanted).__name__ == "TypeAliasType":  # from typing, or typing_extensions
+            wanted = wanted.__value__
+        if wanted is annotation:
+            return wanted
+        annotation = wanted
 
 
 def _plain_decoder(annotation: Any, optional: bool) -> Callable[[Any], Any] | None:  # noqa: FBT001 - private
@@ -148,13 +163,14 @@ def _validator(annotation: Any) -> Callable[[Any], Any]:
     adapter = _adapter(annotation)
     from pydantic import ValidationError  # noqa: PLC0415 - loaded by now
 
-    from_json, from_python, schema = adapter.validate_json, adapter.validate_python, adapter.core_schema
+    from_python, schema = adapter.validate_python, adapter.core_schema
+    from_text = _of_text(_TEXT[_meant(annotation)], from_python) if is_text(annotation) else adapter.validate_json
     wanted, optional = without_none(annotation)
 
     def validate(payload: Any) -> Any:
         try:
             if isinstance(payload, TEXTUAL):
-                return from_json(payload)
+                return from_text(payload)
             if payload is not None:
                 return from_python(payload)
         except ValidationError as error:
@@ -166,6 +182,11 @@ def _validator(annotation: Any) -> Callable[[Any], Any]:
         raise failure from None
 
     return validate
+
+
+def _of_text(convert: Callable[[Any], Any], from_python: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return what validates a payload as the text that it is: limits on `str` do not make it JSON."""
+    return lambda payload: from_python(convert(payload))
 
 
 def _of_none(wanted: Any, from_python: Callable[[Any], Any], *, optional: bool) -> Any:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from partialbatch import Change, DynamoDBRecord, batch_handler
 from partialbatch.errors import ConfigurationError, PayloadError
-from partialbatch.payloads import change_decoder, decoder
+from partialbatch.payloads import change_decoder, decoder, is_text
 
 SECRET = "hunter2"
 
@@ -101,6 +101,44 @@ def _holds(error, text=SECRET):
 def test_validated(annotation, payload, expected):
     """Whatever pydantic takes is validated: text and bytes as JSON, objects as Python."""
     assert decoder(annotation)(payload) == expected
+
+
+OrderId = typing.NewType("OrderId", str)
+Code = Annotated[str, pydantic.StringConstraints(pattern="^[a-z]+$")]
+Alias = typing_extensions.TypeAliasType("Alias", Code)
+
+
+@pytest.mark.parametrize(
+    "annotation", [OrderId, Code, Alias, OrderId | None, Code | None, Annotated[Code | None, "a code"]], ids=str
+)
+def test_text_by_another_name(annotation):
+    """Text with a name or with limits is still the payload as text, and no JSON."""
+    decode = decoder(annotation)
+    assert decode("abc") == decode(b"abc") == "abc"
+    assert is_text(annotation)
+
+
+def test_limited_text():
+    """What breaks the limits of a text, or is none, fails without being told."""
+    for payload in (SECRET.upper(), b"\xff"):
+        with pytest.raises(PayloadError) as caught:
+            decoder(Code)(payload)
+        assert not _holds(caught.value, SECRET.upper())
+
+
+def test_limited_bytes():
+    """Bytes with limits are the payload's own."""
+    decode = decoder(Annotated[bytes, pydantic.Field(max_length=2)])
+    assert decode("é") == decode("é".encode()) == "é".encode()
+    with pytest.raises(PayloadError, match="bytes_too_long"):
+        decode("éé")
+
+
+def test_limited_text_of_nothing():
+    """A missing payload is no text, limits or not."""
+    assert decoder(Code | None)(None) is None
+    with pytest.raises(PayloadError, match="filter criteria"):
+        decoder(Code)(None)
 
 
 BAD = [
