@@ -95,20 +95,11 @@ def _filled(
 
 def _with_view(function: Callable[..., Any], source: EventSource) -> Callable[[RawRecord], Any]:
     """Return what calls a function with the view of a raw record."""
-    record_type = getattr(source, "record_type", None)
-    if record_type is None:
-        view = source.view
-        return lambda raw: function(view(raw))
-    new = object.__new__
-
-    def invoke(raw: RawRecord) -> Any:
-        # `view(raw)` by hand: two calls less, 70 ns of 180 a record.
-        record = new(record_type)
-        record.raw = raw
-        record._source = source  # noqa: SLF001 - as above
-        return function(record)
-
-    return invoke
+    calling = getattr(source, "calling", None)  # where calls are many and short, the source knows a faster way
+    if calling is not None:
+        return calling(function)  # type: ignore[no-any-return]  # no part of the protocol
+    view = source.view
+    return lambda raw: function(view(raw))
 
 
 def _copy_of(value: Any) -> Any:

@@ -36,14 +36,14 @@ def test_views():
     """The view is of the source's own type and knows it."""
     source = SQSSource(max_receive_count=5)
     record = _call(lambda record: record, source=source)
-    assert type(record) is SQSRecord
+    assert isinstance(record, SQSRecord)
     assert record.raw is RAW
     assert record._source is source
     assert record.body == "[1]"
 
 
 def test_a_view_of_a_custom_source():
-    """A source without a record type of its own makes its views itself."""
+    """A source that has no faster way makes its views itself."""
 
     class Source:
         name = "mq"

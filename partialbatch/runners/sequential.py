@@ -67,8 +67,9 @@ def in_order(  # noqa: C901 - one loop: the calls that would make it two cost ea
             read = True  # the deadline's own reading was the first record's
         try:
             value = invoke(raw)
-            if value is not None and (kind := type(value)) is not checked and kind not in PLAIN:
-                check_value(value)
+            if value is not None and (kind := type(value)) is not checked:
+                if kind not in PLAIN:
+                    check_value(value)
                 checked = kind  # one look a type: the value itself makes no difference
         except BaseException as error:  # noqa: BLE001, RUF100 - as in `step`
             run = batch.run

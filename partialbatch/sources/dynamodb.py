@@ -83,7 +83,6 @@ class DynamoDBSource(Listed):
     name = "dynamodb"
     origins = ((RECORDS, "aws:dynamodb"),)
     partial_response = True
-    record_type = DynamoDBRecord
 
     def identifier(self, raw: RawRecord) -> Identifier:
         """Return the sequence number."""

@@ -90,7 +90,6 @@ class KafkaSource(Listed):
     name = "kafka"
     origins = tuple((PARTITIONS, name) for name in EVENT_SOURCES)
     partial_response = True
-    record_type = KafkaRecord
 
     def __init__(self, arn: Any = None) -> None:
         self.arn = arn if isinstance(arn, str) else ""

@@ -54,7 +54,6 @@ class KinesisSource(Listed):
     name = "kinesis"
     origins = ((RECORDS, "aws:kinesis"),)
     partial_response = True
-    record_type = KinesisRecord
 
     def identifier(self, raw: RawRecord) -> Identifier:
         """Return the sequence number."""

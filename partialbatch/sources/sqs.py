@@ -15,11 +15,11 @@ from partialbatch.sources.record import Record, decode_base64, field, moment
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
     from datetime import datetime
     from decimal import Decimal
 
-    from partialbatch.types import RawRecord
+    from partialbatch.types import EventSource, RawRecord
 
 __all__ = ["SQSRecord", "SQSSource"]
 
@@ -80,13 +80,28 @@ class SQSRecord(Record):
         return source.last_attempt(self.raw)
 
 
+class _Message(SQSRecord):
+    """A message as record functions get it: made and read in half the time, for it has no ``__init__`` to call.
+
+    On Python 3.11 a call of one, and reading a property, cost as much as all the rest of a record.
+    """
+
+    __slots__ = ("body",)  # in place of the property: filled beforehand
+    __init__ = object.__init__  # made without arguments
+
+    def __reduce__(self) -> tuple[type[SQSRecord], tuple[RawRecord | dict[str, Any], EventSource | None]]:
+        return SQSRecord, (self.raw, self._source)  # a copy, or a pickle, is of the class that everybody knows
+
+
+_Message.__name__ = _Message.__qualname__ = SQSRecord.__name__
+
+
 class SQSSource(Listed):
     """Messages of a queue; FIFO by its ARN, never by the presence of a group id."""
 
     name = "sqs"
     origins = ((RECORDS, "aws:sqs"), (PIPE, "aws:sqs"))
     partial_response = True
-    record_type = SQSRecord
     identifier = staticmethod(itemgetter("messageId"))
 
     def __init__(self, fifo: Literal["auto"] | bool = "auto", max_receive_count: int | None = None) -> None:  # noqa: FBT001 - as the option
@@ -101,6 +116,24 @@ class SQSSource(Listed):
     def view(self, raw: RawRecord) -> SQSRecord:
         """See `EventSource.view`."""
         return SQSRecord(raw, self)
+
+    def calling(self, function: Callable[[SQSRecord], Any]) -> Callable[[RawRecord], Any]:
+        """Return what calls a function with the view of a raw record, as `view` makes it, in half the time."""
+
+        def call(raw: RawRecord) -> Any:
+            try:
+                body = raw["body"]
+            except KeyError:
+                body = None
+            if type(body) is not str:
+                return function(self.view(raw))  # whose property says what is wrong
+            record = _Message()
+            record.raw = raw
+            record._source = self  # noqa: SLF001 - the view and its source are one unit
+            record.body = body
+            return function(record)
+
+        return call
 
     def group(self, raw: RawRecord) -> Hashable:
         """Return the message group on FIFO; a standard message stands alone."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from partialbatch import SQSRecord
 from partialbatch.errors import PayloadError
 from partialbatch.sources.sqs import SQSSource
+from partialbatch.testing import sqs_event
 from partialbatch.types import ErrorPolicy
 
 
@@ -30,6 +35,36 @@ def test_view(sqs):
     assert record.sent_at == datetime(2018, 12, 17, 21, 37, 29, 183000, UTC)
     assert record.last_attempt is None
     assert repr(record) == "SQSRecord('m-1')"
+
+
+def _told(record):
+    """Give all that a view says, and what it refuses to."""
+    told = {"repr": repr(record)}
+    for name in sorted(name for name in dir(SQSRecord) if not name.startswith("_")):
+        try:
+            told[name] = record.json() if name == "json" else getattr(record, name)
+        except PayloadError as error:
+            told[name] = str(error)
+    return told
+
+
+@given(st.data())
+def test_what_a_record_function_gets(data):
+    """A record function gets what `view` gives, whatever stands in a message, in whatever copy."""
+    source = SQSSource(max_receive_count=data.draw(st.sampled_from([None, 3])))
+    raw = sqs_event(["x"])["Records"][0]
+    for name in data.draw(st.sets(st.sampled_from(sorted(raw)))):
+        raw[name] = data.draw(st.sampled_from([None, "", "[1]", "\ud800", 5, [], {}]))
+    if data.draw(st.booleans()):
+        raw.pop("body", None)
+    record = source.calling(lambda record: record)(raw)
+    assert isinstance(record, SQSRecord)
+    assert record.raw is raw
+    expected = _told(source.view(raw))
+    copies = [record, copy.copy(record), copy.deepcopy(record), pickle.loads(pickle.dumps(record))]
+    for each in copies:
+        assert _told(each) == expected
+    assert {type(each) for each in copies[1:]} == {SQSRecord}
 
 
 def test_message_attributes(sqs):

@@ -140,7 +140,7 @@ def test_a_bad_record_fails_alone(raws):
     @batch_handler
     def handler(record):
         for name in set(_names(type(record))) - {"text", "data"}:
-            _read(type(record), record.raw, name)
+            _read(lambda _: record, record.raw, name)
 
     statuses = []
     for view, raw, spoilt in _spoilt(raws):
