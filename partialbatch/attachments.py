@@ -37,6 +37,7 @@ class Attachments:
     """The sink, dead letter, retry delay, ledger and hooks of a handler.
 
     Attributes:
+        bulk: The sink that takes all that succeeded at once, if it is one of those.
         keeps_results: Whether the value and duration of each record are needed.
     """
 
@@ -44,14 +45,14 @@ class Attachments:
         """Make what needs no event; initialisation has burst CPU, so boto3's client is made now."""
         self._settings = settings
         is_sink = hasattr(settings.sink, "open")
-        self._bulk = Bulk(settings.sink) if settings.sink is not None and not is_sink else None
+        self.bulk = Bulk(settings.sink) if settings.sink is not None and not is_sink else None
         self._sink = settings.sink if is_sink else None
         self._dead_letter = None if settings.dead_letter is None else as_sink(settings.dead_letter)
         self._listeners = Listeners(settings.hooks) if settings.hooks else None
         self._visibility = Visibility()
         if settings.retry_delay is not None:
             self._visibility.warm_up()
-        self.keeps_results = self._bulk is not None or self._listeners is not None
+        self.keeps_results = self.bulk is not None or self._listeners is not None
 
     def refuse_running_loop(self) -> None:
         """Check that an async bulk step can be called at the end, before any record runs in vain.
@@ -59,7 +60,7 @@ class Attachments:
         Raises:
             RuntimeError: It is one, and a loop runs here.
         """
-        if self._bulk is not None and self._bulk.awaits:
+        if self.bulk is not None and self.bulk.awaits:
             from partialbatch.runners.loops import refuse_running_loop  # noqa: PLC0415 - loads asyncio
 
             refuse_running_loop("an async sink")
@@ -91,15 +92,13 @@ class Attachments:
 
     async def bulk_step(self, invocation: Invocation, place: Here | Beside, policy: ErrorPolicy) -> None:
         """Hand what succeeded to the bulk sink; what it returns as failed fails, and its group behind it."""
-        run = invocation.run
-        if self._bulk is None:
-            return
+        run, bulk = invocation.run, cast("Bulk", self.bulk)
         succeeded = {
             index: invocation.record_result(index)
             for index, state in enumerate(run.states)
             if state == SUCCEEDED and index not in run.resumed
         }
-        failures = await self._bulk.failures(succeeded, place)
+        failures = await bulk.failures(succeeded, place)
         if failures:
             await place.call(_take_back, run, succeeded, failures, policy is not ErrorPolicy.CONTINUE)
         if self._listeners is not None:
@@ -168,7 +167,7 @@ class Attachments:
 
         def ended(index: int) -> None:
             # With a bulk step to come, a success is none yet.
-            if self._bulk is None or run.states[index] != SUCCEEDED:
+            if self.bulk is None or run.states[index] != SUCCEEDED:
                 listeners.tell("on_record_end", invocation.record_result(index))
 
         listeners.tell("on_batch_start", views, context)

@@ -36,7 +36,7 @@ class Consumer:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._is_particular = settings.is_particular  # asked of the settings, it would take 1 µs a batch
+        self._particular = settings.particular  # asked of the settings, it would take 1 µs a batch
         self._catalogue = Catalogue(settings)
         self._attachments = _attachments(settings) if settings.has_attachments else None
         self._keeps_results = self._attachments is not None and self._attachments.keeps_results
@@ -114,8 +114,8 @@ class Consumer:
             return Invocation(plan, None, (), (), function, window, False)
         if not plan.universal:
             plan.check_source(source)
-        if self._is_particular:
-            check_source(self._settings, source.name)
+        if self._particular:
+            check_source(self._particular, source.name)
         # Before any code of the user's runs: it may change the raw records.
         try:
             identifiers: list[Identifier | None] = list(map(source.identifier, records))
@@ -156,7 +156,7 @@ class Consumer:
                 await place.call(attachments.resume, invocation)  # what is done already need not run
                 attachments.attach(invocation, context)
             await self._run_records(invocation, context, place)
-            if attachments is not None and run.interrupt is None:
+            if attachments is not None and attachments.bulk is not None and run.interrupt is None:
                 await attachments.bulk_step(invocation, place, self._planner.policy(invocation))
         finally:
             if run.deliveries is not None:

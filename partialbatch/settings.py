@@ -11,7 +11,7 @@ from partialbatch.types import ErrorPolicy
 from partialbatch.values import value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from partialbatch.backoff import Backoff
     from partialbatch.types import EventSource, Ledger, Sink
@@ -20,6 +20,16 @@ __all__ = ["Options", "Settings", "resolve"]
 
 UNSET: Any = type("Unset", (), {"__repr__": lambda _: "UNSET"})()
 """Stands for an option that was not given, where None is a value of its own."""
+
+_STREAMS = ("kinesis", "dynamodb")
+PARTICULAR = {
+    "fifo": ("sqs",),
+    "max_receive_count": ("sqs",),
+    "retry_delay": ("sqs",),
+    "resume": _STREAMS,
+    "window_end": _STREAMS,
+}
+"""The options that not every event source has, each with the sources that do."""
 
 MARGIN = 0.5
 LATE_MARGIN = 2.0  # where something is sent after the last record
@@ -84,10 +94,16 @@ class Settings:
         return bool(self.hooks) or any(option is not None for option in later)
 
     @property
-    def is_particular(self) -> bool:
-        """Whether an option is set that not every event source has."""
-        some = (self.max_receive_count, self.retry_delay, self.resume, self.window_end)
-        return self.fifo is True or any(option is not None for option in some)
+    def particular(self) -> dict[str, tuple[str, ...]]:
+        """Those of `PARTICULAR` that are set."""
+        given = {
+            "fifo": self.fifo is True,
+            "max_receive_count": self.max_receive_count is not None,
+            "retry_delay": self.retry_delay is not None,
+            "resume": self.resume is not None,
+            "window_end": self.window_end is not None,
+        }
+        return {option: sources for option, sources in PARTICULAR.items() if given[option]}
 
 
 def resolve(  # noqa: PLR0913 - the options are the contract
@@ -140,7 +156,7 @@ def resolve(  # noqa: PLR0913 - the options are the contract
         hooks=checks.hooks("hooks", hooks),
     )
     if settings.source_name != "auto":
-        check_source(settings, settings.source_name)
+        check_source(settings.particular, settings.source_name)
     _check_together(settings)
     return settings
 
@@ -149,20 +165,18 @@ def resolve(  # noqa: PLR0913 - the options are the contract
 resolve.__qualname__ = "batch_handler"
 
 
-def check_source(settings: Settings, name: str) -> None:
+def check_source(particular: Mapping[str, tuple[str, ...]], name: str) -> None:
     """Refuse options that an event source does not have.
+
+    Args:
+        particular: `Settings.particular`.
+        name: The source's name.
 
     Raises:
         ConfigurationError: One of them was given.
     """
-    for option, given, sources in (
-        ("fifo", settings.fifo is not False and settings.fifo != "auto", ("sqs",)),
-        ("max_receive_count", settings.max_receive_count is not None, ("sqs",)),
-        ("retry_delay", settings.retry_delay is not None, ("sqs",)),
-        ("resume", settings.resume is not None, ("kinesis", "dynamodb")),
-        ("window_end", settings.window_end is not None, ("kinesis", "dynamodb")),
-    ):
-        if given and name not in sources:
+    for option, sources in particular.items():
+        if name not in sources:
             raise ConfigurationError(
                 f"{option} works with {' and '.join(sources)}, not with source={name!r}; remove it"
             )
