@@ -7,7 +7,7 @@ WORKERS ?= 2
 COVERAGE ?= --cov --cov-report=term-missing:skip-covered
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly lint format bench docs figures clean
+.PHONY: help demo test nightly emulator lint format bench docs figures clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -37,6 +37,10 @@ test: $(VENV)/.done  ## run the tests, with coverage
 nightly: $(VENV)/.done  ## run the property tests with many more examples
 	.ci/packages
 	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+emulator: $(VENV)/.done  ## run the tests of the real runtime against the Runtime Interface Emulator, too
+	.ci/emulator $(VENV)/emulator $(BIN)/python
+	PATH="$(abspath $(VENV))/emulator:$$PATH" $(BIN)/pytest tests/testing/runtime
 
 lint: $(VENV)/.done  ## check style, format, layers and types
 	$(BIN)/ruff check .
