@@ -11,7 +11,17 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from partialbatch.errors import ConfigurationError
-from partialbatch.payloads import Change, change_decoder, decoder, is_text, name_of, unwrapper, without_none
+from partialbatch.payloads import (
+    Change,
+    bare,
+    change_decoder,
+    decoder,
+    is_text,
+    meant,
+    name_of,
+    unwrapper,
+    without_none,
+)
 from partialbatch.sources import VIEWS, Record
 from partialbatch.types import RawRecord
 from partialbatch.values import value
@@ -19,7 +29,7 @@ from partialbatch.values import value
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Reading", "evaluate", "inner", "innermost", "read"]
+__all__ = ["Reading", "evaluate", "has_names", "inner", "innermost", "read"]
 
 _NO_VIEWS: frozenset[str] = frozenset()
 
@@ -88,6 +98,19 @@ def innermost(function: Any, stop: Callable[[Any], bool] | None = None) -> Any:
     return function
 
 
+def has_names(function: Any) -> bool:
+    """Tell whether a function has an annotation that is, or holds, a string; True where that cannot be told."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except Exception:  # Python 3.14 evaluates them, and what they name may be defined later
+        return True
+    return any(_has_name(parameter.annotation) for parameter in parameters)
+
+
+def _has_name(annotation: Any) -> bool:
+    return isinstance(annotation, str | typing.ForwardRef) or any(map(_has_name, get_args(annotation)))
+
+
 def evaluate(name: str, annotation: Any, function: Any, namespace: Mapping[str, Any]) -> Any:
     """Resolve an annotation that is, or holds, a string.
 
@@ -149,24 +172,19 @@ def read(annotation: Any, envelope: Any) -> Reading:
 
 def _record_reading(annotation: Any) -> Reading | None:
     """Tell whether the annotation asks for the record itself, in whatever form; None: for its payload."""
-    if annotation in (inspect.Parameter.empty, Any, object):
+    if bare(annotation) in (inspect.Parameter.empty, Any, object):
         return Reading("view", annotation, _itself)
-    wanted = _bare(without_none(_bare(annotation))[0])
+    wanted = meant(annotation)
     if wanted is RawRecord:
         return Reading("raw", annotation, attrgetter("raw"))
     if wanted is Change or get_origin(wanted) is Change:
         return Reading("change", annotation, change_decoder(wanted), frozenset(("dynamodb",)))
     union = get_origin(wanted) in (typing.Union, types.UnionType)
-    members = [member for member in get_args(wanted) if member is not type(None)] if union else [wanted]
+    members = [bare(member) for member in get_args(wanted) if member is not type(None)] if union else [wanted]
     if not all(isinstance(member, type) and issubclass(member, Record) for member in members):
         return None
     known = all(member in VIEWS for member in members)  # else Record, or a view of the user's own
     return Reading("view", annotation, _itself, frozenset(map(VIEWS.__getitem__, members)) if known else _NO_VIEWS)
-
-
-def _bare(annotation: Any) -> Any:
-    """Return what metadata was added to: none of it is for this package, and `RawRecord` would pass for a payload."""
-    return annotation.__origin__ if get_origin(annotation) is typing.Annotated else annotation
 
 
 def _itself(record: Any) -> Any:

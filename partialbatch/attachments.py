@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from partialbatch import logs
-from partialbatch.errors import RecordSkipped, Reject, RetryAfter
+from partialbatch.errors import INTERRUPTS, RecordSkipped, Reject, RetryAfter
 from partialbatch.listeners import Listeners
 from partialbatch.results import FAILED, SKIPPED, SUCCEEDED
 from partialbatch.retries.bulk import Bulk
@@ -73,7 +73,9 @@ class Attachments:
         first = run.identifiers[0]
         try:
             done = ledger.done_behind(_stream(run.records[0]), first) if isinstance(first, str) else ()
-        except Exception as error:  # a ledger of the user's own may raise, and the batch runs as without it
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # a ledger of the user's own may raise: the batch runs as without it
             logs.ledger_unavailable("read", error)
             return
         if done:
@@ -143,7 +145,9 @@ class Attachments:
         if checkpoint and done:
             try:
                 ledger.remember(_stream(run.records[0]), checkpoint, done)
-            except Exception as error:  # the response must not depend on it
+            except INTERRUPTS:
+                raise
+            except BaseException as error:  # the response must not depend on it
                 logs.ledger_unavailable("written", error)
 
     def ended(self, invocation: Invocation, response: BatchResponse) -> None:

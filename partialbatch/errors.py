@@ -82,6 +82,10 @@ def listing(names: Iterable[object], shown: int = _NAMES_SHOWN) -> str:
     return head if len(every) <= shown else f"{head} and {len(every) - shown} more"
 
 
+INTERRUPTS = (SystemExit, KeyboardInterrupt)
+"""What ends the process. All else that the user's code raises, a `CancelledError` of its own included, is caught."""
+
+
 class PartialBatchError(Exception):
     """The base of what partialbatch raises of its own accord."""
 

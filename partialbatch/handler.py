@@ -6,6 +6,7 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from partialbatch.annotations import has_names
 from partialbatch.consumer import Consumer
 from partialbatch.errors import ConfigurationError
 from partialbatch.settings import resolve
@@ -48,6 +49,9 @@ def _lambda_handler(event: Any, context: Any = None) -> BatchResponse:  # type: 
 
 def _lambda_method(self: Any, event: Any, context: Any = None) -> BatchResponse:  # type: ignore[empty-body]
     """Stand for a handler that is bound to an instance or a class."""
+
+
+_lambda_handler.__annotations__ = _lambda_method.__annotations__ = {}  # the signature is ``(event, context=None)``
 
 
 class _Signature:
@@ -156,8 +160,10 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
         self._self_consumer = Consumer(self._self_settings)
         self._self_plans: dict[bool, Plan] = {}
         self._self_unbound: tuple[Consumer, Any, Plan] | None = None
-        # For annotations that are strings; let go of as soon as the function was read.
-        self._self_namespace: dict[str, Any] = _namespace(sys._getframe(1))  # noqa: SLF001 - as `typing` does
+        # For annotations that are strings; let go of as soon as the function was read. Not for others: up to
+        # Python 3.12 a frame keeps, until it ends, the dict of its variables that was asked for.
+        frame = sys._getframe(1)  # noqa: SLF001 - as `typing` does
+        self._self_namespace: dict[str, Any] = _namespace(frame) if has_names(function) else {}
         if isinstance(function, classmethod) or not _is_in_class_body(function):
             self._self_plan(bound=isinstance(function, classmethod))
 
@@ -165,11 +171,11 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
         """Check the record function of a method, now that it is known to be one."""
         self._self_plan(bound=self._self_binding in ("function", "classmethod"))
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
+    def __get__(self, instance: Any, owner: Any = None) -> BoundBatchHandler[Function, Value]:
         """Return the handler for an instance."""
         if isinstance(instance, type) and instance is owner and self._self_binding == "function":
             raise _swap(self)  # what @classmethod does up to Python 3.12
-        return super().__get__(instance, owner)
+        return super().__get__(instance, owner)  # type: ignore[no-any-return]  # wrapt's descriptor
 
     def _self_plan(self, *, bound: bool) -> Plan:
         """Return how to call the function, read once for each way in which it can be bound."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
 from partialbatch.checks import MOMENTS
+from partialbatch.errors import INTERRUPTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +30,9 @@ class Listeners:
         for method in self._called[moment]:
             try:
                 method(*arguments)
-            except Exception as error:
+            except INTERRUPTS:
+                raise
+            except BaseException as error:  # a `CancelledError` of the hook's own cancels nothing
                 logs.hook_failed(moment, error)
 
     def around(self, record: Any) -> AbstractContextManager[None]:
@@ -51,20 +54,27 @@ class _Around(AbstractContextManager[None]):
                 manager = method(self._record)
                 manager.__enter__()
                 self._open.append(manager)
-            except Exception as error:
-                logs.hook_failed("around_record", error)
-            except BaseException as error:
+            except INTERRUPTS as error:
                 self.__exit__(type(error), error, error.__traceback__)
                 raise
+            except BaseException as error:
+                logs.hook_failed("around_record", error)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         # Whatever a hook returns: a failure is a failure.
+        interrupt: BaseException | None = None
         while self._open:
             try:
                 self._open.pop().__exit__(kind, error, traceback)
-            except Exception as raised:
+            except BaseException as raised:  # as in `tell`; an interrupt waits until all are left
                 # A generator's context manager gives the record's own error back.
-                if raised is not error:
+                if raised is error:
+                    continue
+                if isinstance(raised, INTERRUPTS):
+                    interrupt = raised
+                else:
                     logs.hook_failed("around_record", raised)
+        if interrupt is not None:
+            raise interrupt

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, NewType, TypeVar, Uni
 
 from partialbatch.errors import ConfigurationError, PayloadError, clip, listing
 from partialbatch.sources.record import TEXTUAL, as_bytes, as_json, as_text, field
+from partialbatch.types import RawRecord
 from partialbatch.values import value
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from partialbatch.sources import DynamoDBRecord
 
-__all__ = ["Change", "change_decoder", "decoder", "is_text", "name_of", "unwrapper", "without_none"]
+__all__ = ["Change", "bare", "change_decoder", "decoder", "is_text", "meant", "name_of", "unwrapper", "without_none"]
 
 Image = TypeVar("Image")
 _ERRORS_SHOWN = 5
@@ -116,22 +117,27 @@ def name_of(annotation: Any) -> str:
 
 def is_text(annotation: Any) -> bool:
     """Tell whether an annotation is of text or bytes, None aside."""
-    return _meant(annotation) in (str, bytes)
+    return meant(annotation) in (str, bytes)
 
 
-def _meant(annotation: Any) -> Any:
-    """Return the type behind an annotation: past None, metadata and names (`NewType`, ``type X = ...``)."""
-    while True:
-        wanted, _ = without_none(annotation)
-        if get_origin(wanted) is Annotated:
-            wanted = wanted.__origin__
-        elif isinstance(wanted, NewType):
-            wanted = wanted.__supertype__
-        elif type(wanted).__name__ == "TypeAliasType":  # from typing, or typing_extensions
-            wanted = wanted.__value__
-        if wanted is annotation:
-            return wanted
-        annotation = wanted
+def meant(annotation: Any) -> Any:
+    """Return the type behind an annotation: past None, metadata and names."""
+    wanted, _ = without_none(bare(annotation))
+    return wanted if wanted is annotation else meant(wanted)
+
+
+def bare(annotation: Any) -> Any:
+    """Return what metadata was added to, or a name was given, by `NewType` or ``type X = ...``.
+
+    `RawRecord`, which is such a name, stays.
+    """
+    if get_origin(annotation) is Annotated:
+        return bare(annotation.__origin__)
+    if isinstance(annotation, NewType) and annotation is not RawRecord:
+        return bare(annotation.__supertype__)
+    if type(annotation).__name__ == "TypeAliasType":  # from typing, or typing_extensions
+        return bare(annotation.__value__)
+    return annotation
 
 
 def _plain_decoder(annotation: Any, optional: bool) -> Callable[[Any], Any] | None:  # noqa: FBT001 - private
@@ -164,7 +170,7 @@ def _validator(annotation: Any) -> Callable[[Any], Any]:
     from pydantic import ValidationError  # noqa: PLC0415 - loaded by now
 
     from_python, schema = adapter.validate_python, adapter.core_schema
-    from_text = _of_text(_TEXT[_meant(annotation)], from_python) if is_text(annotation) else adapter.validate_json
+    from_text = _of_text(_TEXT[meant(annotation)], from_python) if is_text(annotation) else adapter.validate_json
     wanted, optional = without_none(annotation)
 
     def validate(payload: Any) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, cast
 
-from partialbatch.errors import ConfigurationError
+from partialbatch.errors import INTERRUPTS, ConfigurationError
 from partialbatch.results import SKIPPED
 from partialbatch.runners.deadline import Deadline
-from partialbatch.runners.run import INTERRUPTS, Run
+from partialbatch.runners.run import Run
 from partialbatch.runners.schedule import Schedule, successors
 from partialbatch.types import ErrorPolicy
 

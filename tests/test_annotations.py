@@ -102,10 +102,15 @@ def test_changes(annotation):
         (Annotated[SQSRecord, "a message"], "view"),
         (Annotated[SQSRecord | KinesisRecord, 1, 2], "view"),
         (Annotated[Change[dict], "a change"], "change"),
+        (Annotated[Any, "whatever comes"], "view"),
+        (typing.NewType("Raw", RawRecord), "raw"),
+        (typing.NewType("Message", SQSRecord) | None, "view"),
+        (typing.NewType("Message", SQSRecord) | KinesisRecord, "view"),
+        (Annotated[typing.NewType("Raw", Annotated[RawRecord, "as delivered"]) | None, 1], "raw"),
     ],
 )
-def test_metadata_on_records(annotation, kind):
-    """Metadata changes nothing: least of all is a raw record its payload."""
+def test_metadata_and_names_of_records(annotation, kind):
+    """Metadata, or a name of its own, changes nothing: least of all is a raw record its payload."""
     assert read(annotation, None).kind == kind
 
 

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import pydantic
 import pytest
+import typing_extensions
 
-from partialbatch import SQSRecord
+from partialbatch import Change, RawRecord, SQSRecord
 from partialbatch.annotations import read
 from partialbatch.errors import ConfigurationError
 
@@ -32,6 +33,14 @@ def test_typed_dict(annotation):
             read(annotation, None)
     else:
         assert read(annotation, None).make(SQSRecord({"body": '{"id": 1}'})) == {"id": 1}
+
+
+@pytest.mark.parametrize(
+    ("meant", "kind"), [(RawRecord, "raw"), (SQSRecord, "view"), (Change[dict], "change"), (Order, "payload")]
+)
+def test_names_of_types(meant, kind):
+    """A type by another name is the type: ``type Order = ...``, or `TypeAliasType` before Python 3.12."""
+    assert read(typing_extensions.TypeAliasType("Alias", meant), None).kind == kind
 
 
 def test_models():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 import threading
+import weakref
 
 import pytest
 from batches import number, reported, sqs
@@ -207,8 +209,7 @@ def test_the_record_function_itself_is_there_for_unit_tests():
 def test_a_handler_shows_a_lambda_handlers_signature(make):
     """``(event, context=None)`` and no coroutine function, whatever it wraps: other decorators look."""
     handler = make()
-    assert str(inspect.signature(handler)).startswith("(event: 'Any', context: 'Any' = None)")
-    assert list(inspect.signature(handler).parameters) == ["event", "context"]
+    assert str(inspect.signature(handler)) == "(event, context=None)"
     assert not inspect.iscoroutinefunction(handler)
     assert not asyncio.iscoroutinefunction(handler)
     assert not inspect.isasyncgenfunction(handler)
@@ -223,7 +224,7 @@ def test_bound_handlers_show_the_same_signature():
     """So do the handlers of methods, bound and not."""
     orders = Orders("a")
     for handler in (orders.method, orders.amethod, Orders.of_class, Orders.static, Orders.astatic_over):
-        assert list(inspect.signature(handler).parameters) == ["event", "context"]
+        assert str(inspect.signature(handler)) == "(event, context=None)"
         assert not inspect.iscoroutinefunction(handler)
     assert "function" in inspect.signature(BatchHandler).parameters
 
@@ -382,6 +383,21 @@ def test_local_types_in_string_annotations():
     assert handler.process(event).results[0].value == {"a": 1}
     event["Records"][0]["body"] = "[1]"
     assert Holder().handle.process(event).results[0].value == [1]
+
+
+def test_the_locals_of_a_decorating_function_are_let_go_of():
+    """Where no annotation is a string nothing that it held is alive once it is deleted, on any Python."""
+
+    class Held(dict):
+        pass
+
+    held = Held()
+    seen = weakref.ref(held)
+    handler = batch_handler(lambda record: None)
+    del held
+    gc.collect()
+    assert seen() is None
+    assert handler(sqs(1)) == {"batchItemFailures": []}
 
 
 def test_a_function_that_names_itself():

@@ -83,22 +83,30 @@ def test_each_moment_is_told(kind, workers):
     assert depth.get() == 0
 
 
+class Abrupt(BaseException):
+    """No `Exception`, and no interrupt."""
+
+
+RAISED = pytest.mark.parametrize("raised", [RuntimeError, asyncio.CancelledError, Abrupt])
+
+
+@RAISED
 @RUNNERS
-def test_a_hook_that_raises_changes_nothing(kind, workers, caplog):
-    """At every moment: the error is logged, and the results are those without hooks."""
+def test_a_hook_that_raises_changes_nothing(kind, workers, raised, caplog):
+    """At every moment, whatever it raises: the error is logged, and the results are those without hooks."""
 
     class Broken:
         def on_batch_start(self, records, context):
-            raise RuntimeError("start")
+            raise raised("start")
 
         def around_record(self, record):
-            raise RuntimeError("around")
+            raise raised("around")
 
         def on_record_end(self, result):
-            raise RuntimeError("end")
+            raise raised("end")
 
         def on_batch_end(self, result):
-            raise RuntimeError("over")
+            raise raised("over")
 
     story = Story()
     assert reported(make(body, kind, workers, hooks=(Broken(), story))(sqs(3))) == ["m1"]
@@ -108,19 +116,20 @@ def test_a_hook_that_raises_changes_nothing(kind, workers, caplog):
     assert len(story.told) == 12
 
 
+@RAISED
 @pytest.mark.parametrize("moment", ["enter", "exit"])
-def test_a_context_manager_that_raises_changes_nothing(moment, caplog):
+def test_a_context_manager_that_raises_changes_nothing(moment, raised, caplog):
     """Those around it are left all the same, and the record's own error stands."""
 
     class Manager:
         def __enter__(self):
             if moment == "enter":
-                raise RuntimeError("enter")
+                raise raised("enter")
 
         def __exit__(self, kind, error, traceback):
             if error is not None:
                 raise error  # gives the record's own back: no error of the hook
-            raise RuntimeError("exit")
+            raise raised("exit")
 
     class Broken:
         def around_record(self, record):
@@ -136,16 +145,34 @@ def test_a_context_manager_that_raises_changes_nothing(moment, caplog):
 
 
 def test_an_interrupt_of_a_hook_leaves_those_around_it():
-    """`SystemExit` in an entering hook ends the batch; what was entered is left."""
+    """`SystemExit` in a hook that is entered or left ends the batch; what was entered is left."""
 
     class Exits:
         def around_record(self, record):
             raise SystemExit
 
-    story = Story()
+    class ExitsLate:
+        @contextmanager
+        def around_record(self, record):
+            yield
+            raise SystemExit
+
+    for exits in (Exits(), ExitsLate()):
+        story = Story()
+        with pytest.raises(SystemExit):
+            batch_handler(body, hooks=[story, exits])(sqs(1))
+        assert [entry[0] for entry in story.told if entry[0] in ("enter", "leave")] == ["enter", "leave"]
+
+
+def test_an_interrupt_of_a_hook_at_another_moment_is_raised():
+    """`SystemExit` is nobody's mistake to be forgiven."""
+
+    class Exits:
+        def on_record_end(self, result):
+            raise SystemExit
+
     with pytest.raises(SystemExit):
-        batch_handler(body, hooks=[story, Exits()])(sqs(1))
-    assert [entry[0] for entry in story.told if entry[0] in ("enter", "leave")] == ["enter", "leave"]
+        batch_handler(body, hooks=[Exits()])(sqs(1))
 
 
 def test_hooks_are_nested():

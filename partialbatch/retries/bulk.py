@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from partialbatch.checks import gives_coroutine
-from partialbatch.errors import PartialBatchError
+from partialbatch.errors import INTERRUPTS, PartialBatchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +19,8 @@ __all__ = ["Bulk"]
 class Place(Protocol):
     """Where a call may wait (see `runners.places`)."""
 
+    @property
+    def is_cancelled(self) -> bool: ...
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any: ...
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any: ...
 
@@ -50,7 +52,9 @@ class Bulk:
         results = list(succeeded.values())
         try:
             failed = await (place.run(self._awaited, results) if self.awaits else place.call(self._called, results))
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, INTERRUPTS) or place.is_cancelled:
+                raise
             return dict.fromkeys(succeeded, error)
         index_of = {id(result.record): index for index, result in succeeded.items()}
         # By the view: a result with an error is a new object, made by `with_error`.

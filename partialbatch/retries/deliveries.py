@@ -11,7 +11,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
-from partialbatch.errors import DeliveryError, Reject, RetryAfter
+from partialbatch.errors import INTERRUPTS, DeliveryError, Reject, RetryAfter
 from partialbatch.retries.letters import letter
 
 if TYPE_CHECKING:
@@ -112,7 +112,9 @@ class Deliveries:
             group = identifier  # stands alone; FIFO queues and streams want a name
         try:
             self._letters.put(index, (letter(run.records[index], error, identifier, self._arn),), group)
-        except Exception as refusal:
+        except INTERRUPTS:
+            raise
+        except BaseException as refusal:  # whatever the sink raises, the record fails
             logs.dead_letter_refused(run, index, refusal)
             return False
         return True
@@ -178,7 +180,9 @@ class _Box:
             held, self._held = self._held, []
             try:
                 return _refused(self._session.flush() if self._session is not None else (), held)
-            except Exception as error:
+            except INTERRUPTS:
+                raise
+            except BaseException as error:
                 # Whether anything was accepted is unknown, or what the session says is not understood.
                 return dict.fromkeys((index for index, _ in held), error)
 

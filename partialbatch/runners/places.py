@@ -17,11 +17,17 @@ def _nothing() -> None:
 
 
 class Here:
-    """For a caller without a loop: nothing ever waits for one."""
+    """For a caller without a loop: nothing ever waits for one.
+
+    Attributes:
+        is_cancelled: False: nobody can.
+    """
+
+    is_cancelled = False
 
     async def call(self, function: Callable[..., T], *arguments: Any, on_cancel: Callable[[], None] = _nothing) -> T:
         """Call a plain function."""
-        del on_cancel  # nobody can
+        del on_cancel  # see `is_cancelled`
         return function(*arguments)
 
     async def run(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
@@ -33,6 +39,14 @@ class Here:
 
 class Beside:
     """For a caller in an event loop, which must not wait for a network, or for a record function."""
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the caller's task was cancelled: a `CancelledError` may be the user's own instead."""
+        from asyncio import current_task  # noqa: PLC0415 - loaded by now
+
+        task = current_task()
+        return task is not None and task.cancelling() > 0
 
     async def call(self, function: Callable[..., T], *arguments: Any, on_cancel: Callable[[], None] = _nothing) -> T:
         """Call a plain function in a thread; a cancelled caller waits until it has ended."""

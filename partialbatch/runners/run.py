@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
+from partialbatch.errors import INTERRUPTS
 from partialbatch.results import DEAD_LETTERED, FAILED, SUCCEEDED
 
 if TYPE_CHECKING:
@@ -30,10 +31,9 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
-__all__ = ["INTERRUPTS", "Run"]
+__all__ = ["Run"]
 
 _ONE_SUCCESS = bytes((SUCCEEDED,))
-INTERRUPTS = (SystemExit, KeyboardInterrupt)
 
 
 class Run:

@@ -8,8 +8,8 @@ from time import perf_counter
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.errors import INTERRUPTS
 from partialbatch.results import FAILED
-from partialbatch.runners.run import INTERRUPTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

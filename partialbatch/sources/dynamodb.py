@@ -8,6 +8,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.errors import PayloadError
 from partialbatch.sources.attributes import to_python
 from partialbatch.sources.events import PIPE, RECORDS, Listed
 from partialbatch.sources.kept import Kept
@@ -100,7 +101,14 @@ class DynamoDBSource(Listed):
         """Return the item's primary key; DynamoDB writes key values in one canonical form."""
         keys = field(field(raw, "dynamodb", dict), "Keys", dict)
         # Keys are text, numbers and binaries, all of them text here.
-        return tuple((name, *field(keys, name, dict).items()) for name in sorted(keys))
+        group = tuple((name, *field(keys, name, dict).items()) for name in sorted(keys))
+        try:
+            hash(group)
+        except TypeError:
+            pass
+        else:
+            return group
+        raise PayloadError("the record's field 'dynamodb.Keys' holds a key whose value is no text")
 
     def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:  # noqa: ARG002 - the same for all records
         """Continue: Lambda starts again from the lowest sequence number that is reported."""

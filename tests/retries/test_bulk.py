@@ -94,20 +94,62 @@ def test_a_plain_bulk_step_does_not_block_the_callers_loop(kind):
     assert threads != [threading.main_thread()]
 
 
+class Abrupt(BaseException):
+    """No `Exception`, and no interrupt."""
+
+
 @KINDS
 @pytest.mark.parametrize("awaits", [False, True])
-def test_a_bulk_step_that_raises_fails_all(kind, awaits):
-    """All it was given come back, with its error."""
+@pytest.mark.parametrize("raised", [sqlite3.OperationalError, asyncio.CancelledError, Abrupt])
+@pytest.mark.parametrize("way", ["process", "aprocess"])
+def test_a_bulk_step_that_raises_fails_all(kind, awaits, raised, way):
+    """All it was given come back, with its error, whatever that is."""
 
     def store(succeeded):
-        raise sqlite3.OperationalError("locked")
+        raise raised("locked")
 
     async def async_store(succeeded):
         store(succeeded)
 
-    result = make(kind, async_store if awaits else store).process(sqs(2))
-    assert [type(entry.error) for entry in result.failed] == [sqlite3.OperationalError] * 2
+    handler = make(kind, async_store if awaits else store)
+    result = handler.process(sqs(2)) if way == "process" else asyncio.run(handler.aprocess(sqs(2)))
+    assert [type(entry.error) for entry in result.failed] == [raised] * 2
     assert [entry.value for entry in result.failed] == [None, None]
+
+
+@KINDS
+@pytest.mark.parametrize("awaits", [False, True])
+def test_an_interrupt_of_a_bulk_step_is_raised(kind, awaits):
+    """`SystemExit` fails no record: it ends the call."""
+
+    def store(succeeded):
+        raise SystemExit
+
+    async def async_store(succeeded):
+        store(succeeded)
+
+    with pytest.raises(SystemExit):
+        make(kind, async_store if awaits else store).process(sqs(2))
+
+
+@KINDS
+def test_a_caller_that_is_cancelled_in_the_bulk_step_gets_its_cancellation(kind):
+    """What cancels `aprocess` is no failure of the records."""
+
+    async def main():
+        begun = asyncio.Event()
+
+        async def store(succeeded):
+            begun.set()
+            await asyncio.Event().wait()
+
+        call = asyncio.create_task(make(kind, store).aprocess(sqs(2)))
+        await begun.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    asyncio.run(main())
 
 
 def test_the_error_may_be_given():

@@ -414,10 +414,19 @@ def test_nothing_to_deliver_succeeds_at_once():
     assert sink.opened == []
 
 
+class Abrupt(BaseException):
+    """No `Exception`, and no interrupt."""
+
+    @classmethod
+    def strike(cls):
+        raise cls("without warning")
+
+
 @pytest.mark.parametrize(
     ("flush", "error"),
     [
         (lambda: 1 / 0, ZeroDivisionError),
+        (Abrupt.strike, Abrupt),
         (lambda: None, TypeError),
         (lambda: [object()], AttributeError),
         (lambda: [RaisingEntry()], KeyError),
@@ -790,7 +799,16 @@ def test_a_dead_letter_that_cannot_be_put_fails_its_record(caplog):
         def put(self, item, *, group):
             raise ValueError("too large")
 
-    for dead_letter, why in ((refuses, "ConnectionError: the queue is gone"), (Never(), "too large")):
+    class Strikes(Refusing):
+        def put(self, item, *, group):
+            Abrupt.strike()
+
+    cases = (
+        (refuses, "ConnectionError: the queue is gone"),
+        (Never(), "too large"),
+        (Strikes(), "without warning"),
+    )
+    for dead_letter, why in cases:
         caplog.clear()
         handler = batch_handler(fails(Reject("bad"), 0), dead_letter=dead_letter, raise_on_full_failure=False)
         assert reported(handler(sqs(2))) == ["m0"]

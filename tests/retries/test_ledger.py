@@ -371,24 +371,41 @@ def test_a_ledger_that_fails_is_told_and_changes_nothing(what, caplog):
     assert f"the resume ledger could not be {'read' if what == 'read' else 'written'} (TimeoutError)" in caplog.text
 
 
+class Abrupt(BaseException):
+    """No `Exception`, and no interrupt."""
+
+
+class Raising:
+    """A ledger of one's own that raises when it is `read`, or `written`."""
+
+    def __init__(self, what, error):
+        self.what, self.error = what, error
+
+    def done_behind(self, arn, checkpoint):
+        if self.what == "read":
+            raise self.error
+        return frozenset()
+
+    def remember(self, arn, checkpoint, done):
+        if self.what == "written":
+            raise self.error
+
+
 @pytest.mark.parametrize("what", ["read", "written"])
-def test_a_ledger_of_ones_own_that_raises_changes_nothing(what, caplog):
+@pytest.mark.parametrize("error", [TimeoutError, Abrupt])
+def test_a_ledger_of_ones_own_that_raises_changes_nothing(what, error, caplog):
     """The response is the same, whatever object with a ledger's methods was given."""
-
-    class Raising:
-        def done_behind(self, arn, checkpoint):
-            if what == "read":
-                raise TimeoutError
-            return frozenset()
-
-        def remember(self, arn, checkpoint, done):
-            if what == "written":
-                raise TimeoutError
-
-    result, ran = run(Raising(), "abc", {"0"})
+    result, ran = run(Raising(what, error), "abc", {"0"})
     assert ran == ["0", "1", "2"]
     assert result.response == {"batchItemFailures": [{"itemIdentifier": "0"}]}
-    assert f"the resume ledger could not be {what} (TimeoutError)" in caplog.text
+    assert f"the resume ledger could not be {what} ({error.__name__})" in caplog.text
+
+
+@pytest.mark.parametrize("what", ["read", "written"])
+def test_an_interrupt_of_a_ledger_is_raised(what):
+    """`SystemExit` ends the call, and all of the batch comes back."""
+    with pytest.raises(SystemExit):
+        run(Raising(what, SystemExit), "abc", {"0"})
 
 
 def test_continue_and_resume_contradict_each_other():

@@ -110,6 +110,13 @@ def test_group_of_bad_keys(dynamodb, keys):
         DynamoDBSource().group(dynamodb(dynamodb={"Keys": keys}))
 
 
+@pytest.mark.parametrize("value", [[], {}, ["x"]])
+def test_group_of_keys_that_hold_no_text(dynamodb, value):
+    """So is a key's value of a wrong type: what cannot be hashed is no group."""
+    with pytest.raises(PayloadError, match=r"'dynamodb\.Keys'"):
+        DynamoDBSource().group(dynamodb(dynamodb={"Keys": {"id": {"S": value}}}))
+
+
 def test_groups_are_items(dynamodb):
     """The group is the whole key, whatever the order of its parts, types included."""
 

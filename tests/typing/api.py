@@ -87,6 +87,10 @@ class Service:
         return 1
 
 
+def methods() -> None:
+    assert_type(Service().handle.process({}).results[0].value, int | None)
+
+
 def wrong_options() -> None:
     """An unknown name or value of an option is an error before anything runs."""
     batch_handler(sauce="sqs")  # type: ignore[call-overload]
