@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from partialbatch.errors import DeliveryError, RecordError, listing
+from partialbatch.errors import ClosedError, DeliveryError, RecordError, listing
 from partialbatch.producers.buffer import Buffer, Lanes
 from partialbatch.producers.engine import Engine
 from partialbatch.producers.entry import Entry, Stats
@@ -102,9 +102,14 @@ class Producer(ABC):
         """Lend a session: the client and the options are shared, the buffer is its own.
 
         Args:
-            ordered: Whether items of one group must arrive in order.
+            ordered: Whether items of one group must arrive in order (of one key, in DynamoDB).
             seconds_left: Gives the seconds left for sending; None: no limit.
+
+        Raises:
+            ClosedError: The producer is closed.
         """
+        if self._engine.is_closed:
+            raise ClosedError(type(self).__name__)
         engine = self._make_engine(ordered=ordered, lent=True, seconds_left=seconds_left)
         return Session(self, engine, ordered=ordered)
 

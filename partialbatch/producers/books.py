@@ -122,6 +122,8 @@ class Books:
         for entry in queued:
             entry.give_up(fault)
         self.failed += queued
+        # What is put next would overtake them.
+        self._buffer.hold(queued)
 
     def report(self) -> list[Entry]:
         """Return what is to be handed back, each record once, and start anew."""

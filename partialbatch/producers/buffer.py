@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Buffer", "Lanes"]
 
-_HELD_BACK = Fault(Kind.UNSENT, message="held back: an earlier record of its group was rejected")
+_HELD_BACK = Fault(Kind.UNSENT, message="held back: an earlier record of its group was not accepted")
 
 
 class Buffer:
@@ -111,7 +111,7 @@ class Lanes(Buffer):
         stats: Where superseded records are counted.
         duplicates: What another record with a held key means: ``serialize`` it waits,
             ``last`` it replaces what was not sent yet, ``error`` it is refused.
-        hold: Whether a rejection holds the rest of its lane back.
+        hold: Whether a record that is handed back holds the rest of its lane back.
     """
 
     def __init__(self, max_entries: int, max_bytes: int, stats: Stats, duplicates: str, *, hold: bool = False) -> None:

@@ -111,6 +111,11 @@ class Engine:
         """Whether nothing is taken any more."""
         return bool(self._closed)
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether no call is made any more until the next flush: a table is missing, say."""
+        return self._books.fault is not None
+
     def close(self, what: str) -> None:
         """Take nothing more; wait for the calls that are in flight."""
         with self._lock:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from partialbatch.producers.answers import Faults
+    from partialbatch.types import Unprocessed
 
 __all__ = ["DynamoDBReader"]
 
@@ -87,16 +88,20 @@ class DynamoDBReader:
         reading = _Reading(self._client, self._request, self._extra)
         engine = Engine(reading, self._settings, Buffer(self._settings.max_entries, _LIMITS.bytes), self.stats)
         seen: set[Hashable] = set()
+        unread: list[Unprocessed] = []
         for entry in _entries(keys):
             if entry.key in seen:
                 continue
             seen.add(entry.key)
+            if ordered and len(reading.waiting) >= self._settings.max_pending and not engine.is_stuck:
+                # One key that DynamoDB holds back must not let all that follow pile up behind it.
+                unread += engine.flush()
+                yield from reading.remaining()
             reading.waiting[entry.seq] = entry.record
             engine.add(entry)
             yield from reading.results(ordered=ordered)
-        unread = engine.flush()
-        # What is still without a result is in `unread`: the others keep their order.
-        yield from reading.results(ordered=False)
+        unread += engine.flush()
+        yield from reading.remaining()
         if unread:
             raise DeliveryError(unread, "keys")
 
@@ -155,6 +160,11 @@ class _Reading:
                 yield self.waiting.pop(seq), self._results.pop(seq)
             elif ordered:
                 return
+
+    def remaining(self) -> Iterator[tuple[Mapping[str, Any], dict[str, Any] | None]]:
+        """Yield all that was read, after a flush: what is without a result was handed back by that."""
+        yield from self.results(ordered=False)
+        self.waiting.clear()
 
     def call(self, entries: Sequence[Entry]) -> Any:
         return self._client.batch_get_item(RequestItems=self._request([entry.wire for entry in entries]), **self._extra)

@@ -137,7 +137,8 @@ def deadline(seconds: float | Callable[[], float] | None, clock: Callable[[], fl
         return _no_limit
     if callable(seconds):
         return seconds
-    if isinstance(seconds, bool) or math.isnan(seconds):
+    given: Any = seconds
+    if isinstance(given, bool) or not isinstance(given, int | float) or math.isnan(given):
         raise ConfigurationError.bad_value("seconds", seconds, "a number of seconds, a callable or None")
     end = clock() + seconds
     return lambda: end - clock()

@@ -45,7 +45,8 @@ class SQSProducer(FifoProducer):
             a retry overtakes nothing; ``"batch"`` sends a group's messages together, one call
             at a time, and a message that has to be retried then arrives after its followers.
         on_rejected_group: FIFO queues, strict: after a message was rejected for good, ``"send"``
-            the rest of its group, or ``"hold"`` it and hand it back.
+            the rest of its group, or ``"hold"`` it and hand it back (behind one that was given up,
+            too) until the next flush.
         content_based_deduplication: Whether the queue makes the deduplication ids; otherwise
             a message without one gets one here, once, when it is put.
         **options: See `CommonOptions`.

@@ -434,6 +434,20 @@ def test_a_held_group_goes_on_after_the_flush():
     assert client.accepted == [2]
 
 
+def test_a_group_is_held_behind_a_record_that_stalled():
+    """on_rejected_group='hold' lets nothing overtake what is handed back for throttling either."""
+    client = Scripted(["throttle"] * 3)
+    producer = SQSProducer(
+        "q.fifo",
+        on_rejected_group="hold",
+        **options(client, max_entries=1, max_pending=1, backoff=Backoff(0.1, 1, 3)),
+    )
+    for record in records(3):
+        producer.put(record, message_group_id="g")
+    assert [entry.reason for entry in producer.flush()] == ["throttled", "unsent", "unsent"]
+    assert client.accepted == []
+
+
 def test_a_time_limit_ends_with_its_flush():
     """What is put after flush(0) is sent as ever."""
     client = Scripted()

@@ -478,7 +478,7 @@ def test_aws_namespaces_are_refused():
         CloudWatchProducer("AWS/Lambda", client=Recorder())
 
 
-@pytest.mark.parametrize("seconds", [True, math.nan])
+@pytest.mark.parametrize("seconds", [True, math.nan, "5"])
 def test_a_time_limit_is_a_number(seconds):
     """flush(True) is a mistake, not one second."""
     with pytest.raises(ConfigurationError, match="seconds="):

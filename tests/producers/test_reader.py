@@ -132,6 +132,48 @@ def test_giving_up_raises_and_never_yields_none(ordered):
         assert got == sorted(got)
 
 
+class Stubborn(Items):
+    """A table that never answers for the key 0."""
+
+    def batch_get_item(self, RequestItems, **more):  # noqa: N803 - boto3's name
+        keys = next(iter(RequestItems.values()))["Keys"]
+        self.script = ["".join("t" if key["pk"]["N"] == "0" else "." for key in keys)]
+        return super().batch_get_item(RequestItems, **more)
+
+
+def test_one_key_that_is_never_read_does_not_hold_up_all_that_follow():
+    """In order, at most max_pending keys are taken beyond what was yielded; the others keep their order."""
+    taken, yielded, ahead = [], [], []
+
+    def keys():
+        for number in range(1000):
+            taken.append(number)
+            yield {"pk": number}
+
+    reader = make(Stubborn(), max_pending=100, max_entries=10, backoff=Backoff(0.1, 1, 3))
+
+    def read():
+        for key, _ in reader.get(keys(), ordered=True):
+            yielded.append(key["pk"])
+            ahead.append(len(taken) - len(yielded))
+
+    with pytest.raises(DeliveryError) as caught:
+        read()
+    assert [entry.record for entry in caught.value.unprocessed] == [{"pk": 0}]
+    assert yielded == list(range(1, 1000))
+    assert max(ahead) <= 101
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_missing_table_is_asked_once(ordered):
+    """However many keys there are, and however few are held: no further call is made."""
+    items = Items(["fatal"] * 9)
+    with pytest.raises(DeliveryError) as caught:
+        list(make(items, max_pending=20, max_entries=10).get(({"pk": n} for n in range(200)), ordered=ordered))
+    assert len(items.calls) == 1
+    assert len(caught.value.unprocessed) == 200
+
+
 def test_a_missing_table_ends_the_reading_at_once():
     """Everything comes back with the reason."""
     items = Items(["fatal"])

@@ -196,6 +196,14 @@ def test_giving_up_is_reported_by_the_session():
     assert (back.reason, back.attempts) == ("throttled", 2)
 
 
+def test_a_closed_producer_lends_no_session():
+    """What was closed is not opened again by a sink that still holds it."""
+    producer = SQSProducer("q", client=Scripted())
+    producer.close()
+    with pytest.raises(ClosedError, match="SQSProducer is closed"):
+        producer.open()
+
+
 def test_a_closed_session_sends_nothing_more():
     """What was put and not flushed is let go of, and the workers that would send it end."""
     client = Scripted()
