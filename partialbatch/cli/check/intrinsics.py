@@ -58,7 +58,7 @@ class Resolver:
         parameter = self._section("Parameters").get(name)
         if isinstance(parameter, dict) and "Default" in parameter:
             return _number(parameter["Default"], str(parameter.get("Type")))
-        return Unknown(f"the parameter {name} has no default; give --parameter {name}=VALUE")
+        return Unknown(f"the parameter {name} has no default; give --parameter {name}=VALUE", str(name))
 
     def get_att(self, body: Any) -> Value:
         """Resolve ``Fn::GetAtt`` to the resource."""

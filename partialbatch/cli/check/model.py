@@ -27,9 +27,11 @@ class Unknown:
 
     Attributes:
         why: What stands in the way, for people: ``"Fn::ImportValue"``, say.
+        name: Of the parameter that would say it, if one would.
     """
 
     why: str
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

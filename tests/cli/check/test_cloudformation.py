@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -305,6 +306,24 @@ def test_a_pipes_stream_settings(check, pipe, handler):
     assert "StartingPosition" not in result.by["bisect"]["fix"]
     unknown = pipe(SourceParameters={"KinesisStreamParameters": {"Fn::ImportValue": "x"}})
     assert set(check(unknown, "--handler", name).rules.values()) == {"cannot tell"}
+
+
+def test_a_pipes_settings_that_are_not_known(check, run, pipe, handler):
+    """What a fix would have to repeat and cannot know has to be filled in: an ARN, a parameter, or a setting."""
+    settings = {
+        "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Queue", "Arn"]}},
+        "BatchSize": {"Ref": "Size"},
+        "ParallelizationFactor": {"Fn::ImportValue": "x"},
+    }
+    target = invocation("FIRE_AND_FORGET") | {"InputTemplate": [{"Ref": "Queue"}]}
+    path = pipe(SourceParameters={"KinesisStreamParameters": settings}, TargetParameters=target)
+    template = json.loads(path.read_text()) | {"Parameters": {"Size": {"Type": "Number"}}}
+    path.write_text(json.dumps(template))
+    found = check(path, "--handler", handler()).by
+    assert all(text in found["bisect"]["fix"] for text in ("<ARN of Queue>", "<value of Size>"))
+    assert "<value of ParallelizationFactor>" in found["bisect"]["fix"]
+    assert '"InputTemplate": ["<ARN of Queue>"]' in found["pipe-invocation-type"]["fix"]
+    assert "<ARN of Queue>" in run(path, "--fix").stdout
 
 
 def test_other_pipes(check, pipe):
