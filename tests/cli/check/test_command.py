@@ -104,6 +104,17 @@ def test_fix_in_the_code(run, write, handler):
     assert run(write(REPORTING, "t.json"), "--fix").stdout.count("handler-options") == 0
 
 
+def test_fix_prints_a_command_once(run, write, handler):
+    """A command that mends two findings is printed once, under both."""
+    template = json.loads(json.dumps(REPORTING))
+    properties = template["Resources"]["M"]["Properties"]
+    properties |= {"EventSourceArn": "arn:aws:kinesis:eu-west-1:1:stream/s", "MaximumRetryAttempts": 3}
+    lines = run(write(template, "t.json"), "--fix", "--handler", handler("error_policy='stop'")).stdout.splitlines()
+    command = "aws lambda update-event-source-mapping --uuid '<UUID of M>' --bisect-batch-on-function-error"
+    (at,) = [number for number, line in enumerate(lines) if line == command]
+    assert [line.split()[2] for line in lines[at - 2 : at]] == ["unrun-records-discarded,", "bisect,"]
+
+
 @pytest.mark.parametrize("count", [1, 4])
 def test_fix_keeps_the_dead_letter_queue(check, write, count):
     """Raising maxReceiveCount keeps the queue's target where it is known."""
