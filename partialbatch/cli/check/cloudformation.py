@@ -10,6 +10,8 @@ from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Q
 from partialbatch.cli.check.reading import (
     TIMEOUT,
     VISIBILITY,
+    as_list,
+    as_mapping,
     fifo,
     integer,
     kind_of,
@@ -103,7 +105,7 @@ class _Reader:
             function=self._function(Reference(function) if kind and isinstance(function, str) else function, place),
             kind=found,
             queue=self._queue(source) if found == "sqs" else None,
-            responses=setting(properties, "FunctionResponseTypes"),
+            responses=as_list(setting(properties, "FunctionResponseTypes")),
             bisect=setting(properties, "BisectBatchOnFunctionError"),
             retries=integer(properties.get("MaximumRetryAttempts")),
             age=integer(properties.get("MaximumRecordAgeInSeconds")),
@@ -185,7 +187,7 @@ class _Reader:
             return Function(str(value) if isinstance(value, str) else place.label, place, why, why, opaque=(why.why,))
         properties = self._properties.get(name, {})
         timeout = integer(properties.get("Timeout"))
-        variables = setting(properties, "Environment", "Variables")
+        variables = as_mapping(setting(properties, "Environment", "Variables"))
         function = Function(
             name=name,
             place=self._place(name, name),

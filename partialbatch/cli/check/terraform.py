@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Reference, Unknown
 from partialbatch.cli.check.permissions import managed, statements
 from partialbatch.cli.check.plan import AFTER_APPLY, Plan
-from partialbatch.cli.check.reading import TIMEOUT, VISIBILITY, fifo, integer, kind_of, redrive
+from partialbatch.cli.check.reading import TIMEOUT, VISIBILITY, as_list, fifo, integer, kind_of, redrive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ class _Reader:
             function=self._function(self._plan.value(resource, "function_name"), place),
             kind=kind,
             queue=self._queue(source) if kind == "sqs" else None,
-            responses=self._plan.value(resource, "function_response_types"),
+            responses=as_list(self._plan.value(resource, "function_response_types")),
             bisect=self._plan.value(resource, "bisect_batch_on_function_error"),
             retries=integer(self._plan.value(resource, "maximum_retry_attempts")),
             age=integer(self._plan.value(resource, "maximum_record_age_in_seconds")),

@@ -167,6 +167,20 @@ def test_the_margin(check, sam, handler):
     assert check(unknown, "--handler", handler()).rules == {"deadline-margin": "cannot tell"}
 
 
+@pytest.mark.parametrize("types", ["true", "5", "!GetAtt Orders.Arn", "{a: b}"])
+def test_response_types_of_another_type(check, sam, handler, types):
+    """FunctionResponseTypes that are no list are never taken for right or wrong."""
+    result = check(sam(event=f"FunctionResponseTypes: {types}"), "--handler", handler())
+    assert result.rules == {"report-batch-item-failures": "cannot tell"}
+
+
+@pytest.mark.parametrize("variables", ["x", "!GetAtt Orders.Arn"])
+def test_an_environment_of_another_type(check, sam, variables):
+    """Variables that are no mapping may set any option."""
+    found = check(sam(function=f"Environment: {{Variables: {variables}}}")).by["handler-options"]
+    assert "stands where a mapping should" in found["message"]
+
+
 def test_plain_cloudformation(check, write):
     """Mappings of their own are read, through aliases, names and what CDK writes."""
     resources = {
@@ -324,6 +338,13 @@ def test_a_pipes_settings_that_are_not_known(check, run, pipe, handler):
     assert "<value of ParallelizationFactor>" in found["bisect"]["fix"]
     assert '"InputTemplate": ["<ARN of Queue>"]' in found["pipe-invocation-type"]["fix"]
     assert "<ARN of Queue>" in run(path, "--fix").stdout
+
+
+@pytest.mark.parametrize("parameters", ["x", {"KinesisStreamParameters": "x"}])
+def test_a_pipes_settings_of_another_type(check, pipe, handler, parameters):
+    """Settings that are no mapping leave untold what they should say."""
+    found = check(pipe(SourceParameters=parameters), "--handler", handler())
+    assert found.rules == {"on-failure-destination": "cannot tell", "bisect": "cannot tell"}
 
 
 def test_other_pipes(check, pipe):

@@ -98,6 +98,13 @@ def test_a_careful_queue(plan, examine):
     assert examine(plan).found == []
 
 
+def test_response_types_of_another_type(plan, examine):
+    """Response types that are no list are never taken for right or wrong."""
+    plan.add("aws_sqs_queue.orders", **GOOD)
+    plan.add(MAPPING, source(), function_response_types=True)
+    assert examine(plan).rules == {"report-batch-item-failures": "cannot tell"}
+
+
 def test_known_after_the_apply(plan, examine):
     """A redrive policy with the ARN of a new queue cannot be told; that a setting is computed says nothing."""
     redrive = {"redrive_policy": ["aws_sqs_queue.dead.arn", "aws_sqs_queue.dead"]}
