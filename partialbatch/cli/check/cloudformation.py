@@ -15,6 +15,7 @@ from partialbatch.cli.check.reading import (
     fifo,
     integer,
     kind_of,
+    named_function,
     pipe_parameters,
     redrive,
     setting,
@@ -177,9 +178,10 @@ class _Reader:
         return found[0] if len(found) == 1 else None
 
     def _function(self, value: Value, place: Place) -> Function:
-        name = value.name if isinstance(value, Reference) else None
+        called = named_function(value)
+        name = called.name if isinstance(called, Reference) else None
         for kind in _FUNCTIONS:
-            name = name or self._named(value, kind, "FunctionName")
+            name = name or self._named(called, kind, "FunctionName")
         if name and self._types.get(name, "") in ("AWS::Lambda::Alias", "AWS::Lambda::Version"):
             return self._function(self._properties.get(name, {}).get("FunctionName"), place)
         if name is None or self._types.get(name, "") not in _FUNCTIONS:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
+    "Composed",
     "Deployment",
     "Function",
     "Mapping",
@@ -39,6 +40,17 @@ class Reference:
     """Stands for an attribute of another resource of the same input, by that resource's name."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Composed(Unknown):
+    """Stands for a text that names other resources in its midst.
+
+    Attributes:
+        parts: The text between them, and what is named: each a `Reference` or `Unknown`.
+    """
+
+    parts: tuple[Any, ...] = ()
 
 
 Value = Any

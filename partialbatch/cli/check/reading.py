@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from partialbatch.cli.check.model import Properties, Reference, Unknown, Value
+from partialbatch.cli.check.model import Composed, Properties, Reference, Unknown, Value
 
 __all__ = [
     "TIMEOUT",
@@ -15,9 +15,11 @@ __all__ = [
     "fifo",
     "integer",
     "kind_of",
+    "named_function",
     "pipe_parameters",
     "redrive",
     "setting",
+    "unqualified",
 ]
 
 TIMEOUT = 3
@@ -41,6 +43,22 @@ def kind_of(arn: Value) -> Value:
     parts = arn.split(":") if isinstance(arn, str) else []
     service = parts[2] if len(parts) > 2 else ""  # noqa: PLR2004 - arn:partition:service
     return _SERVICES.get(service) or Unknown(f"its source {arn!r} is of no kind known here")
+
+
+def unqualified(function: str) -> str:
+    """Return a function's name or ARN without the alias or version behind it."""
+    head, colon, _ = function.rpartition(":")
+    return head if colon and not head.endswith("function") else function
+
+
+def named_function(value: Value) -> Value:
+    """Return the function in a text that has an alias, a version or an ARN's beginning around it."""
+    parts = value.parts if isinstance(value, Composed) else ()
+    for before, part, after in zip((":function:", *parts), parts, (*parts[1:], ":"), strict=False):
+        around = isinstance(before, str) and isinstance(after, str) and isinstance(part, Reference)
+        if around and before.endswith(":function:") and after.startswith(":"):
+            return part
+    return unqualified(value) if isinstance(value, str) else value
 
 
 def setting(properties: Value, *path: str) -> Value:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Reference, Unknown
 from partialbatch.cli.check.permissions import managed, statements
 from partialbatch.cli.check.plan import AFTER_APPLY, Plan
-from partialbatch.cli.check.reading import TIMEOUT, VISIBILITY, as_list, fifo, integer, kind_of, redrive
+from partialbatch.cli.check.reading import TIMEOUT, VISIBILITY, as_list, fifo, integer, kind_of, named_function, redrive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +152,7 @@ class _Reader:
         alias = self._find(value, "aws_lambda_alias", "arn")
         if alias:
             return self._function(self._plan.value(alias, "function_name"), place)
-        resource = self._find(value, "aws_lambda_function", "arn", "function_name", "qualified_arn")
+        resource = self._find(named_function(value), "aws_lambda_function", "arn", "function_name")
         if resource is None:
             why = value if isinstance(value, Unknown) else Unknown("the function is not in this plan")
             return Function(str(value) if isinstance(value, str) else place.label, place, why, why, opaque=(why.why,))

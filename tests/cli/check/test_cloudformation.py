@@ -212,7 +212,38 @@ def test_plain_cloudformation(check, write):
     assert {each["where"] for each in result.found if each["rule"] == "handler-options"} == {"Function"}
 
 
-@pytest.mark.parametrize("function", [{"Fn::ImportValue": "x"}, "other", {"Ref": "Topic"}])
+@pytest.mark.parametrize(
+    "function",
+    [
+        "worker:live",
+        {"Fn::Sub": "${Function.Arn}:live"},
+        {"Fn::Sub": "${Function}:live"},
+        {"Fn::Sub": "${Function.Arn}:${Stage}"},
+        {"Fn::Sub": "arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:${Function}:live"},
+        {"Fn::Join": ["", [{"Fn::GetAtt": ["Function", "Arn"]}, ":live"]]},
+        {"Fn::Join": [":", [{"Ref": "Function"}, "live"]]},
+    ],
+)
+@pytest.mark.parametrize("pipe", [False, True])
+def test_an_alias_by_name(check, write, function, pipe):
+    """A mapping or pipe to an alias that stands behind its function's name is one to the function."""
+    source = {"Fn::GetAtt": ["Queue", "Arn"]}
+    mapping = {"Type": "AWS::Lambda::EventSourceMapping"}
+    mapping["Properties"] = {"FunctionName": function, "EventSourceArn": source}
+    if pipe and isinstance(function, dict):
+        mapping = {"Type": "AWS::Pipes::Pipe", "Properties": {"Source": source, "Target": function}}
+    resources = {
+        "Queue": {"Type": "AWS::SQS::Queue"},
+        "Function": {"Type": "AWS::Lambda::Function", "Properties": {"FunctionName": "worker", "Timeout": 40}},
+        "Mapping": mapping,
+    }
+    parameters = {"Stage": {"Type": "String"}}
+    found = check(write({"Resources": resources, "Parameters": parameters}, "a.json"))
+    assert found.rules["visibility-timeout"] == "error"
+    assert found.by["handler-options"]["where"] == "Function"
+
+
+@pytest.mark.parametrize("function", [{"Fn::ImportValue": "x"}, "other", {"Ref": "Topic"}, {"Fn::Sub": "${Topic}:x"}])
 def test_a_function_of_elsewhere(check, write, function):
     """Of a function that the template does not have, neither timeout nor options can be told."""
     properties = {"FunctionName": function, "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]}}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from partialbatch.cli.check.model import Reference, Unknown
-from partialbatch.cli.check.reading import as_list, as_mapping, setting
+from partialbatch.cli.check.model import Composed, Reference, Unknown
+from partialbatch.cli.check.reading import as_list, as_mapping, named_function, setting
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,26 @@ def test_mappings(value):
     assert as_mapping(value) == setting({"A": value}, "A", "B")
     assert as_mapping({"A": value}) == {"A": value}
     assert as_mapping(None) is None is setting({}, "A", "B")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("worker", "worker"),
+        ("worker:live", "worker"),
+        ("arn:aws:lambda:eu-west-1:1:function:worker", "arn:aws:lambda:eu-west-1:1:function:worker"),
+        ("arn:aws:lambda:eu-west-1:1:function:worker:7", "arn:aws:lambda:eu-west-1:1:function:worker"),
+        ((Reference("F"), ":live"), Reference("F")),
+        ((Reference("F"), ":", Unknown("later")), Reference("F")),
+        (("arn:aws:lambda:eu-west-1:1:function:", Reference("F")), Reference("F")),
+        (("arn:", Unknown("later"), ":1:function:", Reference("F"), ":live"), Reference("F")),
+        ((Reference("F"), "-more"), None),
+        (("prefix-", Reference("F"), ":live"), None),
+        ((Unknown("later"), ":live"), None),
+        ((Reference("F"), Reference("G")), None),
+    ],
+)
+def test_functions_with_an_alias(value, expected):
+    """A function is found behind an alias or a version, and in an ARN; not where its name is but a part."""
+    given = Composed("why", parts=value) if isinstance(value, tuple) else value
+    assert named_function(given) == (given if expected is None else expected)

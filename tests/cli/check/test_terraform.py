@@ -213,6 +213,17 @@ def test_an_alias(plan, examine):
     assert examine(plan).rules == {"visibility-timeout": "warning"}
 
 
+@pytest.mark.parametrize("name", ["worker:live", "arn:aws:lambda:eu-west-1:1:function:worker:live"])
+def test_an_alias_by_name(plan, examine, name):
+    """A mapping to an alias that the plan does not have is one to its function."""
+    values = {"function_name": "worker", "arn": "arn:aws:lambda:eu-west-1:1:function:worker"}
+    plan.root["resources"][0]["values"].update(values, timeout=31)
+    plan.add("aws_sqs_queue.orders", **GOOD)
+    queue = {"event_source_arn": source()["event_source_arn"]}
+    plan.add(MAPPING, queue, function_name=name, function_response_types=["ReportBatchItemFailures"])
+    assert examine(plan).rules == {"visibility-timeout": "warning"}
+
+
 def test_instances(plan, examine):
     """With for_each a reference means the instance of the same key; without one it is ambiguous."""
     for key, seconds in (("a", 180), ("b", 1)):
