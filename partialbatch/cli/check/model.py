@@ -95,7 +95,11 @@ NOT_GIVEN = Unknown("it may be set in the code; name the handler with --handler"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The handler's options that matter here; `Unknown` where nobody said."""
+    """The handler's options that matter here; `Unknown` where nobody said.
+
+    Attributes:
+        environment: `Unknown` where the function's environment may still set what the code leaves out.
+    """
 
     error_policy: Value = NOT_GIVEN
     max_receive_count: Value = NOT_GIVEN
@@ -104,6 +108,7 @@ class Options:
     dead_letter: Value = NOT_GIVEN
     resume: Value = NOT_GIVEN
     sink: Value = NOT_GIVEN
+    environment: Unknown | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from partialbatch.cli.check import queues, streams
 from partialbatch.cli.check.commands import mapping_change, pipe_target_change
 from partialbatch.cli.check.findings import Change, Finding, Severity
+from partialbatch.cli.check.handlers import ENVIRONMENT
 from partialbatch.cli.check.model import Unknown
 from partialbatch.cli.check.permissions import allows
 from partialbatch.cli.check.telling import REPORTING, number, unsure
@@ -147,6 +148,10 @@ def handler_options(mapping: Mapping) -> Iterator[Finding]:
     if missing and mapping.kind != "other":
         text = f"the handler's {', '.join(missing)}, so what depends on them was not checked"
         yield unsure("handler-options", mapping.function.place, text, getattr(options, missing[0]))
+    if options.environment and mapping.kind != "other":
+        settable = " or ".join(name for name in names if name in ENVIRONMENT)
+        text = f"whether the function's environment sets {settable} where the handler's code does not"
+        yield unsure("handler-options", mapping.function.place, text, options.environment)
 
 
 RULES: dict[str, Callable[[Mapping], Iterator[Finding]]] = {

@@ -257,6 +257,23 @@ def test_a_function_of_elsewhere(check, write, function):
     assert rules["handler-options"] == "cannot tell"
 
 
+def test_a_handler_of_elsewhere(check, write, handler):
+    """With --handler the rest of a function of elsewhere is checked, and it is said that its environment is unknown."""
+    source = {"EventSourceArn": "arn:aws:kinesis:eu-west-1:1:stream/s", "MaximumRetryAttempts": 3}
+    mapping = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": source | {"FunctionName": "other"}}
+    path = write({"Resources": {"Mapping": mapping}}, "a.json")
+    found = check(path, "--handler", handler("error_policy='stop'"))
+    assert (found.code, found.rules["unrun-records-discarded"]) == (1, "error")
+    options = found.by["handler-options"]
+    assert options["severity"] == "cannot tell"
+    assert "whether the function's environment sets error_policy or deadline_margin where" in options["message"]
+    source |= {"EventSourceArn": "arn:aws:mq:eu-west-1:1:broker:a"}
+    mapping["Properties"] |= source
+    assert check(write({"Resources": {"Mapping": mapping}}, "a.json"), "--handler", handler()).rules == {
+        "deadline-margin": "cannot tell"
+    }
+
+
 @pytest.mark.parametrize(
     ("properties", "kind"),
     [
