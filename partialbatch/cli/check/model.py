@@ -17,6 +17,7 @@ __all__ = [
     "Queue",
     "Reference",
     "Statement",
+    "Target",
     "Unknown",
     "Value",
 ]
@@ -55,6 +56,43 @@ class Composed(Unknown):
 
 Value = Any
 """A plain value, a `Reference`, an `Unknown`, or None where the input sets nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What calls are made on: None for what is not known of it.
+
+    Attributes:
+        service: As IAM's actions and ARNs name it.
+        name: The last part of its ARN: ``table/orders``.
+        account: The account of its ARN.
+        region: The region of its ARN.
+        reference: Its name in the input, where it is there.
+    """
+
+    service: str
+    name: str | None = None
+    account: str | None = None
+    region: str | None = None
+    reference: str | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether anything but the service is known."""
+        return bool(self.name or self.reference)
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.reference or self.name or f"what the handler calls of {self.service}"
+
+    @property
+    def arn(self) -> str | None:
+        """The whole ARN, where it is known."""
+        if not (self.name and self.account and self.region):
+            return None
+        partition = {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(self.region.rsplit("-", 2)[0], "aws")
+        return f"arn:{partition}:{self.service}:{self.region}:{self.account}:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +160,7 @@ class Function:
         opaque: Policies of the role that cannot be read, by name.
         physical: Its name in AWS, where that is known.
         role: The role's name in AWS, where that is known.
+        resources: What its options may call, by the names of the same input.
     """
 
     name: str
@@ -133,6 +172,7 @@ class Function:
     physical: str | None = None
     role: str | None = None
     options: Options = Options()
+    resources: Properties[str, Target] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

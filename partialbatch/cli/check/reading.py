@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from partialbatch.cli.check.model import Composed, Properties, Reference, Unknown, Value
@@ -19,13 +20,13 @@ __all__ = [
     "pipe_parameters",
     "redrive",
     "setting",
-    "unqualified",
 ]
 
 TIMEOUT = 3
 """Seconds: a function's timeout where none is set."""
 VISIBILITY = 30
 """Seconds: a queue's visibility timeout where none is set."""
+_QUALIFIER = re.compile(r"(?<!:function):[^:{}]+$")
 _SERVICES = {
     "sqs": "sqs",
     "kinesis": "kinesis",
@@ -45,12 +46,6 @@ def kind_of(arn: Value) -> Value:
     return _SERVICES.get(service) or Unknown(f"its source {arn!r} is of no kind known here")
 
 
-def unqualified(function: str) -> str:
-    """Return a function's name or ARN without the alias or version behind it."""
-    head, colon, _ = function.rpartition(":")
-    return head if colon and not head.endswith("function") else function
-
-
 def named_function(value: Value) -> Value:
     """Return the function in a text that has an alias, a version or an ARN's beginning around it."""
     parts = value.parts if isinstance(value, Composed) else ()
@@ -58,7 +53,7 @@ def named_function(value: Value) -> Value:
         around = isinstance(before, str) and isinstance(after, str) and isinstance(part, Reference)
         if around and before.endswith(":function:") and after.startswith(":"):
             return part
-    return unqualified(value) if isinstance(value, str) else value
+    return _QUALIFIER.sub("", value) if isinstance(value, str) else value
 
 
 def setting(properties: Value, *path: str) -> Value:

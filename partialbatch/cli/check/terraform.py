@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.cli.check.arns import called
 from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Reference, Unknown
 from partialbatch.cli.check.permissions import managed, statements
 from partialbatch.cli.check.plan import AFTER_APPLY, Plan
@@ -33,6 +34,15 @@ _PIPES = {
     "dynamodb": "dynamodb_stream_parameters",
     "sqs": "sqs_queue_parameters",
 }
+_CALLED = {
+    "aws_sqs_queue": "sqs",
+    "aws_sns_topic": "sns",
+    "aws_kinesis_stream": "kinesis",
+    "aws_kinesis_firehose_delivery_stream": "firehose",
+    "aws_cloudwatch_event_bus": "events",
+    "aws_dynamodb_table": "dynamodb",
+}
+"""What an option may call: its service."""
 
 
 def read(plan: Properties[str, Any], file: str) -> Deployment:
@@ -166,6 +176,11 @@ class _Reader:
             statements=tuple(found),
             opaque=tuple(opaque),
             physical=resource.values.get("function_name"),
+            resources={
+                each.address: called(_CALLED[each.type], each.address, each.values.get("name"))
+                for each in self._plan.resources
+                if each.type in _CALLED
+            },
         )
 
     def _role(self, value: Value) -> tuple[list[Statement], list[str]]:

@@ -41,6 +41,7 @@ def test_mappings(value):
     [
         ("worker", "worker"),
         ("worker:live", "worker"),
+        ("${AWS::StackName}-worker", "${AWS::StackName}-worker"),
         ("arn:aws:lambda:eu-west-1:1:function:worker", "arn:aws:lambda:eu-west-1:1:function:worker"),
         ("arn:aws:lambda:eu-west-1:1:function:worker:7", "arn:aws:lambda:eu-west-1:1:function:worker"),
         ((Reference("F"), ":live"), Reference("F")),
