@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from partialbatch.cli.check.model import Composed, Reference, Target, Unknown
 
@@ -44,9 +43,8 @@ def parse(service: str, text: str) -> Target:
 
 def _queue(url: str) -> Target:
     """Read a queue's URL; an emulator's says nothing of region and account."""
-    split = urlsplit(url)
-    *_, account, name = ("", *split.path.split("/"))
-    region = _HOST.search(split.hostname or "")
+    *_, host, account, name = ("", "", *url.split("/"))
+    region = _HOST.search(host)
     return Target("sqs", name or None, account, region[1]) if region else Target("sqs", name or None)
 
 

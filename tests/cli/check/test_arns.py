@@ -7,8 +7,6 @@ import pytest
 from partialbatch.cli.check.arns import LIKELY, called, covers, parse
 from partialbatch.cli.check.model import Composed, Reference, Target, Unknown
 
-PLACE = "eu-west-1", "123456789012"
-
 
 @pytest.mark.parametrize(
     ("service", "text", "expected"),
@@ -26,6 +24,7 @@ PLACE = "eu-west-1", "123456789012"
         ("sqs", "https://vpce-1.sqs.us-gov-west-1.vpce.amazonaws.com/1/q", Target("sqs", "q", "1", "us-gov-west-1")),
         ("sqs", "http://localhost:4566/000000000000/q", Target("sqs", "q")),
         ("sqs", "https://queue.amazonaws.com/1/q", Target("sqs", "q")),
+        ("sqs", "http://[/1/q", Target("sqs", "q")),
         ("sqs", "what", Target("sqs", "what")),
         ("sqs", "", Target("sqs")),
     ],
