@@ -123,6 +123,7 @@ class _Reader:
             place=place,
             function=self._function(Reference(function) if kind and isinstance(function, str) else function, place),
             kind=found,
+            source=source,
             queue=self._queue(source) if found == "sqs" else None,
             responses=as_list(setting(properties, "FunctionResponseTypes")),
             bisect=setting(properties, "BisectBatchOnFunctionError"),

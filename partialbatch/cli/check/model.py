@@ -215,6 +215,7 @@ class Mapping:
         parameters: A pipe's ``SourceParameters`` as they are: an update replaces them as a whole.
         identifier: The mapping's UUID or the pipe's name in AWS, where that is known.
         role: A pipe's role.
+        source: The ARN of a mapping's source, or a `Reference`.
     """
 
     name: str
@@ -236,6 +237,7 @@ class Mapping:
     target_parameters: Properties[str, Any] = field(default_factory=dict)
     identifier: str | None = None
     role: str | None = None
+    source: Value = None
 
 
 @dataclass(frozen=True, slots=True)

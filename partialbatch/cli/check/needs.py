@@ -56,7 +56,7 @@ def _given(value: Value) -> bool:
 
 def _source(mapping: Mapping) -> Target:
     """Return the queue that messages are delayed in."""
-    arn = mapping.queue.arn if mapping.queue and not isinstance(mapping.queue, Unknown) else None
+    arn = mapping.queue.arn if mapping.queue and not isinstance(mapping.queue, Unknown) else mapping.source
     if isinstance(arn, Reference):
         return _referred(arn, "sqs", mapping.function)
     return parse("sqs", arn) if isinstance(arn, str) else Target("sqs")

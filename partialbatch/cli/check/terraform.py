@@ -76,6 +76,7 @@ class _Reader:
             place=place,
             function=self._function(self._plan.value(resource, "function_name"), place),
             kind=kind,
+            source=source,
             queue=self._queue(source) if kind == "sqs" else None,
             responses=as_list(self._plan.value(resource, "function_response_types")),
             bisect=self._plan.value(resource, "bisect_batch_on_function_error"),

@@ -142,3 +142,14 @@ def test_policy_templates(check, write, handler, name, severity):
     path = write({"Transform": "AWS::Serverless-2016-10-31", "Resources": resources}, "t.json")
     rules = check(path, "--handler", handler(OPTIONS["dynamodb"][0], BEFORE)).rules
     assert rules == ({"permissions": severity} if severity else {})
+
+
+@pytest.mark.parametrize(("name", "severity"), [("far", None), ("f*", None), ("other", "error")])
+def test_delays_in_a_queue_of_elsewhere(check, template, handler, name, severity):
+    """A queue that the template does not have is known by its ARN."""
+    path = template(allow("sqs:ChangeMessageVisibility", ARN.format("sqs", name)))
+    path.write_text(
+        path.read_text().replace("kinesis:eu-west-1:123456789012:stream/s", "sqs:eu-west-1:123456789012:far")
+    )
+    handled = handler("retry_delay=Backoff(1, 60)", "from partialbatch import Backoff\n")
+    assert check(path, "--handler", handled).rules.get("permissions") == severity
