@@ -73,6 +73,7 @@ class _Reader:
             place=Place(label),
             function=function,
             kind=kind,
+            source=source,
             queue=self._queue(str(source)) if kind == "sqs" else None,
             responses=setting(body, "FunctionResponseTypes"),
             bisect=setting(body, "BisectBatchOnFunctionError"),

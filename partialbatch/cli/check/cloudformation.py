@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.cli.check.arns import called
 from partialbatch.cli.check.intrinsics import Resolver
 from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Reference, Unknown
 from partialbatch.cli.check.reading import (
     TIMEOUT,
     VISIBILITY,
+    as_list,
+    as_mapping,
     fifo,
     integer,
     kind_of,
+    named_function,
     pipe_parameters,
     redrive,
     setting,
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
     from cfnlint.template import Template
 
-    from partialbatch.cli.check.model import Properties, Value
+    from partialbatch.cli.check.model import Properties, Target, Value
 
 __all__ = ["read"]
 
@@ -50,6 +53,17 @@ _KINDS = {
     "AWS::AmazonMQ::Broker": "other",
     "AWS::DocDB::DBCluster": "other",
 }
+_CALLED = {
+    "AWS::SQS::Queue": ("sqs", "QueueName"),
+    "AWS::SNS::Topic": ("sns", "TopicName"),
+    "AWS::Kinesis::Stream": ("kinesis", "Name"),
+    "AWS::KinesisFirehose::DeliveryStream": ("firehose", "DeliveryStreamName"),
+    "AWS::Events::EventBus": ("events", "Name"),
+    "AWS::DynamoDB::Table": ("dynamodb", "TableName"),
+    "AWS::DynamoDB::GlobalTable": ("dynamodb", "TableName"),
+    "AWS::Serverless::SimpleTable": ("dynamodb", "TableName"),
+}
+"""What an option may call: its service, and the property with its name."""
 
 
 def read(template: Template, parameters: Properties[str, str]) -> Deployment:
@@ -65,6 +79,13 @@ class _Reader:
         self._types = {str(name): str(body["Type"]) for name, body in bodies.items()}
         self._properties = {str(name): self._mapped(body.get("Properties")) for name, body in bodies.items()}
         self._roles = Roles(self._types, self._properties)
+        self._resources = dict(self._called())
+
+    def _called(self) -> Iterator[tuple[str, Target]]:
+        for name, kind in self._types.items():
+            if kind in _CALLED:
+                service, word = _CALLED[kind]
+                yield name, called(service, name, self._properties[name].get(word))
 
     def _mapped(self, value: Any) -> dict[str, Value]:
         resolved = self._resolve(value)
@@ -102,8 +123,9 @@ class _Reader:
             place=place,
             function=self._function(Reference(function) if kind and isinstance(function, str) else function, place),
             kind=found,
+            source=source,
             queue=self._queue(source) if found == "sqs" else None,
-            responses=setting(properties, "FunctionResponseTypes"),
+            responses=as_list(setting(properties, "FunctionResponseTypes")),
             bisect=setting(properties, "BisectBatchOnFunctionError"),
             retries=integer(properties.get("MaximumRetryAttempts")),
             age=integer(properties.get("MaximumRecordAgeInSeconds")),
@@ -175,9 +197,10 @@ class _Reader:
         return found[0] if len(found) == 1 else None
 
     def _function(self, value: Value, place: Place) -> Function:
-        name = value.name if isinstance(value, Reference) else None
+        function = named_function(value)
+        name = function.name if isinstance(function, Reference) else None
         for kind in _FUNCTIONS:
-            name = name or self._named(value, kind, "FunctionName")
+            name = name or self._named(function, kind, "FunctionName")
         if name and self._types.get(name, "") in ("AWS::Lambda::Alias", "AWS::Lambda::Version"):
             return self._function(self._properties.get(name, {}).get("FunctionName"), place)
         if name is None or self._types.get(name, "") not in _FUNCTIONS:
@@ -185,12 +208,14 @@ class _Reader:
             return Function(str(value) if isinstance(value, str) else place.label, place, why, why, opaque=(why.why,))
         properties = self._properties.get(name, {})
         timeout = integer(properties.get("Timeout"))
-        variables = setting(properties, "Environment", "Variables")
-        function = Function(
+        variables = as_mapping(setting(properties, "Environment", "Variables"))
+        statements, opaque = self._roles.of(name)
+        return Function(
             name=name,
             place=self._place(name, name),
             timeout=TIMEOUT if timeout is None else timeout,
             environment={} if variables is None else variables,
+            statements=tuple(statements),
+            opaque=tuple(opaque),
+            resources=self._resources,
         )
-        statements, opaque = self._roles.of(name)
-        return replace(function, statements=tuple(statements), opaque=tuple(opaque))

@@ -15,6 +15,7 @@ from partialbatch.cli.check.findings import Severity
 from partialbatch.cli.check.handlers import HandlerError, from_environment, from_handler
 from partialbatch.cli.check.model import Deployment
 from partialbatch.cli.check.rules import check as run_rules
+from partialbatch.cli.loading import Unusable
 
 if TYPE_CHECKING:
     from partialbatch.cli.check.model import Function
@@ -68,7 +69,7 @@ def _read(target: str, region: str | None, parameters: dict[str, str]) -> list[D
         try:
             return inputs.read(target, parameters)
         except inputs.InputError as error:
-            raise click.UsageError(str(error)) from None
+            raise Unusable(_line(error)) from None
     try:
         # arn:partition:lambda:region:...
         told = target.split(":")[3:4] if target.startswith("arn:") else []
@@ -77,6 +78,11 @@ def _read(target: str, region: str | None, parameters: dict[str, str]) -> list[D
         return [aws.read(target, lambda name: session.client(name, config=config))]  # type: ignore[call-overload]  # the stubs list literal names
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(f"{target}: {error}") from None
+
+
+def _line(error: object) -> str:
+    """Return a message as one line: what a parser says may have several."""
+    return " ".join(str(error).split())
 
 
 def _pairs(option: str, texts: tuple[str, ...]) -> dict[str, str]:
@@ -105,5 +111,5 @@ def _with_options(function: Function, chosen: dict[str, str]) -> Function:
     try:
         options = from_handler(handler, function) if handler else from_environment(function)
     except HandlerError as error:
-        raise click.UsageError(f"--handler {error}") from None
+        raise Unusable(_line(f"--handler {error}")) from None
     return replace(function, options=options)

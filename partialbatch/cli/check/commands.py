@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.cli.check.findings import Change
+from partialbatch.cli.check.model import Reference, Unknown
 
 if TYPE_CHECKING:
-    from partialbatch.cli.check.model import Mapping, Properties, Queue
+    from partialbatch.cli.check.model import Mapping, Properties, Queue, Value
 
 __all__ = ["mapping_change", "pipe_source_change", "pipe_target_change", "queue_change"]
 
@@ -30,20 +31,31 @@ def pipe_source_change(mapping: Mapping, settings: Properties[str, Any]) -> Chan
     there = mapping.parameters.get(name) or {}
     fixed = ("StartingPosition", "StartingPositionTimestamp")
     kept = {key: value for key, value in there.items() if key not in fixed}
-    command = {"SourceParameters": {name: kept | dict(settings)}}
+    command = {"SourceParameters": {name: _written(kept) | dict(settings)}}
     return Change({"SourceParameters": {name: settings}}, _pipe(mapping), cli_settings=command)
 
 
 def pipe_target_change(mapping: Mapping) -> Change:
     """Return the change that makes a pipe wait for its function; the rest of the parameters is repeated."""
     settings = {"LambdaFunctionParameters": {"InvocationType": "REQUEST_RESPONSE"}}
-    command = {"TargetParameters": dict(mapping.target_parameters) | settings}
+    command = {"TargetParameters": _written(dict(mapping.target_parameters)) | settings}
     return Change({"TargetParameters": settings}, _pipe(mapping), cli_settings=command)
 
 
 def _pipe(mapping: Mapping) -> tuple[str, ...]:
     name = mapping.identifier or f"<name of {mapping.name}>"
     return ("aws", "pipes", "update-pipe", "--name", name, "--role-arn", mapping.role or f"<role of {mapping.name}>")
+
+
+def _written(value: Value, name: str = "") -> Any:
+    """Write what a command repeats; what the input does not say has to be filled in."""
+    if isinstance(value, dict):
+        return {key: _written(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_written(item, name) for item in value]
+    if isinstance(value, Reference):
+        return f"<ARN of {value.name}>"
+    return f"<value of {value.name or name}>" if isinstance(value, Unknown) else value
 
 
 def queue_change(queue: Queue, settings: Properties[str, Any]) -> Change:

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from partialbatch.cli.check.model import Function, Properties, Value
 
-__all__ = ["HandlerError", "from_environment", "from_handler"]
+__all__ = ["ENVIRONMENT", "HandlerError", "from_environment", "from_handler"]
 
 PREFIX = "PARTIALBATCH_"
-_ENVIRONMENT = ("error_policy", "max_receive_count", "deadline_margin")
+ENVIRONMENT = ("error_policy", "max_receive_count", "deadline_margin")
+"""The options here that the environment can set, where the code does not."""
 _CODE = ("retry_delay", "dead_letter", "resume", "sink")
 
 
@@ -34,8 +35,8 @@ def from_environment(function: Function) -> Options:
     """Return what the environment of a function sets; the rest is unknown, as an argument may set it."""
     variables = function.environment
     if isinstance(variables, Unknown):
-        return Options(**dict.fromkeys(_ENVIRONMENT, variables))
-    return Options(**{option: _parsed(option, variables.get(PREFIX + option.upper())) for option in _ENVIRONMENT})
+        return Options(**dict.fromkeys(ENVIRONMENT, variables))
+    return Options(**{option: _parsed(option, variables.get(PREFIX + option.upper())) for option in ENVIRONMENT})
 
 
 def _parsed(option: str, text: Value) -> Value:
@@ -49,19 +50,19 @@ def _parsed(option: str, text: Value) -> Value:
 
 
 def from_handler(target: str, function: Function) -> Options:
-    """Import ``module:handler``, under the function's environment, and return its options.
+    """Import ``module:handler``, under the function's environment as far as it is known, and return its options.
 
     Raises:
         HandlerError: It does not import, or is no `BatchHandler`.
     """
-    variables = function.environment
-    if isinstance(variables, Unknown):
-        raise HandlerError(f"{target}: cannot tell the environment of {function.name}: {variables.why}")
+    unknown = function.environment if isinstance(function.environment, Unknown) else None
+    variables = {} if isinstance(function.environment, Unknown) else function.environment
     known = {name: str(value) for name, value in variables.items() if not isinstance(value, Unknown)}
     settings = _load(target, known)
-    values = {option: _plain(getattr(settings, option, None)) for option in (*_ENVIRONMENT, *_CODE)}
-    unsure = {option: variables.get(PREFIX + option.upper()) for option in _ENVIRONMENT}
-    return Options(**values | {option: value for option, value in unsure.items() if isinstance(value, Unknown)})
+    values = {option: _plain(getattr(settings, option, None)) for option in (*ENVIRONMENT, *_CODE)}
+    unsure = {option: variables.get(PREFIX + option.upper()) for option in ENVIRONMENT}
+    values |= {option: value for option, value in unsure.items() if isinstance(value, Unknown)}
+    return Options(**values, environment=unknown)
 
 
 def _plain(value: Any) -> Any:

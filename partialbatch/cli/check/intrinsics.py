@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.cli.check.model import Reference, Unknown
+from partialbatch.cli.check.model import Composed, Reference, Unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from partialbatch.cli.check.model import Properties, Value
 
 __all__ = ["Resolver"]
@@ -58,7 +60,7 @@ class Resolver:
         parameter = self._section("Parameters").get(name)
         if isinstance(parameter, dict) and "Default" in parameter:
             return _number(parameter["Default"], str(parameter.get("Type")))
-        return Unknown(f"the parameter {name} has no default; give --parameter {name}=VALUE")
+        return Unknown(f"the parameter {name} has no default; give --parameter {name}=VALUE", str(name))
 
     def get_att(self, body: Any) -> Value:
         """Resolve ``Fn::GetAtt`` to the resource."""
@@ -68,17 +70,15 @@ class Resolver:
     def sub(self, body: Any) -> Value:
         """Resolve ``Fn::Sub``; pseudo parameters stay as they are."""
         text, names = (body, {}) if isinstance(body, str) else (*body, {})[:2] if isinstance(body, list) else ("", {})
-        whole = _HOLE.fullmatch(str(text))
-        parts: dict[str, Value] = {}
-        for name in _HOLE.findall(str(text)):
-            own = isinstance(names, dict) and name in names
-            parts[name] = self(names[name]) if own else self.get_att(name) if "." in name else self.ref(name)
-        if whole:
-            return parts[whole[1]]
-        for value in parts.values():
-            if not isinstance(value, str | int | float):
-                return value if isinstance(value, Unknown) else Unknown("Fn::Sub names a resource of this template")
-        return _HOLE.sub(lambda hole: str(parts[hole[1]]), str(text))
+        found: list[Value] = []
+        for number, part in enumerate(_HOLE.split(str(text))):
+            own = isinstance(names, dict) and part in names
+            known = part if number % 2 == 0 else self(names[part]) if own else self._hole(part)
+            found += [] if known == "" else [known]  # what stands between holes may be empty
+        return found[0] if len(found) == 1 else _joined(found, "Fn::Sub")
+
+    def _hole(self, name: str) -> Value:
+        return self.get_att(name) if "." in name else self.ref(name)
 
     def join(self, body: Any) -> Value:
         """Resolve ``Fn::Join``."""
@@ -86,10 +86,8 @@ class Resolver:
         parts = self(items)
         if not isinstance(parts, list):
             return parts if isinstance(parts, Unknown) else Unknown("Fn::Join")
-        for part in parts:
-            if not isinstance(part, str | int | float):
-                return part if isinstance(part, Unknown) else Unknown("Fn::Join names a resource of this template")
-        return str(separator).join(map(str, parts))
+        found = [each for part in parts for each in (separator, part)][1:]
+        return _joined(found, "Fn::Join")
 
     def choose(self, body: Any) -> Value:
         """Resolve ``Fn::If`` where both branches say the same."""
@@ -105,6 +103,21 @@ class Resolver:
         for key in keys if isinstance(keys, list) else (None,):
             found = found.get(key) if isinstance(found, dict) and isinstance(key, str) else None
         return Unknown("Fn::FindInMap depends on the deployment") if found is None else _plain(found)
+
+
+def _joined(parts: Iterable[Value], function: str) -> Value:
+    """Join texts; with what is none among them, keep the parts."""
+    merged: list[Value] = [""]
+    for part in (each for item in parts for each in (item.parts if isinstance(item, Composed) else (item,))):
+        if not isinstance(part, str | int | float):
+            merged += [part, ""]
+        else:
+            merged[-1] += str(part)
+    if len(merged) == 1:
+        return merged[0]
+    named = tuple(part for part in merged if part != "")
+    unknown = next((part.why for part in named if isinstance(part, Unknown)), None)
+    return named[0] if len(named) == 1 else Composed(unknown or f"{function} names a resource", parts=named)
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
+    "Composed",
     "Deployment",
     "Function",
     "Mapping",
@@ -16,6 +17,7 @@ __all__ = [
     "Queue",
     "Reference",
     "Statement",
+    "Target",
     "Unknown",
     "Value",
 ]
@@ -27,9 +29,11 @@ class Unknown:
 
     Attributes:
         why: What stands in the way, for people: ``"Fn::ImportValue"``, say.
+        name: Of the parameter that would say it, if one would.
     """
 
     why: str
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,56 @@ class Reference:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Composed(Unknown):
+    """Stands for a text that names other resources in its midst.
+
+    Attributes:
+        parts: The text between them, and what is named: each a `Reference` or `Unknown`.
+    """
+
+    parts: tuple[Any, ...] = ()
+
+
 Value = Any
 """A plain value, a `Reference`, an `Unknown`, or None where the input sets nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What calls are made on: None for what is not known of it.
+
+    Attributes:
+        service: As IAM's actions and ARNs name it.
+        name: The last part of its ARN: ``table/orders``.
+        account: The account of its ARN.
+        region: The region of its ARN.
+        reference: Its name in the input, where it is there.
+    """
+
+    service: str
+    name: str | None = None
+    account: str | None = None
+    region: str | None = None
+    reference: str | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether anything but the service is known."""
+        return bool(self.name or self.reference)
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.reference or self.name or f"what the handler calls of {self.service}"
+
+    @property
+    def arn(self) -> str | None:
+        """The whole ARN, where it is known."""
+        if not (self.name and self.account and self.region):
+            return None
+        partition = {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(self.region.rsplit("-", 2)[0], "aws")
+        return f"arn:{partition}:{self.service}:{self.region}:{self.account}:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +133,11 @@ NOT_GIVEN = Unknown("it may be set in the code; name the handler with --handler"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The handler's options that matter here; `Unknown` where nobody said."""
+    """The handler's options that matter here; `Unknown` where nobody said.
+
+    Attributes:
+        environment: `Unknown` where the function's environment may still set what the code leaves out.
+    """
 
     error_policy: Value = NOT_GIVEN
     max_receive_count: Value = NOT_GIVEN
@@ -90,6 +146,7 @@ class Options:
     dead_letter: Value = NOT_GIVEN
     resume: Value = NOT_GIVEN
     sink: Value = NOT_GIVEN
+    environment: Unknown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +160,7 @@ class Function:
         opaque: Policies of the role that cannot be read, by name.
         physical: Its name in AWS, where that is known.
         role: The role's name in AWS, where that is known.
+        resources: What its options may call, by the names of the same input.
     """
 
     name: str
@@ -114,6 +172,7 @@ class Function:
     physical: str | None = None
     role: str | None = None
     options: Options = Options()
+    resources: Properties[str, Target] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +215,7 @@ class Mapping:
         parameters: A pipe's ``SourceParameters`` as they are: an update replaces them as a whole.
         identifier: The mapping's UUID or the pipe's name in AWS, where that is known.
         role: A pipe's role.
+        source: The ARN of a mapping's source, or a `Reference`.
     """
 
     name: str
@@ -177,6 +237,7 @@ class Mapping:
     target_parameters: Properties[str, Any] = field(default_factory=dict)
     identifier: str | None = None
     role: str | None = None
+    source: Value = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.cli.check.model import Reference, Statement, Unknown
+from partialbatch.cli.check.arns import LIKELY, covers
+from partialbatch.cli.check.model import Statement, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from partialbatch.cli.check.model import Function, Value
+    from partialbatch.cli.check.model import Function, Properties, Target, Value
 
 __all__ = ["MANAGED", "SAM_TEMPLATES", "allows", "managed", "statements"]
 
@@ -95,55 +94,46 @@ def _listed(value: Value) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def allows(function: Function, action: str, target: Value = None) -> bool | Unknown:
-    """Tell whether a function's role allows an action.
+def allows(function: Function, action: str, target: Target) -> bool | Unknown:
+    """Tell whether a function's role allows an action on a target.
 
     Args:
         function: Its statements and the policies that could not be read count.
         action: ``sqs:SendMessage``, say.
-        target: On what, an ARN or a `Reference`; None: on anything.
+        target: On what.
     """
-    answers = [_says(statement, action, target) for statement in function.statements]
-    if any(answer is False for answer in answers):
+    denied, allowed = (_says(function, action, target, allow=allow) for allow in (False, True))
+    if denied is True:
         return False
-    if any(answer is True for answer in answers):
-        unsure = [answer for answer in answers if isinstance(answer, Unknown) and answer.why.startswith("a Deny")]
-        return unsure[0] if unsure else True
-    for answer in answers:
-        if isinstance(answer, Unknown):
-            return answer
+    if allowed is True:
+        return denied if isinstance(denied, Unknown) else True
+    if isinstance(allowed, Unknown):
+        return allowed
     return Unknown(f"the policy {function.opaque[0]} cannot be read") if function.opaque else False
 
 
-def _says(statement: Statement, action: str, target: Value) -> bool | Unknown | None:
-    """Return True: allowed, False: denied, None: says nothing of it."""
-    if not any(fnmatchcase(action.lower(), pattern.lower()) for pattern in statement.actions):
-        return None
-    if target is None and not statement.allow and "*" not in statement.resources:
-        return Unknown("a Deny statement is for some resources")
-    covered = _covers(statement.resources, target)
-    if covered is False:
-        return None
+def _says(function: Function, action: str, target: Target, *, allow: bool) -> bool | Unknown:
+    """Tell whether any statement allows, or any denies, an action."""
+    statements = [statement for statement in function.statements if statement.allow is allow]
+    answers = [
+        _applies(statement, target, function.resources)
+        for statement in statements
+        if any(fnmatchcase(action.lower(), pattern.lower()) for pattern in statement.actions)
+    ]
+    return _strongest(answers)
+
+
+def _applies(statement: Statement, target: Target, known: Properties[str, Target]) -> bool | Unknown:
+    resources = statement.resources
+    found = [covers(each, target, known) for each in resources] or [Unknown("resources that are not listed")]
+    # A policy is for where it is deployed, as a rule; that alone denies nothing.
+    covered = _strongest([True if each is LIKELY and statement.allow else each for each in found])
     word = "an Allow" if statement.allow else "a Deny"
     if isinstance(covered, Unknown):
         return Unknown(f"{word} statement is for {covered.why}")
-    if statement.conditional:
-        return Unknown(f"{word} statement has conditions")
-    return statement.allow
+    return Unknown(f"{word} statement has conditions") if covered and statement.conditional else covered
 
 
-def _covers(resources: Iterable[Value], target: Value) -> bool | Unknown:
-    answers = [_same(resource, target) for resource in resources] or [Unknown("resources that are not listed")]
-    if any(answer is True for answer in answers):
-        return True
-    return next((answer for answer in answers if isinstance(answer, Unknown)), False)
-
-
-def _same(resource: Value, target: Value) -> bool | Unknown:
-    if resource == "*" or target is None:
-        return True
-    if isinstance(resource, Reference) and isinstance(target, Reference):
-        return resource.name == target.name
-    if isinstance(resource, str) and isinstance(target, str):
-        return fnmatchcase(target, resource)
-    return Unknown("a resource that cannot be compared with the queue")
+def _strongest(answers: list[bool | Unknown]) -> bool | Unknown:
+    """Return True before what cannot be told, and that before False."""
+    return True if True in answers else next((each for each in answers if isinstance(each, Unknown)), False)

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
-from partialbatch.cli.check.model import Properties, Unknown, Value
+from partialbatch.cli.check.model import Composed, Properties, Reference, Unknown, Value
 
-__all__ = ["TIMEOUT", "VISIBILITY", "fifo", "integer", "kind_of", "pipe_parameters", "redrive", "setting"]
+__all__ = [
+    "TIMEOUT",
+    "VISIBILITY",
+    "as_list",
+    "as_mapping",
+    "fifo",
+    "integer",
+    "kind_of",
+    "named_function",
+    "pipe_parameters",
+    "redrive",
+    "setting",
+]
 
 TIMEOUT = 3
 """Seconds: a function's timeout where none is set."""
 VISIBILITY = 30
 """Seconds: a queue's visibility timeout where none is set."""
+_QUALIFIER = re.compile(r"(?<!:function):[^:{}]+$")
 _SERVICES = {
     "sqs": "sqs",
     "kinesis": "kinesis",
@@ -32,16 +46,47 @@ def kind_of(arn: Value) -> Value:
     return _SERVICES.get(service) or Unknown(f"its source {arn!r} is of no kind known here")
 
 
+def named_function(value: Value) -> Value:
+    """Return the function in a text that has an alias, a version or an ARN's beginning around it."""
+    parts = value.parts if isinstance(value, Composed) else ()
+    for before, part, after in zip((":function:", *parts), parts, (*parts[1:], ":"), strict=False):
+        around = isinstance(before, str) and isinstance(after, str) and isinstance(part, Reference)
+        if around and before.endswith(":function:") and after.startswith(":"):
+            return part
+    return _QUALIFIER.sub("", value) if isinstance(value, str) else value
+
+
 def setting(properties: Value, *path: str) -> Value:
-    """Follow a path through nested properties; `Unknown` where any step is."""
+    """Follow a path through nested properties; `Unknown` where any step is, or is no mapping."""
     found = properties
     for name in path:
+        found = as_mapping(found)
         if not isinstance(found, dict):
-            return found if isinstance(found, Unknown) else None
+            return found
         found = found.get(name)
     if isinstance(found, list):
         found = next((item for item in found if isinstance(item, Unknown)), found)
     return None if found in ([], {}) else _boolean(found)
+
+
+def as_mapping(value: Value) -> dict[str, Value] | Unknown | None:
+    """Read nested properties; what are none is `Unknown`."""
+    return value if value is None or isinstance(value, dict | Unknown) else _other(value, "a mapping")
+
+
+def as_list(value: Value) -> list[str] | Unknown | None:
+    """Read a list of texts, as text with commas too; what is none is `Unknown`."""
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",")]  # what a parameter that is a list has
+    if value is None or isinstance(value, Unknown):
+        return value
+    texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return value if texts else _other(value, "a list of texts")
+
+
+def _other(value: Value, wanted: str) -> Unknown:
+    what = f"a reference to {value.name}" if isinstance(value, Reference) else repr(value)
+    return Unknown(f"{what} stands where {wanted} should")
 
 
 def _boolean(value: Value) -> Value:
@@ -83,7 +128,7 @@ _SOURCES = {"kinesis": "KinesisStreamParameters", "dynamodb": "DynamoDBStreamPar
 def pipe_parameters(properties: Properties[str, Value], kind: Value) -> dict[str, Any]:
     """Return what a pipe's source parameters set, by the names of `Mapping`."""
     name = _SOURCES.get(kind if isinstance(kind, str) else "", "")
-    parameters = setting(properties, "SourceParameters", name)
+    parameters = as_mapping(setting(properties, "SourceParameters", name))
     bisect = setting(parameters, "OnPartialBatchItemFailure")
     whole = [setting(properties, part) for part in ("SourceParameters", "TargetParameters")]
     return {

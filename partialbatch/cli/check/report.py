@@ -69,11 +69,10 @@ def _plain(finding: Finding) -> dict[str, Any]:
 
 
 def as_commands(findings: Sequence[Finding]) -> str:
-    """Return the AWS CLI commands, each under what it mends; what no command can mend is a comment alone."""
-    lines: list[str] = []
+    """Return the AWS CLI commands, each once under all it mends; what no command can mend is a comment alone."""
+    mended: dict[str, list[str]] = {}
     for finding in findings:
-        if finding.change is None:
-            continue
-        lines.append(f"# {finding.severity}: {finding.rule}, {finding.place}")
-        lines.append(finding.fix or f"# in the code: batch_handler({finding.add})")
-    return "\n".join(lines)
+        if finding.change:
+            command = finding.fix or f"# in the code: batch_handler({finding.add})"
+            mended.setdefault(command, []).append(f"# {finding.severity}: {finding.rule}, {finding.place}")
+    return "\n".join(line for command, heads in mended.items() for line in (*heads, command))

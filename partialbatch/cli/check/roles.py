@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.cli.check.arns import PREFIXES
 from partialbatch.cli.check.model import Properties, Reference, Statement, Unknown, Value
 from partialbatch.cli.check.permissions import SAM_TEMPLATES, managed, statements
 
@@ -96,10 +97,19 @@ class Roles:
         return statements(policy)
 
 
+_PARAMETERS = {
+    "TableName": "dynamodb",
+    "StreamName": "kinesis",
+    "DeliveryStreamName": "firehose",
+    "EventBusName": "events",
+}
+
+
 def _target(parameters: Value) -> tuple[Value, ...]:
     """Return what a policy template is for: a reference, or an ARN that ends in the name that is its parameter."""
-    values = _values(parameters)
-    return tuple(f"*:{value}" if isinstance(value, str) else value for value in values) or ("*",)
+    named = parameters.items() if isinstance(parameters, dict) else ()
+    ends = [(PREFIXES.get(_PARAMETERS.get(name, ""), ""), value) for name, value in named]
+    return tuple(f"arn:*:*:*:*:{start}{end}" if isinstance(end, str) else end for start, end in ends) or ("*",)
 
 
 def _values(value: Value) -> Iterable[Value]:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from partialbatch.cli.check import queues, streams
 from partialbatch.cli.check.commands import mapping_change, pipe_target_change
 from partialbatch.cli.check.findings import Change, Finding, Severity
+from partialbatch.cli.check.handlers import ENVIRONMENT
 from partialbatch.cli.check.model import Unknown
-from partialbatch.cli.check.permissions import allows
+from partialbatch.cli.check.needs import permissions
 from partialbatch.cli.check.telling import REPORTING, number, unsure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from partialbatch.cli.check.model import Deployment, Mapping, Value
+    from partialbatch.cli.check.model import Deployment, Mapping
 
 __all__ = ["RULES", "check"]
 
@@ -79,65 +80,6 @@ def deadline_margin(mapping: Mapping) -> Iterator[Finding]:
         yield Finding(rule, Severity.ERROR, function.place, message, Change(settings, command))
 
 
-_SINKS = {
-    "SQSProducer": ("sqs:SendMessage",),
-    "SNSProducer": ("sns:Publish",),
-    "KinesisProducer": ("kinesis:PutRecords",),
-    "FirehoseProducer": ("firehose:PutRecordBatch",),
-    "EventBridgeProducer": ("events:PutEvents",),
-    "DynamoDBProducer": ("dynamodb:BatchWriteItem",),
-    "CloudWatchProducer": ("cloudwatch:PutMetricData",),
-    "ResumeLedger": ("dynamodb:GetItem", "dynamodb:PutItem"),
-    "discard": (),
-}
-
-
-def permissions(mapping: Mapping) -> Iterator[Finding]:
-    """Find what the handler's options need and the role does not allow."""
-    options = mapping.function.options
-    arn = mapping.queue.arn if mapping.queue and not isinstance(mapping.queue, Unknown) else None
-    if mapping.kind == "sqs" and not mapping.pipe and _given(options.retry_delay):
-        yield from _needed(mapping, "retry_delay", "sqs:ChangeMessageVisibility", arn)
-    for option in ("dead_letter", "sink", "resume"):
-        value = getattr(options, option)
-        if not _given(value):
-            continue
-        actions = _actions(value)
-        if actions is None:
-            why = Unknown(f"{type(value).__name__} is no class of partialbatch")
-            yield unsure("permissions", mapping.function.place, f"what {option} needs the role to allow", why)
-        for action in actions or ():
-            yield from _needed(mapping, option, action, None)
-
-
-def _given(value: Value) -> bool:
-    return value is not None and not isinstance(value, Unknown)
-
-
-def _actions(value: object) -> tuple[str, ...] | None:
-    """Return the IAM actions that an option's object needs: what it says itself, else what its class is known for."""
-    stated = getattr(value, "iam_actions", None)
-    if stated is not None:
-        return tuple(stated)
-    names = [kind.__name__ for kind in type(value).__mro__]
-    names += [names[0].strip("_").lower(), str(getattr(value, "__name__", ""))]
-    return next((_SINKS[name] for name in names if name in _SINKS), None)
-
-
-def _needed(mapping: Mapping, option: str, action: str, target: Value) -> Iterator[Finding]:
-    function = mapping.function
-    answer = allows(function, action, target)
-    if isinstance(answer, Unknown):
-        yield unsure("permissions", function.place, f"whether the role allows {action}, which {option} needs", answer)
-    elif not answer:
-        message = f"The role does not allow {action}, which the handler's {option} needs: every such call fails."
-        resource = target if isinstance(target, str) else "<ARN>"
-        statement = {"Effect": "Allow", "Action": action, "Resource": resource}
-        command = ("aws", "iam", "put-role-policy", "--role-name", function.role or f"<role of {function.name}>")
-        policy = {"Policy": {"Version": "2012-10-17", "Statement": [statement]}}
-        yield Finding("permissions", Severity.ERROR, function.place, message, Change(policy, command, "policy"))
-
-
 def handler_options(mapping: Mapping) -> Iterator[Finding]:
     """Say which of the handler's options are not known, so that silence about them is not taken for consent."""
     options = mapping.function.options
@@ -147,6 +89,10 @@ def handler_options(mapping: Mapping) -> Iterator[Finding]:
     if missing and mapping.kind != "other":
         text = f"the handler's {', '.join(missing)}, so what depends on them was not checked"
         yield unsure("handler-options", mapping.function.place, text, getattr(options, missing[0]))
+    if options.environment and mapping.kind != "other":
+        settable = " or ".join(name for name in names if name in ENVIRONMENT)
+        text = f"whether the function's environment sets {settable} where the handler's code does not"
+        yield unsure("handler-options", mapping.function.place, text, options.environment)
 
 
 RULES: dict[str, Callable[[Mapping], Iterator[Finding]]] = {

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.cli.check.arns import called
 from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Reference, Unknown
 from partialbatch.cli.check.permissions import managed, statements
 from partialbatch.cli.check.plan import AFTER_APPLY, Plan
-from partialbatch.cli.check.reading import TIMEOUT, VISIBILITY, fifo, integer, kind_of, redrive
+from partialbatch.cli.check.reading import TIMEOUT, VISIBILITY, as_list, fifo, integer, kind_of, named_function, redrive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,15 @@ _PIPES = {
     "dynamodb": "dynamodb_stream_parameters",
     "sqs": "sqs_queue_parameters",
 }
+_CALLED = {
+    "aws_sqs_queue": "sqs",
+    "aws_sns_topic": "sns",
+    "aws_kinesis_stream": "kinesis",
+    "aws_kinesis_firehose_delivery_stream": "firehose",
+    "aws_cloudwatch_event_bus": "events",
+    "aws_dynamodb_table": "dynamodb",
+}
+"""What an option may call: its service."""
 
 
 def read(plan: Properties[str, Any], file: str) -> Deployment:
@@ -66,8 +76,9 @@ class _Reader:
             place=place,
             function=self._function(self._plan.value(resource, "function_name"), place),
             kind=kind,
+            source=source,
             queue=self._queue(source) if kind == "sqs" else None,
-            responses=self._plan.value(resource, "function_response_types"),
+            responses=as_list(self._plan.value(resource, "function_response_types")),
             bisect=self._plan.value(resource, "bisect_batch_on_function_error"),
             retries=integer(self._plan.value(resource, "maximum_retry_attempts")),
             age=integer(self._plan.value(resource, "maximum_record_age_in_seconds")),
@@ -152,7 +163,7 @@ class _Reader:
         alias = self._find(value, "aws_lambda_alias", "arn")
         if alias:
             return self._function(self._plan.value(alias, "function_name"), place)
-        resource = self._find(value, "aws_lambda_function", "arn", "function_name", "qualified_arn")
+        resource = self._find(named_function(value), "aws_lambda_function", "arn", "function_name")
         if resource is None:
             why = value if isinstance(value, Unknown) else Unknown("the function is not in this plan")
             return Function(str(value) if isinstance(value, str) else place.label, place, why, why, opaque=(why.why,))
@@ -166,6 +177,11 @@ class _Reader:
             statements=tuple(found),
             opaque=tuple(opaque),
             physical=resource.values.get("function_name"),
+            resources={
+                each.address: called(_CALLED[each.type], each.address, each.values.get("name"))
+                for each in self._plan.resources
+                if each.type in _CALLED
+            },
         )
 
     def _role(self, value: Value) -> tuple[list[Statement], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -166,6 +167,20 @@ def test_the_margin(check, sam, handler):
     assert check(unknown, "--handler", handler()).rules == {"deadline-margin": "cannot tell"}
 
 
+@pytest.mark.parametrize("types", ["true", "5", "!GetAtt Orders.Arn", "{a: b}"])
+def test_response_types_of_another_type(check, sam, handler, types):
+    """FunctionResponseTypes that are no list are never taken for right or wrong."""
+    result = check(sam(event=f"FunctionResponseTypes: {types}"), "--handler", handler())
+    assert result.rules == {"report-batch-item-failures": "cannot tell"}
+
+
+@pytest.mark.parametrize("variables", ["x", "!GetAtt Orders.Arn"])
+def test_an_environment_of_another_type(check, sam, variables):
+    """Variables that are no mapping may set any option."""
+    found = check(sam(function=f"Environment: {{Variables: {variables}}}")).by["handler-options"]
+    assert "stands where a mapping should" in found["message"]
+
+
 def test_plain_cloudformation(check, write):
     """Mappings of their own are read, through aliases, names and what CDK writes."""
     resources = {
@@ -197,7 +212,38 @@ def test_plain_cloudformation(check, write):
     assert {each["where"] for each in result.found if each["rule"] == "handler-options"} == {"Function"}
 
 
-@pytest.mark.parametrize("function", [{"Fn::ImportValue": "x"}, "other", {"Ref": "Topic"}])
+@pytest.mark.parametrize(
+    "function",
+    [
+        "worker:live",
+        {"Fn::Sub": "${Function.Arn}:live"},
+        {"Fn::Sub": "${Function}:live"},
+        {"Fn::Sub": "${Function.Arn}:${Stage}"},
+        {"Fn::Sub": "arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:${Function}:live"},
+        {"Fn::Join": ["", [{"Fn::GetAtt": ["Function", "Arn"]}, ":live"]]},
+        {"Fn::Join": [":", [{"Ref": "Function"}, "live"]]},
+    ],
+)
+@pytest.mark.parametrize("pipe", [False, True])
+def test_an_alias_by_name(check, write, function, pipe):
+    """A mapping or pipe to an alias that stands behind its function's name is one to the function."""
+    source = {"Fn::GetAtt": ["Queue", "Arn"]}
+    mapping = {"Type": "AWS::Lambda::EventSourceMapping"}
+    mapping["Properties"] = {"FunctionName": function, "EventSourceArn": source}
+    if pipe and isinstance(function, dict):
+        mapping = {"Type": "AWS::Pipes::Pipe", "Properties": {"Source": source, "Target": function}}
+    resources = {
+        "Queue": {"Type": "AWS::SQS::Queue"},
+        "Function": {"Type": "AWS::Lambda::Function", "Properties": {"FunctionName": "worker", "Timeout": 40}},
+        "Mapping": mapping,
+    }
+    parameters = {"Stage": {"Type": "String"}}
+    found = check(write({"Resources": resources, "Parameters": parameters}, "a.json"))
+    assert found.rules["visibility-timeout"] == "error"
+    assert found.by["handler-options"]["where"] == "Function"
+
+
+@pytest.mark.parametrize("function", [{"Fn::ImportValue": "x"}, "other", {"Ref": "Topic"}, {"Fn::Sub": "${Topic}:x"}])
 def test_a_function_of_elsewhere(check, write, function):
     """Of a function that the template does not have, neither timeout nor options can be told."""
     properties = {"FunctionName": function, "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]}}
@@ -209,6 +255,23 @@ def test_a_function_of_elsewhere(check, write, function):
     rules = check(write({"Resources": resources}, "a.json")).rules
     assert rules["deadline-margin"] == "cannot tell"
     assert rules["handler-options"] == "cannot tell"
+
+
+def test_a_handler_of_elsewhere(check, write, handler):
+    """With --handler the rest of a function of elsewhere is checked, and it is said that its environment is unknown."""
+    source = {"EventSourceArn": "arn:aws:kinesis:eu-west-1:1:stream/s", "MaximumRetryAttempts": 3}
+    mapping = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": source | {"FunctionName": "other"}}
+    path = write({"Resources": {"Mapping": mapping}}, "a.json")
+    found = check(path, "--handler", handler("error_policy='stop'"))
+    assert (found.code, found.rules["unrun-records-discarded"]) == (1, "error")
+    options = found.by["handler-options"]
+    assert options["severity"] == "cannot tell"
+    assert "whether the function's environment sets error_policy or deadline_margin where" in options["message"]
+    source |= {"EventSourceArn": "arn:aws:mq:eu-west-1:1:broker:a"}
+    mapping["Properties"] |= source
+    assert check(write({"Resources": {"Mapping": mapping}}, "a.json"), "--handler", handler()).rules == {
+        "deadline-margin": "cannot tell"
+    }
 
 
 @pytest.mark.parametrize(
@@ -305,6 +368,31 @@ def test_a_pipes_stream_settings(check, pipe, handler):
     assert "StartingPosition" not in result.by["bisect"]["fix"]
     unknown = pipe(SourceParameters={"KinesisStreamParameters": {"Fn::ImportValue": "x"}})
     assert set(check(unknown, "--handler", name).rules.values()) == {"cannot tell"}
+
+
+def test_a_pipes_settings_that_are_not_known(check, run, pipe, handler):
+    """What a fix would have to repeat and cannot know has to be filled in: an ARN, a parameter, or a setting."""
+    settings = {
+        "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Queue", "Arn"]}},
+        "BatchSize": {"Ref": "Size"},
+        "ParallelizationFactor": {"Fn::ImportValue": "x"},
+    }
+    target = invocation("FIRE_AND_FORGET") | {"InputTemplate": [{"Ref": "Queue"}]}
+    path = pipe(SourceParameters={"KinesisStreamParameters": settings}, TargetParameters=target)
+    template = json.loads(path.read_text()) | {"Parameters": {"Size": {"Type": "Number"}}}
+    path.write_text(json.dumps(template))
+    found = check(path, "--handler", handler()).by
+    assert all(text in found["bisect"]["fix"] for text in ("<ARN of Queue>", "<value of Size>"))
+    assert "<value of ParallelizationFactor>" in found["bisect"]["fix"]
+    assert '"InputTemplate": ["<ARN of Queue>"]' in found["pipe-invocation-type"]["fix"]
+    assert "<ARN of Queue>" in run(path, "--fix").stdout
+
+
+@pytest.mark.parametrize("parameters", ["x", {"KinesisStreamParameters": "x"}])
+def test_a_pipes_settings_of_another_type(check, pipe, handler, parameters):
+    """Settings that are no mapping leave untold what they should say."""
+    found = check(pipe(SourceParameters=parameters), "--handler", handler())
+    assert found.rules == {"on-failure-destination": "cannot tell", "bisect": "cannot tell"}
 
 
 def test_other_pipes(check, pipe):

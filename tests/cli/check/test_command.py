@@ -104,6 +104,17 @@ def test_fix_in_the_code(run, write, handler):
     assert run(write(REPORTING, "t.json"), "--fix").stdout.count("handler-options") == 0
 
 
+def test_fix_prints_a_command_once(run, write, handler):
+    """A command that mends two findings is printed once, under both."""
+    template = json.loads(json.dumps(REPORTING))
+    properties = template["Resources"]["M"]["Properties"]
+    properties |= {"EventSourceArn": "arn:aws:kinesis:eu-west-1:1:stream/s", "MaximumRetryAttempts": 3}
+    lines = run(write(template, "t.json"), "--fix", "--handler", handler("error_policy='stop'")).stdout.splitlines()
+    command = "aws lambda update-event-source-mapping --uuid '<UUID of M>' --bisect-batch-on-function-error"
+    (at,) = [number for number, line in enumerate(lines) if line == command]
+    assert [line.split()[2] for line in lines[at - 2 : at]] == ["unrun-records-discarded,", "bisect,"]
+
+
 @pytest.mark.parametrize("count", [1, 4])
 def test_fix_keeps_the_dead_letter_queue(check, write, count):
     """Raising maxReceiveCount keeps the queue's target where it is known."""
@@ -176,7 +187,7 @@ def test_files_that_cannot_be_read(  # noqa: PLR0913, PLR0917 - fixtures and cas
     result = run(name.replace("/x", "").replace("/manifest.json", ""))
     assert result.exit_code == (2 if text else 0)
     assert (text or "") in result.stderr
-    assert len([line for line in result.stderr.splitlines() if line.startswith("Error: ")]) == bool(text)
+    assert [line[:7] for line in result.stderr.splitlines()] == (["Error: "] if text else [])
 
 
 @pytest.mark.parametrize(
@@ -184,16 +195,29 @@ def test_files_that_cannot_be_read(  # noqa: PLR0913, PLR0917 - fixtures and cas
     [
         (["--parameter", "x"], "write NAME=VALUE"),
         (["--handler", "Other=a:b"], "write FUNCTION=a:b with one of F"),
-        (["--handler", "a"], "'a' is no handler: write module:handler"),
-        (["--handler", "json:nothing"], "the module json has no nothing"),
-        (["--handler", "json:loads"], "function is no batch handler"),
-        (["--handler", "no_such_module:a"], "does not import: ModuleNotFoundError"),
     ],
 )
 def test_wrong_usage(run, write, arguments, text):
-    """Wrong options are one line and exit code 2."""
+    """A mistake in an option's syntax is told with how the command is used, and exit code 2."""
     result = run(write(CARELESS, "t.json"), *arguments)
     assert (result.exit_code, text in result.stderr) == (2, True), result.stderr
+    assert result.stderr.startswith("Usage: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a", "'a' is no handler: write module:handler"),
+        ("json:nothing", "the module json has no nothing"),
+        ("json:loads", "function is no batch handler"),
+        ("no_such_module:a", "does not import: ModuleNotFoundError"),
+    ],
+)
+def test_handlers_that_cannot_be_used(run, write, name, text):
+    """A handler that is none, or that is not there, is one line on standard error and exit code 2."""
+    result = run(write(CARELESS, "t.json"), "--handler", name)
+    (line,) = result.stderr.splitlines()
+    assert (result.exit_code, result.stdout, text in line) == (2, "", True), line
 
 
 def test_several_functions(check, run, write, handler):

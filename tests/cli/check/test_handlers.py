@@ -36,8 +36,14 @@ def test_the_handler(handler):
     assert (sys.path, name.partition(":")[0] in sys.modules) == (before, False)
     unsure = from_handler(name, function({"PARTIALBATCH_MAX_RECEIVE_COUNT": Unknown("later")}))
     assert unsure.max_receive_count == Unknown("later")
-    with pytest.raises(HandlerError, match="later"):
-        from_handler(name, function(Unknown("later")))
+
+
+def test_an_environment_that_is_not_known(handler):
+    """Where the environment is not known the handler's own options count, and that it may set others is kept."""
+    options = from_handler(handler("error_policy='stop'"), function(Unknown("later")))
+    assert (options.error_policy, options.max_receive_count) == ("stop", None)
+    assert options.environment == Unknown("later")
+    assert from_handler(handler(), function({})).environment is None
 
 
 def test_a_method(write, handler):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from partialbatch.cli.check.intrinsics import Resolver
-from partialbatch.cli.check.model import Reference, Unknown
+from partialbatch.cli.check.model import Composed, Reference, Unknown
 
 TEMPLATE = {
     "Parameters": {
@@ -49,6 +49,14 @@ LATER = {"Fn::ImportValue": "x"}
         ({"Fn::Sub": "a-${None}"}, Unknown),
         ({"Fn::Sub": "a-${Q}"}, Unknown),
         ({"Fn::Sub": 5}, ""),
+        ({"Fn::Sub": "${Number}"}, 7),
+        ({"Fn::Sub": ["a-${x}", {"x": {"Fn::Sub": "${Q}-${Text}"}}]}, ("a-", Reference("Q"), "-7")),
+        ({"Fn::Sub": "${Q.Arn}:${None}"}, (Reference("Q"), ":", Unknown)),
+        (
+            {"Fn::Join": ["", ["a:", {"Ref": "AWS::Region"}, {"Ref": "Q"}, ":", 1]]},
+            ("a:${AWS::Region}", Reference("Q"), ":1"),
+        ),
+        ({"Fn::Join": ["-", [{"Ref": "Q"}]]}, Reference("Q")),
         ({"Fn::Join": ["-", ["a", 1]]}, "a-1"),
         ({"Fn::Join": ["-", ["a", LATER]]}, Unknown),
         ({"Fn::Join": ["-", ["a", {"Ref": "Q"}]]}, Unknown),
@@ -68,9 +76,12 @@ LATER = {"Fn::ImportValue": "x"}
     ],
 )
 def test_resolve(value, expected):
-    """What can be resolved without deploying is; everything else is unknown, with the reason."""
+    """What can be resolved without deploying is; everything else is unknown, with the reason and the parts."""
     found = Resolver(TEMPLATE, {"Given": "3"})(value)
-    if expected is Unknown:
+    if isinstance(expected, tuple):
+        assert isinstance(found, Composed)
+        assert [Unknown if isinstance(part, Unknown) else part for part in found.parts] == list(expected)
+    elif expected is Unknown:
         assert isinstance(found, Unknown)
         assert found.why
     else:

@@ -7,7 +7,7 @@ import json
 import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from partialbatch.cli.check.model import Function, Place, Reference, Statement, Unknown
+from partialbatch.cli.check.model import Function, Place, Reference, Statement, Target, Unknown
 from partialbatch.cli.check.permissions import MANAGED, allows, managed, statements
 
 ACTION = "sqs:ChangeMessageVisibility"
@@ -58,7 +58,8 @@ def test_documents_that_cannot_be_read(document):
 
 
 def function(*said, opaque=()):
-    return Function("F", Place("F"), 3, {}, statements=said, opaque=opaque)
+    known = {name: Target("sqs", reference=name) for name in ("Orders", "Else")}
+    return Function("F", Place("F"), 3, {}, statements=said, opaque=opaque, resources=known)
 
 
 def allow(*resources, actions=(ACTION,), conditional=False):
@@ -71,31 +72,41 @@ def deny(*resources, actions=(ACTION,)):
 
 ARN = "arn:aws:sqs:eu-west-1:1:orders"
 HERE = Reference("Orders")
+QUEUE, NAMED, REFERRED = (
+    Target("sqs", "orders", "1", "eu-west-1"),
+    Target("sqs", "orders"),
+    Target("sqs", reference="Orders"),
+)
+ANY = Target("sqs")
 
 
 @pytest.mark.parametrize(
     ("said", "target", "expected"),
     [
-        ([], None, False),
-        ([allow("*")], ARN, True),
-        ([allow("*", actions=("SQS:Change*",))], ARN, True),
-        ([allow("*", actions=("sqs:SendMessage",))], ARN, False),
-        ([allow(ARN)], ARN, True),
-        ([allow("arn:aws:sqs:*:1:ord*")], ARN, True),
-        ([allow("arn:aws:sqs:*:1:else")], ARN, False),
-        ([allow(HERE)], HERE, True),
-        ([allow(Reference("Else"))], HERE, False),
-        ([allow(Reference("Else"), HERE)], HERE, True),
-        ([allow(ARN)], HERE, None),
-        ([allow(Unknown("later"))], ARN, None),
-        ([allow()], ARN, None),
-        ([allow("*", conditional=True)], ARN, None),
-        ([allow(ARN)], None, True),
-        ([allow("*"), deny("*")], ARN, False),
-        ([allow("*"), deny(ARN)], ARN, False),
-        ([allow("*"), deny("arn:else")], ARN, True),
-        ([allow("*"), deny(ARN)], None, None),
-        ([allow("*"), deny(HERE)], ARN, None),
+        ([], ANY, False),
+        ([allow("*")], QUEUE, True),
+        ([allow("*", actions=("SQS:Change*",))], QUEUE, True),
+        ([allow("*", actions=("sqs:SendMessage",))], QUEUE, False),
+        ([allow(ARN)], QUEUE, True),
+        ([allow(ARN)], NAMED, True),
+        ([allow("arn:aws:sqs:*:1:ord*")], QUEUE, True),
+        ([allow("arn:aws:sqs:*:1:else")], QUEUE, False),
+        ([allow(HERE)], REFERRED, True),
+        ([allow(Reference("Else"))], REFERRED, False),
+        ([allow(Reference("Else"), HERE)], REFERRED, True),
+        ([allow(ARN)], REFERRED, None),
+        ([allow(Unknown("later"))], QUEUE, None),
+        ([allow()], QUEUE, None),
+        ([allow("*", conditional=True)], QUEUE, None),
+        ([allow(ARN)], ANY, None),
+        ([allow("*")], ANY, True),
+        ([allow("*"), deny("*")], QUEUE, False),
+        ([allow("*"), deny(ARN)], QUEUE, False),
+        ([allow("*"), deny("arn:aws:sqs:eu-west-1:1:else")], QUEUE, True),
+        ([allow("*"), deny(ARN)], NAMED, None),
+        ([allow("*"), deny(ARN)], ANY, None),
+        ([allow("*"), deny(HERE)], QUEUE, None),
+        ([deny(HERE)], QUEUE, False),
     ],
 )
 def test_allows(said, target, expected):
@@ -106,5 +117,5 @@ def test_allows(said, target, expected):
 
 def test_policies_that_cannot_be_read():
     """Where nothing allows it, a policy that cannot be read may; where something does, it does not matter."""
-    assert "own" in allows(function(opaque=("own",)), ACTION).why
-    assert allows(function(allow("*"), opaque=("own",)), ACTION) is True
+    assert "own" in allows(function(opaque=("own",)), ACTION, QUEUE).why
+    assert allows(function(allow("*"), opaque=("own",)), ACTION, QUEUE) is True

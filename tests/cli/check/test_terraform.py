@@ -98,6 +98,13 @@ def test_a_careful_queue(plan, examine):
     assert examine(plan).found == []
 
 
+def test_response_types_of_another_type(plan, examine):
+    """Response types that are no list are never taken for right or wrong."""
+    plan.add("aws_sqs_queue.orders", **GOOD)
+    plan.add(MAPPING, source(), function_response_types=True)
+    assert examine(plan).rules == {"report-batch-item-failures": "cannot tell"}
+
+
 def test_known_after_the_apply(plan, examine):
     """A redrive policy with the ARN of a new queue cannot be told; that a setting is computed says nothing."""
     redrive = {"redrive_policy": ["aws_sqs_queue.dead.arn", "aws_sqs_queue.dead"]}
@@ -203,6 +210,17 @@ def test_an_alias(plan, examine):
     plan.add(MAPPING, references, function_response_types=["ReportBatchItemFailures"])
     assert examine(plan).found == []
     plan.root["resources"][0]["values"]["timeout"] = 31
+    assert examine(plan).rules == {"visibility-timeout": "warning"}
+
+
+@pytest.mark.parametrize("name", ["worker:live", "arn:aws:lambda:eu-west-1:1:function:worker:live"])
+def test_an_alias_by_name(plan, examine, name):
+    """A mapping to an alias that the plan does not have is one to its function."""
+    values = {"function_name": "worker", "arn": "arn:aws:lambda:eu-west-1:1:function:worker"}
+    plan.root["resources"][0]["values"].update(values, timeout=31)
+    plan.add("aws_sqs_queue.orders", **GOOD)
+    queue = {"event_source_arn": source()["event_source_arn"]}
+    plan.add(MAPPING, queue, function_name=name, function_response_types=["ReportBatchItemFailures"])
     assert examine(plan).rules == {"visibility-timeout": "warning"}
 
 
