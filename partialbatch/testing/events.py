@@ -10,15 +10,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
+from partialbatch.testing.arns import ACCOUNT, REGION, queue_arn, stream_arn, table_arn
 from partialbatch.testing.checks import each, listed, whole
-from partialbatch.testing.records import (
-    ACCOUNT,
-    REGION,
-    dynamodb_record,
-    kafka_record,
-    kinesis_record,
-    sqs_record,
-)
+from partialbatch.testing.records import dynamodb_record, kafka_record, kinesis_record, sqs_record
 from partialbatch.testing.shapes import records_of, source_of
 
 if TYPE_CHECKING:
@@ -89,12 +83,6 @@ def sqs_records(  # noqa: PLR0913 - those of `sqs_event`
     ]
 
 
-def queue_arn(queue: str, *, fifo: bool) -> str:
-    """Return the ARN of a queue; that of a FIFO queue ends in ``.fifo``."""
-    arn = queue if queue.startswith("arn:") else f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"
-    return f"{arn}.fifo" if fifo and not arn.endswith(".fifo") else arn
-
-
 def kinesis_event(  # noqa: PLR0913 - one argument a setting
     data: Iterable[Any],
     *,
@@ -110,7 +98,7 @@ def kinesis_event(  # noqa: PLR0913 - one argument a setting
     Args:
         data: One a record: bytes and text as they are, any other value as JSON.
         partition_keys: One a record or one for all; without, each record has its own.
-        stream: The stream's name.
+        stream: The stream's name, or its ARN.
         shard: The number of the shard.
         start: The number of the first record.
         first_sequence_number: The sequence number of record 0; those after it count up.
@@ -120,7 +108,7 @@ def kinesis_event(  # noqa: PLR0913 - one argument a setting
     values = listed("data", data)
     whole("the number of records", len(values), 0, BATCH_LIMIT)
     keys = partition_keys_of(partition_keys, len(values), start)
-    arn = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{stream}"
+    arn = stream_arn(stream)
     records = [
         kinesis_record(number, value, arn=arn, key=key, shard=shard, first=first_sequence_number)
         for number, (value, key) in enumerate(zip(values, keys, strict=True), start)
@@ -150,10 +138,10 @@ def dynamodb_event(  # noqa: PLR0913 - one argument a setting
     Args:
         changes: One a record: an item as a plain dict (INSERT), or a tuple of the old
             and the new item: ``(None, new)`` is an INSERT, ``(old, None)`` a REMOVE.
-        keys: The names of the table's key attributes.
+        keys: The names of the table's key attributes, one or two; an item's key cannot change.
         view: The stream's view type; it says which images are in the event.
         ttl: Whether a REMOVE is one of the table's time to live.
-        table: The table's name.
+        table: The table's name or ARN, or the ARN of its stream.
         start: The number of the first record.
         first_sequence_number: The sequence number of record 0; those after it count up.
         window: As in `kinesis_event`.
@@ -163,7 +151,7 @@ def dynamodb_event(  # noqa: PLR0913 - one argument a setting
     records = dynamodb_records(
         values, keys=keys, view=view, ttl=ttl, table=table, start=start, first=first_sequence_number
     )
-    return _windowed({"Records": records}, window, "shardId-00000001767225600000-a0b1c2d3", _table_arn(table))
+    return _windowed({"Records": records}, window, "shardId-00000001767225600000-a0b1c2d3", table_arn(table))
 
 
 def dynamodb_records(  # noqa: PLR0913 - those of `dynamodb_event`
@@ -179,15 +167,12 @@ def dynamodb_records(  # noqa: PLR0913 - those of `dynamodb_event`
     """Return the raw records of a DynamoDB stream, as many as there are changes."""
     if view not in _VIEWS:
         raise ConfigurationError.bad_value("view", view, " or ".join(_VIEWS))
-    names = (keys,) if isinstance(keys, str) else tuple(keys)
+    names, arn = (keys,) if isinstance(keys, str) else tuple(keys), table_arn(table)
+    whole("the number of keys", len(names), 1, 2)
     return [
-        dynamodb_record(number, *change, arn=_table_arn(table), keys=names, view=view, ttl=ttl, first=first)
+        dynamodb_record(number, *change, arn=arn, keys=names, view=view, ttl=ttl, first=first)
         for number, change in enumerate(map(_change, changes), start)
     ]
-
-
-def _table_arn(table: str) -> str:
-    return f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}/stream/2026-01-01T00:00:00.000"
 
 
 def _change(value: Any) -> tuple[Any, Any]:

@@ -65,6 +65,29 @@ def test_a_fifo_queue_has_groups_and_sequence_numbers(options):
     assert int(numbers[0]) < int(numbers[1])
 
 
+def test_region_and_account_are_those_of_the_arn():
+    """A source may be named by its ARN, and the fields of a record agree with it."""
+    queue = "arn:aws:sqs:us-east-1:111122223333:q"
+    assert [raw["awsRegion"] for raw in sqs_event(["a"], queue=queue)["Records"]] == ["us-east-1"]
+    assert sqs_event(["a"], queue=queue, fifo=True)["Records"][0]["eventSourceARN"] == f"{queue}.fifo"
+    stream = "arn:aws-cn:kinesis:cn-north-1:111122223333:stream/s"
+    (raw,) = kinesis_event(["a"], stream=stream)["Records"]
+    assert (raw["eventSourceARN"], raw["awsRegion"]) == (stream, "cn-north-1")
+    assert raw["invokeIdentityArn"].split(":")[4] == "111122223333"
+    table = "arn:aws:dynamodb:us-east-1:111122223333:table/t"
+    for name in (table, f"{table}/stream/2026-01-01T00:00:00.000"):
+        event = dynamodb_event([{"id": 1}], table=name, window={})
+        assert event["eventSourceARN"] == f"{table}/stream/2026-01-01T00:00:00.000"
+        assert event["Records"][0]["eventSourceARN"] == event["eventSourceARN"]
+        assert event["Records"][0]["awsRegion"] == "us-east-1"
+
+
+def test_each_receipt_has_a_handle_of_its_own():
+    """A message that was received again is named by another receipt handle."""
+    handles = [sqs_event(["a"], receive_counts=count)["Records"][0]["receiptHandle"] for count in (1, 2, 2)]
+    assert handles[0] != handles[1] == handles[2]
+
+
 def test_groups_and_receive_counts_are_one_each_or_one_for_all():
     """A list gives each message its own, a single value is that of all."""
     records = sqs_event(["a", "b"], groups=["x", None], receive_counts=[1, 4])["Records"]
@@ -249,6 +272,14 @@ def test_pipes_hands_over_a_bare_list():
         (lambda: kinesis_event(["a"] * 10_001), "from 0 to 10,000"),
         (lambda: kinesis_event(["a"], partition_keys=[]), "partition_keys has 0 entries"),
         (lambda: dynamodb_event([{"n": 1}]), "item 0 has no attribute 'id'"),
+        (lambda: dynamodb_event([({"n": 1}, {"id": 1})]), "item 0 has no attribute 'id'"),
+        (lambda: dynamodb_event([({"id": 1}, {"id": 2})]), "'id' of item 0 changes, and a key cannot"),
+        (lambda: dynamodb_event([{"id": 1}], keys=[]), "the number of keys=0"),
+        (lambda: dynamodb_event([{"id": 1}], keys=["id"] * 3), "from 1 to 2"),
+        (lambda: dynamodb_event([{"id": 1}], table=""), "table=''"),
+        (lambda: kinesis_event(["a"], stream=""), "stream=''"),
+        (lambda: sqs_event(["a"], queue=""), "queue=''"),
+        (lambda: sqs_event(["a"], queue="arn:aws:sns:eu-west-1:1:topic"), "an ARN of sqs"),
         (lambda: dynamodb_event([{"id": 1}], view="ALL"), "view='ALL'"),
         (lambda: dynamodb_event([(None, None)]), "one of them None at most"),
         (lambda: dynamodb_event(["x"]), "takes items as dicts"),
