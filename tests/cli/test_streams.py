@@ -11,7 +11,7 @@ from io import StringIO
 
 import pytest
 
-from partialbatch.cli import main
+from partialbatch.cli import commands, main
 from partialbatch.testing import sqs_event
 
 COMMAND = [sys.executable, "-c", "from partialbatch.cli import main; main(prog_name='partialbatch')"]
@@ -24,6 +24,14 @@ print("imported")
 @batch_handler
 def handler(record):
     subprocess.run(["echo", "of a child process"])
+"""
+
+HANDLER = """
+from partialbatch import batch_handler
+
+@batch_handler
+def handler(record):
+    pass
 """
 
 
@@ -68,6 +76,66 @@ def test_streams_that_are_closed(module, tmp_path):
     name = module("def handler(event, context): return print('handled')")
     command = f'"$0" -c "$1" invoke {name}:handler event.json 0<&- 1>&- 2>&-'
     assert subprocess.run(["sh", "-c", command, *COMMAND[::2]], check=False).returncode == 0
+
+
+FULL = "Error: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["event", "sqs"], ["event", "--help"], ["--version"], ["simulate", "--records", "10"], ["demo", "--json"]],
+    ids=" ".join,
+)
+def test_a_full_disk_is_told_in_one_line(arguments):
+    """Where the output cannot be written there is one line, no traceback, and exit code 1."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, FULL)
+
+
+def test_a_full_disk_after_an_invocation(module, tmp_path):
+    """The results of a handler that ran cannot be told, and that is told."""
+    (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"])))
+    name = module("def handler(event, context): return None")
+    with open("/dev/full", "w") as full:
+        command = [*COMMAND, "invoke", f"{name}:handler", "event.json", "--json"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith(FULL)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_under_a_poller(module, services):
+    """A poller that cannot tell what it does ends with one line."""
+    url, _ = services.queue()
+    services.send(url, ["a"])
+    environment = os.environ | {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    target = f"{module(HANDLER)}:handler"
+    with open("/dev/full", "w") as full:
+        command = [*COMMAND, "poll", target, "--queue", url, "--until-empty", "--wait", "0"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (1, FULL)
+
+
+def test_a_reader_that_has_gone(tmp_path):
+    """A pipe that nobody reads any more is the end, without a word."""
+    for arguments in (["event", "sqs"], ["demo", "--json"]):
+        reading, writing = os.pipe()
+        os.close(reading)
+        done = subprocess.run([*COMMAND, *arguments], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+        os.close(writing)
+        assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_other_errors_are_as_they_were(monkeypatch):
+    """An error that is not the output's goes on to whoever called."""
+
+    def load(self, name):
+        raise ConnectionResetError("of a bug")
+
+    monkeypatch.setattr(commands._Command, "load", load)
+    with pytest.raises(ConnectionResetError, match="of a bug"):
+        main(["event", "sqs"])
 
 
 def test_a_stream_in_memory_is_left_as_it_is():
