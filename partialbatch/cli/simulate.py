@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
 
+from partialbatch.cli.loading import Unusable
+from partialbatch.cli.paths import FilePath
 from partialbatch.errors import ConfigurationError, listing
 from partialbatch.testing.comparison import POLICIES, SOURCES, Figures, Load, compare
 
@@ -41,14 +44,24 @@ _COLUMNS = (
 @click.option("--poison", type=int, default=0, show_default=True, help="Records that always fail.")
 @click.option("--record-seconds", type=float, default=0.01, show_default=True, help="Virtual seconds a record takes.")
 @click.option(
-    "--max-receive-count", type=int, default=5, show_default=True, help="SQS: of the redrive policy; 0: none."
+    "--max-receive-count",
+    type=click.IntRange(0, 1_000),
+    default=5,
+    show_default=True,
+    help="SQS: of the redrive policy; 0: none.",
 )
-@click.option("--retries", type=int, default=10, show_default=True, help="Streams, Kafka: retries; -1: no limit.")
+@click.option(
+    "--retries",
+    type=click.IntRange(-1, 10_000),
+    default=10,
+    show_default=True,
+    help="Streams, Kafka: retries; -1: no limit.",
+)
 @click.option("--bisect", is_flag=True, help="Streams: BisectBatchOnFunctionError.")
 @click.option("--shards", type=int, default=1, show_default=True, help="Streams: shards.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the load.")
 @click.option("--policy", default=",".join(POLICIES), show_default=True, help="Error policies, with commas between.")
-@click.option("--plot", type=click.Path(dir_okay=False, writable=True), help="Draw the figures: .svg, .png or .pdf.")
+@click.option("--plot", type=FilePath(dir_okay=False, writable=True), help="Draw the figures: .svg, .png or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> None:  # noqa: FBT001 - click's way
     """Run a synthetic load under several error policies and compare what becomes of it.
@@ -56,11 +69,13 @@ def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> N
     Ends with 1 if a policy lost records, with 2 if an option is not possible.
     """
     _refuse(settings["source"])
+    if plot is not None:
+        _check_plot(plot)
     try:
         load = _load(**settings)
         figures = compare(load, [name.strip() for name in policy.split(",")])
     except ConfigurationError as error:
-        raise click.UsageError(str(error)) from None
+        raise Unusable(str(error)) from None
     click.echo(json.dumps(_told(load, figures), indent=2) if as_json else _table(load, figures))
     if plot is not None:
         _draw(load, figures, plot)
@@ -120,12 +135,25 @@ def _title(load: Load) -> str:
     )
 
 
-def _draw(load: Load, figures: list[Figures], path: str) -> None:
-    try:
-        from partialbatch.testing.plot import draw  # noqa: PLC0415 - an extra
+def _check_plot(path: str) -> None:
+    """Refuse what could not be drawn, before anything runs."""
+    from partialbatch.testing.plot import endings  # noqa: PLC0415 - an extra
 
-        draw(_title(load), figures, path)
+    try:
+        known = endings()
     except ImportError:
         raise click.ClickException("--plot needs matplotlib: pip install 'partialbatch[plot]'") from None
+    ending, folder = Path(path).suffix.lower(), Path(path).parent
+    if ending not in known:
+        raise Unusable(f"--plot {path}: {ending or 'no ending'} names no format; it takes {', '.join(known)}")
+    if not folder.is_dir():
+        raise Unusable(f"--plot: there is no folder {folder}")
+
+
+def _draw(load: Load, figures: list[Figures], path: str) -> None:
+    from partialbatch.testing.plot import draw  # noqa: PLC0415 - an extra
+
+    try:
+        draw(_title(load), figures, path)
     except (OSError, ValueError) as error:
         raise click.ClickException(f"--plot {path}: {error}") from None

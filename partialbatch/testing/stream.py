@@ -125,7 +125,7 @@ class SimulatedStream:
 
 
 def _retries(value: int | None) -> int | None:
-    return None if value in (None, -1) else whole("maximum_retry_attempts", value, 0, 10_000)
+    return None if value in (None, -1) else whole("maximum_retry_attempts", value, -1, 10_000)
 
 
 def _hash(text: str) -> int:

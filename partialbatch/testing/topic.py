@@ -119,7 +119,7 @@ class SimulatedTopic:
 def _retries(value: int | None, *, destination: bool) -> int | None:
     if value is None:
         return _RETRIES_TO_A_DESTINATION if destination else None
-    return None if value == -1 else whole("maximum_retry_attempts", value, 0, 10_000)
+    return None if value == -1 else whole("maximum_retry_attempts", value, -1, 10_000)
 
 
 def _resumed(verdict: Verdict, batch: list[Tracked]) -> list[int]:

@@ -61,7 +61,9 @@ def test_what_remains_is_told():
         (["--batch-size", "10001"], "batch_size=10001"),
         (["--source", "fifo", "--batch-size", "11"], "from 1 to 10"),
         (["--source", "sns"], "'sns' is not one of"),
-        (["--retries", "-2", "--source", "kinesis"], "maximum_retry_attempts=-2"),
+        (["--retries", "-2", "--source", "kinesis"], "-2 is not in the range -1<=x<=10000"),
+        (["--max-receive-count", "-1"], "-1 is not in the range 0<=x<=1000"),
+        (["--max-receive-count", "1001"], "1001 is not in the range 0<=x<=1000"),
         (["--retries", "3"], "--retries works with kinesis, dynamodb, kafka, not with sqs"),
         (["--bisect", "--source", "kafka"], "--bisect works with kinesis, dynamodb, not with kafka"),
         (["--shards", "2", "--source", "fifo"], "--shards works with kinesis, dynamodb, not with fifo"),
@@ -76,6 +78,14 @@ def test_a_mistake_ends_with_2(arguments, words):
     assert "Traceback" not in ended.output
 
 
+@pytest.mark.parametrize("arguments", [["--policy", "hope"], ["--failure-rate", "1"], ["--batch-size", "10001"]])
+def test_a_value_that_cannot_be_is_one_line(arguments):
+    """What is right in its syntax and still cannot be is told in one line."""
+    ended = run(*arguments)
+    assert ended.stderr.startswith("Error: ")
+    assert ended.stderr.count("\n") == 1
+
+
 def test_the_plot_is_drawn(tmp_path):
     """The figures are drawn as SVG, with title and policies in it."""
     path = tmp_path / "out.svg"
@@ -87,13 +97,34 @@ def test_the_plot_is_drawn(tmp_path):
     assert "<!-- skip_group -->" in drawn
 
 
-@pytest.mark.parametrize("name", ["out.doc", "missing/out.svg"])
-def test_a_plot_that_cannot_be_written_is_told(tmp_path, name):
-    """A wrong ending or folder ends with 1 and one line."""
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("out.doc", ".doc names no format; it takes "),
+        ("out", "no ending names no format"),
+        ("missing/out.svg", "there is no folder"),
+        ("folder.svg", "is a directory"),
+    ],
+)
+def test_a_plot_that_cannot_be_is_told_before_anything_runs(tmp_path, monkeypatch, name, why):
+    """A wrong ending or folder is one line and ends with 2; the load is not even made."""
+    monkeypatch.setattr("partialbatch.cli.simulate.compare", None)
+    (tmp_path / "folder.svg").mkdir()
     ended = run("--records", "10", "--plot", str(tmp_path / name))
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("Error: --plot")
+    assert why in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_plot_that_cannot_be_written_is_told(tmp_path):
+    """A disk that is full by then ends with 1 and one line, after the table."""
+    (tmp_path / "out.svg").symlink_to("/dev/full")
+    ended = run("--records", "10", "--plot", str(tmp_path / "out.svg"))
     assert ended.exit_code == 1
-    assert "Error: --plot" in ended.output
-    assert "Traceback" not in ended.output
+    assert ended.stdout.startswith("sqs: 10 records")
+    assert ended.stderr.startswith("Error: --plot")
+    assert "No space left" in ended.stderr
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
