@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import redirect_stdout
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
@@ -88,7 +89,7 @@ FULL = "Error: the output cannot be written: No space left on device\n"
 )
 def test_a_full_disk_is_told_in_one_line(arguments):
     """Where the output cannot be written there is one line, no traceback, and exit code 1."""
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, FULL)
 
@@ -97,7 +98,7 @@ def test_a_full_disk_after_an_invocation(module, tmp_path):
     """The results of a handler that ran cannot be told, and that is told."""
     (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"])))
     name = module("def handler(event, context): return None")
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         command = [*COMMAND, "invoke", f"{name}:handler", "event.json", "--json"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
@@ -111,7 +112,7 @@ def test_a_full_disk_under_a_poller(module, services):
     services.send(url, ["a"])
     environment = os.environ | {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     target = f"{module(HANDLER)}:handler"
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         command = [*COMMAND, "poll", target, "--queue", url, "--until-empty", "--wait", "0"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment)
     assert (done.returncode, done.stderr) == (1, FULL)
