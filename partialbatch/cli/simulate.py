@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Any
 
 import click
@@ -33,6 +36,8 @@ _COLUMNS = (
     ("dead_lettered", "dead-lettered"),
     ("lost", "lost"),
 )
+_NARROW = 80
+"""Columns: below that many the table gives way to a line a figure."""
 
 
 @click.command()
@@ -76,7 +81,7 @@ def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> N
         figures = compare(load, [name.strip() for name in policy.split(",")])
     except ConfigurationError as error:
         raise Unusable(str(error)) from None
-    click.echo(json.dumps(_told(load, figures), indent=2) if as_json else _table(load, figures))
+    click.echo(json.dumps(_told(load, figures), indent=2) if as_json else _text(load, figures))
     if plot is not None:
         _draw(load, figures, plot)
     if any(entry.lost for entry in figures):
@@ -106,17 +111,31 @@ def _told(load: Load, figures: list[Figures]) -> dict[str, Any]:
     return {"load": asdict(load), "policies": [asdict(entry) for entry in figures]}
 
 
-def _table(load: Load, figures: list[Figures]) -> str:
+def _text(load: Load, figures: list[Figures]) -> str:
+    columns = get_terminal_size().columns if sys.stdout.isatty() else _NARROW
+    lines = _table(figures) if columns >= _NARROW else _stacked(figures)
+    left = [f"{entry.policy}: {entry.remaining:,} records were still there" for entry in figures if entry.remaining]
+    title = _title(load) if columns >= _NARROW else fill(_title(load), columns)
+    return "\n".join([title, "", *lines, *left])
+
+
+def _table(figures: list[Figures]) -> list[str]:
     rows = [[title for _, title in _COLUMNS], *([_cell(entry, name) for name, _ in _COLUMNS] for entry in figures)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
+    return [
         "  ".join(
             [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
         )
         for row in rows
     ]
-    left = [f"{entry.policy}: {entry.remaining:,} records were still there" for entry in figures if entry.remaining]
-    return "\n".join([_title(load), "", *lines, *left])
+
+
+def _stacked(figures: list[Figures]) -> list[str]:
+    """Return a line a figure, for terminals that would break the table's lines."""
+    lines = []
+    for entry in figures:
+        lines += [entry.policy, *(f"  {title:<15}{_cell(entry, name)}" for name, title in _COLUMNS[1:]), ""]
+    return lines
 
 
 def _cell(entry: Figures, name: str) -> str:

@@ -28,6 +28,22 @@ def test_it_prints_a_line_a_policy():
     assert lines[2].replace("drained in", "drained-in").replace("in order", "in-order").split() == titles.split()
 
 
+def test_a_narrow_terminal_has_a_line_a_figure(on_terminal):
+    """Below 80 columns no line is broken by the terminal; from there on the table is as in a pipe."""
+    arguments = ["simulate", "--records", "50", "--policy", "continue,stop"]
+    code, shown = on_terminal(*arguments, columns=40)
+    lines = shown.splitlines()
+    assert code == 0
+    assert max(map(len, lines)) <= 40
+    assert lines[:2] == ["sqs: 50 records in batches of 10, 1.00%", "of the attempts fail, 0 poison (virtual"]
+    assert [line for line in lines if line in ("continue", "stop")] == ["continue", "stop"]
+    assert lines[-2].split() == ["lost", "0"]
+    piped = run(*arguments[1:]).stdout
+    assert "policy " in piped
+    for columns in (80, 100):
+        assert on_terminal(*arguments, columns=columns) == (0, piped)
+
+
 def test_a_loss_ends_with_1():
     """A policy that loses records shows in the figures and in the exit code."""
     ended = run("--source", "kinesis", "--records", "200", "--poison", "1", "--policy", "stop", "--retries", "2")
