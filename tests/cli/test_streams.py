@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from partialbatch.cli import commands, main
+from partialbatch.cli.streams import writing
 from partialbatch.testing import sqs_event
 
 COMMAND = [sys.executable, "-c", "from partialbatch.cli import main; main(prog_name='partialbatch')"]
@@ -118,14 +120,21 @@ def test_a_full_disk_under_a_poller(module, services):
     assert (done.returncode, done.stderr) == (1, FULL)
 
 
-def test_a_reader_that_has_gone(tmp_path):
+def test_a_reader_that_has_gone():
     """A pipe that nobody reads any more is the end, without a word."""
     for arguments in (["event", "sqs"], ["demo", "--json"]):
-        reading, writing = os.pipe()
-        os.close(reading)
-        done = subprocess.run([*COMMAND, *arguments], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
-        os.close(writing)
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([*COMMAND, *arguments], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+        os.close(writer)
         assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_reader_that_goes_before_the_last_line():
+    """What is printed last, and goes out at the end only, ends the same way."""
+    with pytest.raises(SystemExit) as ended, redirect_stdout(StringIO()), writing():
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+    assert ended.value.code == 1
 
 
 def test_other_errors_are_as_they_were(monkeypatch):
