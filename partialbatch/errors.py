@@ -75,6 +75,12 @@ def safe_str(error: BaseException) -> str:
         return f"<{type(error).__name__} whose str raises>"
 
 
+def described(error: BaseException) -> str:
+    """Return an exception's type and text; the type alone where there is no text."""
+    text = safe_str(error)
+    return f"{type(error).__name__}: {text}" if text.strip() else type(error).__name__
+
+
 def listing(names: Iterable[object], shown: int = _NAMES_SHOWN) -> str:
     """Join at most ten names, and say how many more there are."""
     every = [name if isinstance(name, str) else safe_repr(name) for name in names]

@@ -234,3 +234,10 @@ def test_full_batch_failure_reads_the_response():
     response = {"batchItemFailures": [{"itemIdentifier": {"partition": "t-0", "offset": 1}}]}
     result = SimpleNamespace(failed=[], skipped=[], results=(), response=response)
     assert "records: {'partition': 't-0', 'offset': 1}" in str(FullBatchFailure(result, "kafka"))
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n"])
+def test_an_error_without_text_is_told_by_its_type(text):
+    """Where there is nothing to say there is no colon."""
+    assert errors.described(ValueError(text)) == "ValueError"
+    assert errors.described(ValueError(f"{text}no")) == f"ValueError: {text}no"

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from partialbatch import __version__
-from partialbatch.cli.streams import make_safe
+from partialbatch.cli.streams import make_safe, writing
 
 __all__ = ["main"]
 
@@ -73,9 +73,10 @@ class _LazyGroup(click.Group):
         found = _COMMANDS.get(cmd_name)
         return found.load(cmd_name) if found else None
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *args: Any, **kwargs: Any) -> Any:
         make_safe()
-        return super().invoke(ctx)
+        with writing():
+            return super().main(*args, **kwargs)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

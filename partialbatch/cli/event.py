@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.json import JSON
 
 from partialbatch.cli.loading import Unusable
+from partialbatch.cli.paths import OpenFile
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing.events import (
     BATCH_LIMIT,
@@ -75,7 +76,7 @@ class _Wanted:
 @click.option("--name", default="orders", show_default=True, help="Of the queue, stream, table or topic.")
 @click.option(
     "--payloads",
-    type=click.File(encoding="utf-8"),
+    type=OpenFile(encoding="utf-8"),
     help="A file with one payload a line, text or JSON (DynamoDB: an item); - is standard input.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One line, without colours.")
@@ -99,14 +100,14 @@ def event(
     limit, where = (FIFO_LIMIT, "a FIFO queue") if wanted.fifo else (BATCH_LIMIT, source)
     count = len(wanted.payloads)
     if count > limit:
-        raise click.UsageError(f"{count:,} records are more than the {limit:,} that one batch of {where} holds")
+        raise Unusable(f"{count:,} records are more than the {limit:,} that one batch of {where} holds")
     if pipes and not count:
         raise click.UsageError("--pipes needs a record: EventBridge Pipes hands over no empty batch")
     try:
         made: Any = _MAKERS[source](wanted)
         made = pipes_event(made) if pipes else made
     except ConfigurationError as error:
-        raise click.UsageError(str(error)) from None
+        raise Unusable(str(error)) from None
     if as_json:
         click.echo(json.dumps(made))
     elif sys.stdout.isatty():
@@ -139,7 +140,7 @@ def _payloads(source: str, records: int | None, file: Any, groups: int | None) -
     except UnicodeDecodeError:
         raise Unusable("--payloads: the file is no text in UTF-8") from None
     if records is not None and records > len(lines):
-        raise click.UsageError(f"--records {records} is more than the {len(lines)} lines of --payloads")
+        raise Unusable(f"--records {records} is more than the {len(lines)} lines of --payloads")
     lines = lines[:records]
     return [_item_of(number, line) for number, line in enumerate(lines, 1)] if source == "dynamodb" else lines
 

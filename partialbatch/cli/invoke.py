@@ -20,6 +20,7 @@ from partialbatch.cli.batches import open_batch
 from partialbatch.cli.loading import Unusable, load_handler
 from partialbatch.cli.numbers import Seconds
 from partialbatch.cli.observing import Observer
+from partialbatch.cli.paths import FilePath
 from partialbatch.cli.streams import output_aside
 from partialbatch.cli.telling import Invocation, show, tell
 from partialbatch.errors import listing
@@ -45,7 +46,7 @@ _LONGEST = 900
     nargs=-1,
     required=True,
     metavar="EVENT.json...",
-    type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True),
+    type=FilePath(exists=True, dir_okay=False, readable=True, allow_dash=True),
 )
 @click.option(
     "--timeout",
@@ -56,7 +57,7 @@ _LONGEST = 900
 )
 @click.option("--context", metavar="JSON|FILE", help='Attributes of the context: \'{"function_name": "orders"}\'.')
 @click.option("--without-report", is_flag=True, help="Judge as if ReportBatchItemFailures were not set on the mapping.")
-@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page about the run: out.html.")
+@click.option("--report", type=FilePath(dir_okay=False, path_type=Path), help="Write a page about the run: out.html.")
 @click.option("--verbose", "-v", is_flag=True, help="Let all logs through, to standard error.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 def invoke(  # noqa: PLR0913 - one argument an option
@@ -82,7 +83,7 @@ def invoke(  # noqa: PLR0913 - one argument an option
     texts = _read(events)
     extras = _context(context)
     if report is not None and not report.resolve().parent.is_dir():
-        raise click.BadParameter(f"there is no folder {report.parent}", param_hint="--report")
+        raise Unusable(f"--report: there is no folder {report.parent}")
     with output_aside() as stdout, _logs(verbose=verbose):
         ending = _Ending(stdout, report, as_json=as_json)
         loaded = load_handler(target)
@@ -130,8 +131,8 @@ def _context(given: str | None) -> dict[str, Any]:
     return attributes
 
 
-def _bad_context(why: str) -> click.BadParameter:
-    return click.BadParameter(why, param_hint="--context")
+def _bad_context(why: str) -> Unusable:
+    return Unusable(f"--context: {why}")
 
 
 @contextmanager

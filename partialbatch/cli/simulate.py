@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
+from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Any
 
 import click
 
+from partialbatch.cli.loading import Unusable
+from partialbatch.cli.paths import FilePath
 from partialbatch.errors import ConfigurationError, listing
 from partialbatch.testing.comparison import POLICIES, SOURCES, Figures, Load, compare
 
@@ -30,6 +36,8 @@ _COLUMNS = (
     ("dead_lettered", "dead-lettered"),
     ("lost", "lost"),
 )
+_NARROW = 80
+"""Columns: below that many the table gives way to a line a figure."""
 
 
 @click.command()
@@ -41,14 +49,24 @@ _COLUMNS = (
 @click.option("--poison", type=int, default=0, show_default=True, help="Records that always fail.")
 @click.option("--record-seconds", type=float, default=0.01, show_default=True, help="Virtual seconds a record takes.")
 @click.option(
-    "--max-receive-count", type=int, default=5, show_default=True, help="SQS: of the redrive policy; 0: none."
+    "--max-receive-count",
+    type=click.IntRange(0, 1_000),
+    default=5,
+    show_default=True,
+    help="SQS: of the redrive policy; 0: none.",
 )
-@click.option("--retries", type=int, default=10, show_default=True, help="Streams, Kafka: retries; -1: no limit.")
+@click.option(
+    "--retries",
+    type=click.IntRange(-1, 10_000),
+    default=10,
+    show_default=True,
+    help="Streams, Kafka: retries; -1: no limit.",
+)
 @click.option("--bisect", is_flag=True, help="Streams: BisectBatchOnFunctionError.")
 @click.option("--shards", type=int, default=1, show_default=True, help="Streams: shards.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the load.")
 @click.option("--policy", default=",".join(POLICIES), show_default=True, help="Error policies, with commas between.")
-@click.option("--plot", type=click.Path(dir_okay=False, writable=True), help="Draw the figures: .svg, .png or .pdf.")
+@click.option("--plot", type=FilePath(dir_okay=False, writable=True), help="Draw the figures: .svg, .png or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> None:  # noqa: FBT001 - click's way
     """Run a synthetic load under several error policies and compare what becomes of it.
@@ -56,12 +74,14 @@ def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> N
     Ends with 1 if a policy lost records, with 2 if an option is not possible.
     """
     _refuse(settings["source"])
+    if plot is not None:
+        _check_plot(plot)
     try:
         load = _load(**settings)
         figures = compare(load, [name.strip() for name in policy.split(",")])
     except ConfigurationError as error:
-        raise click.UsageError(str(error)) from None
-    click.echo(json.dumps(_told(load, figures), indent=2) if as_json else _table(load, figures))
+        raise Unusable(str(error)) from None
+    click.echo(json.dumps(_told(load, figures), indent=2) if as_json else _text(load, figures))
     if plot is not None:
         _draw(load, figures, plot)
     if any(entry.lost for entry in figures):
@@ -91,17 +111,31 @@ def _told(load: Load, figures: list[Figures]) -> dict[str, Any]:
     return {"load": asdict(load), "policies": [asdict(entry) for entry in figures]}
 
 
-def _table(load: Load, figures: list[Figures]) -> str:
+def _text(load: Load, figures: list[Figures]) -> str:
+    columns = get_terminal_size().columns if sys.stdout.isatty() else _NARROW
+    lines = _table(figures) if columns >= _NARROW else _stacked(figures)
+    left = [f"{entry.policy}: {entry.remaining:,} records were still there" for entry in figures if entry.remaining]
+    title = _title(load) if columns >= _NARROW else fill(_title(load), columns)
+    return "\n".join([title, "", *lines, *left])
+
+
+def _table(figures: list[Figures]) -> list[str]:
     rows = [[title for _, title in _COLUMNS], *([_cell(entry, name) for name, _ in _COLUMNS] for entry in figures)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
+    return [
         "  ".join(
             [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
         )
         for row in rows
     ]
-    left = [f"{entry.policy}: {entry.remaining:,} records were still there" for entry in figures if entry.remaining]
-    return "\n".join([_title(load), "", *lines, *left])
+
+
+def _stacked(figures: list[Figures]) -> list[str]:
+    """Return a line a figure, for terminals that would break the table's lines."""
+    lines = []
+    for entry in figures:
+        lines += [entry.policy, *(f"  {title:<15}{_cell(entry, name)}" for name, title in _COLUMNS[1:]), ""]
+    return lines
 
 
 def _cell(entry: Figures, name: str) -> str:
@@ -120,12 +154,25 @@ def _title(load: Load) -> str:
     )
 
 
-def _draw(load: Load, figures: list[Figures], path: str) -> None:
-    try:
-        from partialbatch.testing.plot import draw  # noqa: PLC0415 - an extra
+def _check_plot(path: str) -> None:
+    """Refuse what could not be drawn, before anything runs."""
+    from partialbatch.testing.plot import endings  # noqa: PLC0415 - an extra
 
-        draw(_title(load), figures, path)
+    try:
+        known = endings()
     except ImportError:
         raise click.ClickException("--plot needs matplotlib: pip install 'partialbatch[plot]'") from None
+    ending, folder = Path(path).suffix.lower(), Path(path).parent
+    if ending not in known:
+        raise Unusable(f"--plot {path}: {ending or 'no ending'} names no format; it takes {', '.join(known)}")
+    if not folder.is_dir():
+        raise Unusable(f"--plot: there is no folder {folder}")
+
+
+def _draw(load: Load, figures: list[Figures], path: str) -> None:
+    from partialbatch.testing.plot import draw  # noqa: PLC0415 - an extra
+
+    try:
+        draw(_title(load), figures, path)
     except (OSError, ValueError) as error:
         raise click.ClickException(f"--plot {path}: {error}") from None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-__all__ = ["make_safe", "output_aside", "visible"]
+__all__ = ["make_safe", "output_aside", "visible", "writing"]
+
+_GONE = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != ord("\n")}
 
@@ -33,6 +36,29 @@ def make_safe() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - open to the end
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """End the process with one line, and 1, where the output takes no more: on a full disk, say."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()  # else the interpreter does it, after the last line that can tell of a failure
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
+        _let_go()
+        if error.errno == errno.EPIPE:  # the reader has what it wanted
+            sys.exit(1)
+        sys.exit(f"Error: the output cannot be written: {error.strerror}")
+
+
+def _let_go() -> None:
+    """Let what is still buffered go nowhere: the interpreter tries again when it ends, and complains."""
+    with suppress(OSError), open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - a descriptor
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 @contextmanager

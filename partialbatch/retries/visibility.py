@@ -12,7 +12,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
-from partialbatch.errors import ConfigurationError, RetryAfter, safe_str
+from partialbatch.errors import ConfigurationError, RetryAfter, described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -79,7 +79,7 @@ class Visibility:
                     again = False
                     continue
                 # What fails a whole call twice, a permission or the network, fails the others too.
-                unchanged[f"{type(error).__name__}: {safe_str(error)}"] = len(chosen)
+                unchanged[described(error)] = len(chosen)
                 break
             del chosen[:PER_CALL]
         if unchanged:

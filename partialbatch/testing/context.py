@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from partialbatch.errors import ConfigurationError
+from partialbatch.testing.arns import ACCOUNT, REGION
 from partialbatch.testing.checks import seconds as _seconds
-from partialbatch.testing.records import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Callable

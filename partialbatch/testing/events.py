@@ -10,15 +10,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
+from partialbatch.testing.arns import ACCOUNT, REGION, queue_arn, stream_arn, table_arn
 from partialbatch.testing.checks import each, listed, whole
-from partialbatch.testing.records import (
-    ACCOUNT,
-    REGION,
-    dynamodb_record,
-    kafka_record,
-    kinesis_record,
-    sqs_record,
-)
+from partialbatch.testing.quota import deliverable
+from partialbatch.testing.records import dynamodb_record, kafka_record, kinesis_record, sqs_record
 from partialbatch.testing.shapes import records_of, source_of
 
 if TYPE_CHECKING:
@@ -55,7 +50,8 @@ def sqs_event(  # noqa: PLR0913 - one argument a setting
         start: The number of the first message.
 
     Raises:
-        ConfigurationError: An argument is beyond what Lambda would deliver.
+        ConfigurationError: An argument is beyond what Lambda would deliver, or the event
+            is larger than its 6 MB.
     """
     texts = listed("bodies", bodies)
     arn = queue_arn(queue, fifo=fifo)
@@ -63,7 +59,7 @@ def sqs_event(  # noqa: PLR0913 - one argument a setting
     records = sqs_records(
         texts, arn, groups=groups, receive_counts=receive_counts, attributes=message_attributes or {}, start=start
     )
-    return {"Records": records}
+    return deliverable("sqs", {"Records": records})
 
 
 def sqs_records(  # noqa: PLR0913 - those of `sqs_event`
@@ -89,12 +85,6 @@ def sqs_records(  # noqa: PLR0913 - those of `sqs_event`
     ]
 
 
-def queue_arn(queue: str, *, fifo: bool) -> str:
-    """Return the ARN of a queue; that of a FIFO queue ends in ``.fifo``."""
-    arn = queue if queue.startswith("arn:") else f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"
-    return f"{arn}.fifo" if fifo and not arn.endswith(".fifo") else arn
-
-
 def kinesis_event(  # noqa: PLR0913 - one argument a setting
     data: Iterable[Any],
     *,
@@ -110,22 +100,26 @@ def kinesis_event(  # noqa: PLR0913 - one argument a setting
     Args:
         data: One a record: bytes and text as they are, any other value as JSON.
         partition_keys: One a record or one for all; without, each record has its own.
-        stream: The stream's name.
+        stream: The stream's name, or its ARN.
         shard: The number of the shard.
         start: The number of the first record.
         first_sequence_number: The sequence number of record 0; those after it count up.
         window: Makes it the event of a tumbling window: any of ``window``, ``state``,
             ``shardId``, ``isFinalInvokeForWindow``, ``isWindowTerminatedEarly``.
+
+    Raises:
+        ConfigurationError: As in `sqs_event`.
     """
     values = listed("data", data)
     whole("the number of records", len(values), 0, BATCH_LIMIT)
     keys = partition_keys_of(partition_keys, len(values), start)
-    arn = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{stream}"
+    arn = stream_arn(stream)
     records = [
         kinesis_record(number, value, arn=arn, key=key, shard=shard, first=first_sequence_number)
         for number, (value, key) in enumerate(zip(values, keys, strict=True), start)
     ]
-    return _windowed({"Records": records}, window, f"shardId-{shard:012d}", arn)
+    event = _windowed({"Records": records}, window, f"shardId-{shard:012d}", arn)
+    return deliverable("kinesis", event)
 
 
 def partition_keys_of(keys: str | Sequence[str] | None, count: int, start: int = 0) -> list[str]:
@@ -150,20 +144,24 @@ def dynamodb_event(  # noqa: PLR0913 - one argument a setting
     Args:
         changes: One a record: an item as a plain dict (INSERT), or a tuple of the old
             and the new item: ``(None, new)`` is an INSERT, ``(old, None)`` a REMOVE.
-        keys: The names of the table's key attributes.
+        keys: The names of the table's key attributes, one or two; an item's key cannot change.
         view: The stream's view type; it says which images are in the event.
         ttl: Whether a REMOVE is one of the table's time to live.
-        table: The table's name.
+        table: The table's name or ARN, or the ARN of its stream.
         start: The number of the first record.
         first_sequence_number: The sequence number of record 0; those after it count up.
         window: As in `kinesis_event`.
+
+    Raises:
+        ConfigurationError: As in `sqs_event`; or no table could emit such a change.
     """
     values = listed("changes", changes)
     whole("the number of records", len(values), 0, BATCH_LIMIT)
     records = dynamodb_records(
         values, keys=keys, view=view, ttl=ttl, table=table, start=start, first=first_sequence_number
     )
-    return _windowed({"Records": records}, window, "shardId-00000001767225600000-a0b1c2d3", _table_arn(table))
+    event = _windowed({"Records": records}, window, "shardId-00000001767225600000-a0b1c2d3", table_arn(table))
+    return deliverable("dynamodb", event)
 
 
 def dynamodb_records(  # noqa: PLR0913 - those of `dynamodb_event`
@@ -179,15 +177,12 @@ def dynamodb_records(  # noqa: PLR0913 - those of `dynamodb_event`
     """Return the raw records of a DynamoDB stream, as many as there are changes."""
     if view not in _VIEWS:
         raise ConfigurationError.bad_value("view", view, " or ".join(_VIEWS))
-    names = (keys,) if isinstance(keys, str) else tuple(keys)
+    names, arn = (keys,) if isinstance(keys, str) else tuple(keys), table_arn(table)
+    whole("the number of keys", len(names), 1, 2)
     return [
-        dynamodb_record(number, *change, arn=_table_arn(table), keys=names, view=view, ttl=ttl, first=first)
+        dynamodb_record(number, *change, arn=arn, keys=names, view=view, ttl=ttl, first=first)
         for number, change in enumerate(map(_change, changes), start)
     ]
-
-
-def _table_arn(table: str) -> str:
-    return f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}/stream/2026-01-01T00:00:00.000"
 
 
 def _change(value: Any) -> tuple[Any, Any]:
@@ -232,10 +227,14 @@ def kafka_event(
         start: The offset of the first record of each partition.
         headers: Headers of all records: texts or bytes.
         self_managed: Whether the cluster is one's own, not one of Amazon MSK.
+
+    Raises:
+        ConfigurationError: As in `sqs_event`.
     """
     partitions = kafka_partitions(records, start, headers or {})
     whole("the number of records", sum(map(len, partitions.values())), 0, BATCH_LIMIT)
-    return {**kafka_head(self_managed=self_managed), "records": partitions}
+    event = {**kafka_head(self_managed=self_managed), "records": partitions}
+    return deliverable("kafka", event)
 
 
 def kafka_partitions(
@@ -283,11 +282,14 @@ def pipes_event(event: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Args:
         event: What `sqs_event`, `kinesis_event`, `dynamodb_event` or `kafka_event` gave.
+
+    Raises:
+        ConfigurationError: The list is larger than Lambda's 6 MB.
     """
     source, records = source_of(event), records_of(event)
     if source == "kinesis":
-        return [{**raw["kinesis"], **{name: raw[name] for name in raw if name != "kinesis"}} for raw in records]
+        records = [{**raw["kinesis"], **{name: raw[name] for name in raw if name != "kinesis"}} for raw in records]
     if source == "kafka":
         head = {name: event[name] for name in event if name != "records"}
-        return [{**head, "eventSourceKey": f"{raw['topic']}-{raw['partition']}", **raw} for raw in records]
-    return records
+        records = [{**head, "eventSourceKey": f"{raw['topic']}-{raw['partition']}", **raw} for raw in records]
+    return deliverable(source, records)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from partialbatch.testing.comparison import Figures
 
-__all__ = ["draw"]
+__all__ = ["draw", "endings"]
 
 _PANELS = (
     ("invocations", "invocations"),
@@ -18,6 +18,17 @@ _PANELS = (
     ("in_order", "groups in order"),
     ("lost", "records lost"),
 )
+
+
+def endings() -> list[str]:
+    """Return the endings that name a format, each with its dot.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415 - an extra
+
+    return [f".{ending}" for ending in sorted(FigureCanvasBase.get_supported_filetypes())]
 
 
 def draw(title: str, figures: Sequence[Figures], path: str) -> None:

@@ -8,9 +8,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
+from partialbatch.testing.arns import queue_arn
 from partialbatch.testing.checks import bound, seconds, whole
-from partialbatch.testing.engine import PAYLOAD_LIMIT, Engine, Tracked
-from partialbatch.testing.events import BATCH_LIMIT, FIFO_LIMIT, queue_arn, sqs_records
+from partialbatch.testing.engine import Engine, Tracked
+from partialbatch.testing.events import BATCH_LIMIT, FIFO_LIMIT, sqs_records
+from partialbatch.testing.quota import PAYLOAD_LIMIT
+from partialbatch.testing.records import receipt_handle
 from partialbatch.testing.shapes import given_records
 
 if TYPE_CHECKING:
@@ -180,5 +183,8 @@ class _QueueRun:
 def _event(batch: list[Tracked]) -> dict[str, Any]:
     records = [json.loads(entry.text) for entry in batch]
     for entry, raw in zip(batch, records, strict=True):
-        raw["attributes"]["ApproximateReceiveCount"] = str(entry.receives)
+        # What it was given with is kept: a raw record is the delivery that it says it is.
+        if raw["attributes"]["ApproximateReceiveCount"] != str(entry.receives):
+            raw["attributes"]["ApproximateReceiveCount"] = str(entry.receives)
+            raw["receiptHandle"] = receipt_handle(raw["eventSourceARN"], entry.identifier, entry.receives)
     return {"Records": records}

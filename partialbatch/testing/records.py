@@ -10,24 +10,22 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
+from partialbatch.testing.arns import account_of, region_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = [
-    "ACCOUNT",
     "EPOCH",
-    "REGION",
     "attribute_value",
     "dynamodb_record",
     "kafka_record",
     "kinesis_record",
+    "receipt_handle",
     "sqs_record",
     "text_of",
 ]
 
-ACCOUNT = "123456789012"
-REGION = "eu-west-1"
 EPOCH = 1_767_225_600.0
 """When the first record was written: 2026-01-01, in seconds since 1970."""
 
@@ -68,20 +66,26 @@ def sqs_record(  # noqa: PLR0913 - one argument a field
         system["SequenceNumber"] = str(_FIFO_SEQUENCE + 256 * number)
         # What SQS makes of it under content-based deduplication.
         system["MessageDeduplicationId"] = hashlib.sha256(text.encode()).hexdigest()
+    identifier = f"00000000-0000-4000-8000-{number:012d}"
     record = {
-        "messageId": f"00000000-0000-4000-8000-{number:012d}",
-        "receiptHandle": _base64(hashlib.sha512(f"{arn}/{number}/{receives}".encode()).digest() * 3),
+        "messageId": identifier,
+        "receiptHandle": receipt_handle(arn, identifier, receives),
         "body": text,
         "attributes": system,
         "messageAttributes": {name: _message_attribute(value) for name, value in attributes.items()},
         "md5OfBody": _md5(text.encode()),
         "eventSource": "aws:sqs",
         "eventSourceARN": arn,
-        "awsRegion": REGION,
+        "awsRegion": region_of(arn),
     }
     if attributes:
         record["md5OfMessageAttributes"] = _md5(b"".join(_digestible(*entry) for entry in sorted(attributes.items())))
     return record
+
+
+def receipt_handle(arn: str, identifier: str, receives: int) -> str:
+    """Return what names one receipt of a message: SQS gives a new one each time."""
+    return _base64(hashlib.sha512(f"{arn}/{identifier}/{receives}".encode()).digest() * 3)
 
 
 def _message_attribute(value: Any) -> dict[str, Any]:
@@ -125,8 +129,8 @@ def kinesis_record(  # noqa: PLR0913 - one argument a field
         "eventVersion": "1.0",
         "eventID": f"shardId-{shard:012d}:{sequence}",
         "eventName": "aws:kinesis:record",
-        "invokeIdentityArn": f"arn:aws:iam::{ACCOUNT}:role/lambda-role",
-        "awsRegion": REGION,
+        "invokeIdentityArn": f"arn:aws:iam::{account_of(arn)}:role/lambda-role",
+        "awsRegion": region_of(arn),
         "eventSourceARN": arn,
     }
 
@@ -184,9 +188,7 @@ def dynamodb_record(  # noqa: PLR0913 - one argument a field
     """Return record `number` of a table's stream; `first` is the sequence number of number 0."""
     sequence = str((_DYNAMODB_SEQUENCE if first is None else first) + number)
     image = old if new is None else new
-    missing = [name for name in keys if name not in image]
-    if missing:
-        raise ConfigurationError(f"keys={keys!r}: item {number} has no attribute {missing[0]!r}")
+    _check_keys(number, keys, [item for item in (old, new) if item is not None])
     change: dict[str, Any] = {
         "ApproximateCreationDateTime": EPOCH + number,
         "Keys": {name: attribute_value(image[name]) for name in keys},
@@ -203,13 +205,26 @@ def dynamodb_record(  # noqa: PLR0913 - one argument a field
         "eventName": "INSERT" if old is None else "REMOVE" if new is None else "MODIFY",
         "eventVersion": "1.1",
         "eventSource": "aws:dynamodb",
-        "awsRegion": REGION,
+        "awsRegion": region_of(arn),
         "dynamodb": change,
         "eventSourceARN": arn,
     }
     if ttl and new is None:
         record["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
     return record
+
+
+def _check_keys(number: int, keys: tuple[str, ...], images: Sequence[Any]) -> None:
+    """Refuse a change that no table could make: an item's key is there, and never changes."""
+    missing = [name for name in keys for image in images if name not in image]
+    if missing:
+        raise ConfigurationError(f"keys={keys!r}: item {number} has no attribute {missing[0]!r}")
+    changed = [name for name in keys for image in images[1:] if image[name] != images[0][name]]
+    if changed:
+        raise ConfigurationError(
+            f"keys={keys!r}: {changed[0]!r} of item {number} changes, and a key cannot: "
+            "give a REMOVE of the old item and an INSERT of the new one"
+        )
 
 
 def kafka_record(topic: str, partition: int, offset: int, message: Any, headers: Mapping[str, Any]) -> Any:

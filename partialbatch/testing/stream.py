@@ -7,11 +7,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
+from partialbatch.testing.arns import stream_arn
 from partialbatch.testing.checks import bound, seconds, whole
 from partialbatch.testing.engine import Engine, Tracked
 from partialbatch.testing.events import BATCH_LIMIT, dynamodb_records, partition_keys_of
 from partialbatch.testing.lanes import Lane, Retrying, drain
-from partialbatch.testing.records import ACCOUNT, REGION, kinesis_record
+from partialbatch.testing.records import kinesis_record
 from partialbatch.testing.shapes import given_records, source_of
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class SimulatedStream:
 
 
 def _retries(value: int | None) -> int | None:
-    return None if value in (None, -1) else whole("maximum_retry_attempts", value, 0, 10_000)
+    return None if value in (None, -1) else whole("maximum_retry_attempts", value, -1, 10_000)
 
 
 def _hash(text: str) -> int:
@@ -145,7 +146,7 @@ def _raw_records(records: Any, source: str, partition_keys: Any, keys: Any, shar
             raise ConfigurationError("partition_keys is for data: raw records have their partitionKey already")
         return given
     if source == "kinesis":
-        arn = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/orders"
+        arn = stream_arn("orders")
         own = zip(given, partition_keys_of(partition_keys, len(given)), strict=True)
         return [
             kinesis_record(number, data, arn=arn, key=key, shard=_scaled(_hash(key), shards))

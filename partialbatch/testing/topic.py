@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SimulatedTopic"]
 
+# Lambda developer guide, kafka-retry-configurations: without a destination the default is no limit.
+_RETRIES_TO_A_DESTINATION = 10
+
 
 class SimulatedTopic:
     """Topic-partitions whose records go to a handler as Lambda delivers them.
@@ -29,7 +32,8 @@ class SimulatedTopic:
     Args:
         records: The messages of each topic-partition, as in `kafka_event`, or an event.
         batch_size: At most so many records an invocation, 1 to 10,000.
-        maximum_retry_attempts: 0 to 10,000; without (or -1), no limit.
+        maximum_retry_attempts: 0 to 10,000, or -1: no limit; without, 10 where there is an
+            on-failure destination, and no limit where there is none.
         reading: What the named records of a partial response mean: ``"retry"``: these are
             delivered again; ``"resume"``: all from the lowest offset of each partition on.
             AWS's pages can be read both ways, so try both.
@@ -57,10 +61,7 @@ class SimulatedTopic:
             raise ConfigurationError.bad_value("reading", reading, "'retry' or 'resume'")
         self.reading = reading
         self.batch_size = whole("batch_size", batch_size, 1, BATCH_LIMIT)
-        unlimited = maximum_retry_attempts in (None, -1)
-        self.maximum_retry_attempts = (
-            None if unlimited else whole("maximum_retry_attempts", maximum_retry_attempts, 0, 10_000)
-        )
+        self.maximum_retry_attempts = _retries(maximum_retry_attempts, destination=on_failure_destination)
         self.retention = seconds("retention", retention, 60, 10**9)
         self.on_failure_destination = on_failure_destination
         self.report_batch_item_failures = report_batch_item_failures
@@ -113,6 +114,12 @@ class SimulatedTopic:
         for entry in batch:
             partitions.setdefault(entry.group, []).append(json.loads(entry.text))
         return {**self._head, "records": partitions}
+
+
+def _retries(value: int | None, *, destination: bool) -> int | None:
+    if value is None:
+        return _RETRIES_TO_A_DESTINATION if destination else None
+    return None if value == -1 else whole("maximum_retry_attempts", value, -1, 10_000)
 
 
 def _resumed(verdict: Verdict, batch: list[Tracked]) -> list[int]:

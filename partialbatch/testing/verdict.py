@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from partialbatch.errors import clip, listing, safe_repr, safe_str
+from partialbatch.errors import clip, described, listing, safe_repr
 from partialbatch.testing.shapes import identifier_of, records_of, sequence_number, source_of
 
 __all__ = ["Outcome", "Verdict", "judge"]
@@ -53,7 +53,7 @@ class Outcome:
         """Take what a handler raised; what is no `Exception`, a `SystemExit` say, ends the whole process."""
         if not isinstance(error, Exception):
             return cls(error="Runtime.ExitError: the process exited before it answered")
-        return cls(error=clip(f"{type(error).__name__}: {safe_str(error)}", 300))
+        return cls(error=clip(described(error), 300))
 
     @classmethod
     def timed_out(cls, seconds: float) -> Outcome:

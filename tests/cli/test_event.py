@@ -165,6 +165,24 @@ def test_what_cannot_be(arguments, why):
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sqs", "--fifo", "-n", "11"],
+        ["sqs", "--name", ""],
+        ["sqs", "-n", "10000"],
+        ["sqs", "-n", "2", "--payloads", "-"],
+        ["sqs", "--payloads", "nowhere.txt"],
+    ],
+)
+def test_a_value_that_cannot_be_is_one_line(arguments):
+    """What is right in its syntax and still cannot be is told in one line."""
+    done = run(*arguments, stdin="text\n")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     ("line", "why"),
     [(b'{"no": "id"}', "no attribute 'id'"), (b"[1]", "line 1 is no item"), (b"\xff", "no text in UTF-8")],
 )

@@ -455,7 +455,8 @@ def test_files_that_cannot_be_read(module, save, monkeypatch):
     """Missing files, - given twice and errors in reading are usage errors."""
     target = f"{module(ODD_FAILS)}:handler"
     assert run(target).exit_code == 2
-    assert "'nowhere.json' does not exist" in run(target, "nowhere.json").stderr
+    assert run(target, "nowhere.json").stderr == "Error: File 'nowhere.json' does not exist\n"
+    assert run(target, ".").stderr == "Error: File '.' is a directory\n"
     assert "standard input (-) can be read once only" in run(target, "-", "-").stderr
     done = run(target, "/proc/self/mem")
     assert (done.exit_code, done.stderr) == (2, "Error: /proc/self/mem cannot be read: Input/output error\n")
@@ -503,12 +504,14 @@ def test_the_context(module, save, tmp_path):
     ],
 )
 def test_a_context_that_is_none(module, save, given, why):
-    """A context that cannot be used is a usage error that names what is wrong."""
+    """A context that cannot be used is one line that names what is wrong."""
     save("[]", "list.json")
     save("[" * 100_000, "deep.json")
     done = run(f"{module(SHOWS_CONTEXT)}:handler", save(sqs_event(["a"])), "--context", given)
     assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: --context: ")
     assert why in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("timeout", ["0", "0.0004", "-1", "901", "soon"])

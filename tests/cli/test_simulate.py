@@ -28,6 +28,22 @@ def test_it_prints_a_line_a_policy():
     assert lines[2].replace("drained in", "drained-in").replace("in order", "in-order").split() == titles.split()
 
 
+def test_a_narrow_terminal_has_a_line_a_figure(on_terminal):
+    """Below 80 columns no line is broken by the terminal; from there on the table is as in a pipe."""
+    arguments = ["simulate", "--records", "50", "--policy", "continue,stop"]
+    code, shown = on_terminal(*arguments, columns=40)
+    lines = shown.splitlines()
+    assert code == 0
+    assert max(map(len, lines)) <= 40
+    assert lines[:2] == ["sqs: 50 records in batches of 10, 1.00%", "of the attempts fail, 0 poison (virtual"]
+    assert [line for line in lines if line in ("continue", "stop")] == ["continue", "stop"]
+    assert lines[-2].split() == ["lost", "0"]
+    piped = run(*arguments[1:]).stdout
+    assert "policy " in piped
+    for columns in (80, 100):
+        assert on_terminal(*arguments, columns=columns) == (0, piped)
+
+
 def test_a_loss_ends_with_1():
     """A policy that loses records shows in the figures and in the exit code."""
     ended = run("--source", "kinesis", "--records", "200", "--poison", "1", "--policy", "stop", "--retries", "2")
@@ -61,7 +77,9 @@ def test_what_remains_is_told():
         (["--batch-size", "10001"], "batch_size=10001"),
         (["--source", "fifo", "--batch-size", "11"], "from 1 to 10"),
         (["--source", "sns"], "'sns' is not one of"),
-        (["--retries", "-2", "--source", "kinesis"], "maximum_retry_attempts=-2"),
+        (["--retries", "-2", "--source", "kinesis"], "-2 is not in the range -1<=x<=10000"),
+        (["--max-receive-count", "-1"], "-1 is not in the range 0<=x<=1000"),
+        (["--max-receive-count", "1001"], "1001 is not in the range 0<=x<=1000"),
         (["--retries", "3"], "--retries works with kinesis, dynamodb, kafka, not with sqs"),
         (["--bisect", "--source", "kafka"], "--bisect works with kinesis, dynamodb, not with kafka"),
         (["--shards", "2", "--source", "fifo"], "--shards works with kinesis, dynamodb, not with fifo"),
@@ -76,6 +94,14 @@ def test_a_mistake_ends_with_2(arguments, words):
     assert "Traceback" not in ended.output
 
 
+@pytest.mark.parametrize("arguments", [["--policy", "hope"], ["--failure-rate", "1"], ["--batch-size", "10001"]])
+def test_a_value_that_cannot_be_is_one_line(arguments):
+    """What is right in its syntax and still cannot be is told in one line."""
+    ended = run(*arguments)
+    assert ended.stderr.startswith("Error: ")
+    assert ended.stderr.count("\n") == 1
+
+
 def test_the_plot_is_drawn(tmp_path):
     """The figures are drawn as SVG, with title and policies in it."""
     path = tmp_path / "out.svg"
@@ -87,13 +113,34 @@ def test_the_plot_is_drawn(tmp_path):
     assert "<!-- skip_group -->" in drawn
 
 
-@pytest.mark.parametrize("name", ["out.doc", "missing/out.svg"])
-def test_a_plot_that_cannot_be_written_is_told(tmp_path, name):
-    """A wrong ending or folder ends with 1 and one line."""
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("out.doc", ".doc names no format; it takes "),
+        ("out", "no ending names no format"),
+        ("missing/out.svg", "there is no folder"),
+        ("folder.svg", "is a directory"),
+    ],
+)
+def test_a_plot_that_cannot_be_is_told_before_anything_runs(tmp_path, monkeypatch, name, why):
+    """A wrong ending or folder is one line and ends with 2; the load is not even made."""
+    monkeypatch.setattr("partialbatch.cli.simulate.compare", None)
+    (tmp_path / "folder.svg").mkdir()
     ended = run("--records", "10", "--plot", str(tmp_path / name))
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("Error: --plot")
+    assert why in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_plot_that_cannot_be_written_is_told(tmp_path):
+    """A disk that is full by then ends with 1 and one line, after the table."""
+    (tmp_path / "out.svg").symlink_to("/dev/full")
+    ended = run("--records", "10", "--plot", str(tmp_path / "out.svg"))
     assert ended.exit_code == 1
-    assert "Error: --plot" in ended.output
-    assert "Traceback" not in ended.output
+    assert ended.stdout.startswith("sqs: 10 records")
+    assert ended.stderr.startswith("Error: --plot")
+    assert "No space left" in ended.stderr
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
 from contextlib import redirect_stdout
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
-from partialbatch.cli import main
+from partialbatch.cli import commands, main
+from partialbatch.cli.streams import writing
 from partialbatch.testing import sqs_event
 
 COMMAND = [sys.executable, "-c", "from partialbatch.cli import main; main(prog_name='partialbatch')"]
@@ -24,6 +27,14 @@ print("imported")
 @batch_handler
 def handler(record):
     subprocess.run(["echo", "of a child process"])
+"""
+
+HANDLER = """
+from partialbatch import batch_handler
+
+@batch_handler
+def handler(record):
+    pass
 """
 
 
@@ -68,6 +79,73 @@ def test_streams_that_are_closed(module, tmp_path):
     name = module("def handler(event, context): return print('handled')")
     command = f'"$0" -c "$1" invoke {name}:handler event.json 0<&- 1>&- 2>&-'
     assert subprocess.run(["sh", "-c", command, *COMMAND[::2]], check=False).returncode == 0
+
+
+FULL = "Error: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["event", "sqs"], ["event", "--help"], ["--version"], ["simulate", "--records", "10"], ["demo", "--json"]],
+    ids=" ".join,
+)
+def test_a_full_disk_is_told_in_one_line(arguments):
+    """Where the output cannot be written there is one line, no traceback, and exit code 1."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, FULL)
+
+
+def test_a_full_disk_after_an_invocation(module, tmp_path):
+    """The results of a handler that ran cannot be told, and that is told."""
+    (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"])))
+    name = module("def handler(event, context): return None")
+    with Path("/dev/full").open("w") as full:
+        command = [*COMMAND, "invoke", f"{name}:handler", "event.json", "--json"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith(FULL)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_under_a_poller(module, services):
+    """A poller that cannot tell what it does ends with one line."""
+    url, _ = services.queue()
+    services.send(url, ["a"])
+    environment = os.environ | {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    target = f"{module(HANDLER)}:handler"
+    with Path("/dev/full").open("w") as full:
+        command = [*COMMAND, "poll", target, "--queue", url, "--until-empty", "--wait", "0"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (1, FULL)
+
+
+def test_a_reader_that_has_gone():
+    """A pipe that nobody reads any more is the end, without a word."""
+    for arguments in (["event", "sqs"], ["demo", "--json"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([*COMMAND, *arguments], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_reader_that_goes_before_the_last_line():
+    """What is printed last, and goes out at the end only, ends the same way."""
+    with pytest.raises(SystemExit) as ended, redirect_stdout(StringIO()), writing():
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+    assert ended.value.code == 1
+
+
+def test_other_errors_are_as_they_were(monkeypatch):
+    """An error that is not the output's goes on to whoever called."""
+
+    def load(self, name):
+        raise ConnectionResetError("of a bug")
+
+    monkeypatch.setattr(commands._Command, "load", load)
+    with pytest.raises(ConnectionResetError, match="of a bug"):
+        main(["event", "sqs"])
 
 
 def test_a_stream_in_memory_is_left_as_it_is():

@@ -65,6 +65,29 @@ def test_a_fifo_queue_has_groups_and_sequence_numbers(options):
     assert int(numbers[0]) < int(numbers[1])
 
 
+def test_region_and_account_are_those_of_the_arn():
+    """A source may be named by its ARN, and the fields of a record agree with it."""
+    queue = "arn:aws:sqs:us-east-1:111122223333:q"
+    assert [raw["awsRegion"] for raw in sqs_event(["a"], queue=queue)["Records"]] == ["us-east-1"]
+    assert sqs_event(["a"], queue=queue, fifo=True)["Records"][0]["eventSourceARN"] == f"{queue}.fifo"
+    stream = "arn:aws-cn:kinesis:cn-north-1:111122223333:stream/s"
+    (raw,) = kinesis_event(["a"], stream=stream)["Records"]
+    assert (raw["eventSourceARN"], raw["awsRegion"]) == (stream, "cn-north-1")
+    assert raw["invokeIdentityArn"].split(":")[4] == "111122223333"
+    table = "arn:aws:dynamodb:us-east-1:111122223333:table/t"
+    for name in (table, f"{table}/stream/2026-01-01T00:00:00.000"):
+        event = dynamodb_event([{"id": 1}], table=name, window={})
+        assert event["eventSourceARN"] == f"{table}/stream/2026-01-01T00:00:00.000"
+        assert event["Records"][0]["eventSourceARN"] == event["eventSourceARN"]
+        assert event["Records"][0]["awsRegion"] == "us-east-1"
+
+
+def test_each_receipt_has_a_handle_of_its_own():
+    """A message that was received again is named by another receipt handle."""
+    handles = [sqs_event(["a"], receive_counts=count)["Records"][0]["receiptHandle"] for count in (1, 2, 2)]
+    assert handles[0] != handles[1] == handles[2]
+
+
 def test_groups_and_receive_counts_are_one_each_or_one_for_all():
     """A list gives each message its own, a single value is that of all."""
     records = sqs_event(["a", "b"], groups=["x", None], receive_counts=[1, 4])["Records"]
@@ -249,6 +272,14 @@ def test_pipes_hands_over_a_bare_list():
         (lambda: kinesis_event(["a"] * 10_001), "from 0 to 10,000"),
         (lambda: kinesis_event(["a"], partition_keys=[]), "partition_keys has 0 entries"),
         (lambda: dynamodb_event([{"n": 1}]), "item 0 has no attribute 'id'"),
+        (lambda: dynamodb_event([({"n": 1}, {"id": 1})]), "item 0 has no attribute 'id'"),
+        (lambda: dynamodb_event([({"id": 1}, {"id": 2})]), "'id' of item 0 changes, and a key cannot"),
+        (lambda: dynamodb_event([{"id": 1}], keys=[]), "the number of keys=0"),
+        (lambda: dynamodb_event([{"id": 1}], keys=["id"] * 3), "from 1 to 2"),
+        (lambda: dynamodb_event([{"id": 1}], table=""), "table=''"),
+        (lambda: kinesis_event(["a"], stream=""), "stream=''"),
+        (lambda: sqs_event(["a"], queue=""), "queue=''"),
+        (lambda: sqs_event(["a"], queue="arn:aws:sns:eu-west-1:1:topic"), "an ARN of sqs"),
         (lambda: dynamodb_event([{"id": 1}], view="ALL"), "view='ALL'"),
         (lambda: dynamodb_event([(None, None)]), "one of them None at most"),
         (lambda: dynamodb_event(["x"]), "takes items as dicts"),
@@ -264,6 +295,13 @@ def test_pipes_hands_over_a_bare_list():
         (lambda: kafka_event({"orders-0": "a"}), "takes a list"),
         (lambda: kafka_event({"orders-0": [("k", "v", "w")]}), "not of 3 entries"),
         (lambda: kafka_event({"o-0": ["a"] * 5001, "o-1": ["a"] * 5000}), "from 0 to 10,000"),
+        (lambda: sqs_event(["x" * 7_000_000]), "more than the 6,291,456 that Lambda delivers"),
+        (lambda: sqs_event(["a"] * 10_000), "bytes as JSON"),
+        (lambda: sqs_event(["é" * 1_600_000] * 2), "the event has 6,401,"),
+        (lambda: kinesis_event([b"x" * 1_000_000] * 5), "the event has 6,66"),
+        (lambda: dynamodb_event([{"id": number, "text": "x" * 400_000} for number in range(16)]), "the event has 6,4"),
+        (lambda: kafka_event({"o-0": [("k" * 1_000_000, "x" * 1_000_000)] * 3}), "the event has 8,00"),
+        (lambda: pipes_event(kafka_event({"o-0": ["x" * 220] * 10_000})), "bytes as JSON"),
     ],
 )
 def test_what_lambda_would_not_deliver_is_refused(make, words):
@@ -271,6 +309,20 @@ def test_what_lambda_would_not_deliver_is_refused(make, words):
     with pytest.raises(ConfigurationError) as caught:
         make()
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: sqs_event([{"text": "x" * 1_000_000}] * 6),
+        lambda: kinesis_event([b"x" * 750_000] * 6),
+        lambda: dynamodb_event([{"id": 1, "text": "é" * 300_000}] * 10),
+        lambda: kafka_event({"o-0": ["x" * 300] * 10_000}),
+    ],
+)
+def test_what_lambda_just_delivers_is_made(make):
+    """An event within 6 MB is one, also where a record is larger than it looks, or smaller."""
+    assert 5_000_000 < len(json.dumps(make(), ensure_ascii=False, separators=(",", ":")).encode()) <= 6 * 1024 * 1024
 
 
 def test_unknown_arguments_are_refused():

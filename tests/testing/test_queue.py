@@ -126,6 +126,24 @@ def test_raw_records_keep_their_identity():
         assert delivery.invocations[0].event == event
 
 
+def test_each_delivery_has_a_receipt_handle_of_its_own():
+    """SQS names each receipt anew; a raw record keeps its handle for the first delivery."""
+    handles = []
+
+    def handler(event, context):
+        handles.append(event["Records"][0]["receiptHandle"])
+        raise ValueError("no")
+
+    raw = sqs_event(["a"])["Records"][0]
+    for given in (["a"], [raw], [{**raw, "receiptHandle": "own"}]):
+        SimulatedQueue(given, max_receive_count=3).run(handler)
+    first, second, own = handles[:3], handles[3:6], handles[6:]
+    assert first == second
+    assert len(set(first)) == 3
+    assert own == ["own", *first[1:]]
+    assert first == [sqs_event(["a"], receive_counts=count)["Records"][0]["receiptHandle"] for count in (1, 2, 3)]
+
+
 def test_retention_ends_the_waiting():
     """A message that outlives the retention has expired."""
     for retention in (90, 119):

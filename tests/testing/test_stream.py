@@ -225,7 +225,7 @@ def test_batches_stay_below_six_megabytes():
         ({"shards": 0}, "shards=0"),
         ({"parallelization_factor": 11}, "from 1 to 10"),
         ({"maximum_retry_attempts": -2}, "maximum_retry_attempts=-2"),
-        ({"maximum_retry_attempts": 10_001}, "from 0 to 10,000"),
+        ({"maximum_retry_attempts": 10_001}, "from -1 to 10,000"),
         ({"maximum_record_age": 59}, "maximum_record_age=59"),
         ({"maximum_record_age": 604_801}, "maximum_record_age=604801"),
         ({"retention": 59}, "retention=59"),

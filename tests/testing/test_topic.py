@@ -88,6 +88,15 @@ def test_retries_are_without_limit_or_limited():
     assert SimulatedTopic(topic, maximum_retry_attempts=-1).maximum_retry_attempts is None
 
 
+def test_a_destination_limits_the_retries_to_ten():
+    """With an on-failure destination a batch is given up after 10 retries, if nothing else is set; -1 lifts it."""
+    topic = {"t-0": ["a"]}
+    delivery = SimulatedTopic(topic, on_failure_destination=True, max_invocations=50).run(failing("a", times=FOREVER))
+    assert (len(delivery.invocations), fates(delivery)) == (11, ["dead_lettered"])
+    endless = SimulatedTopic(topic, on_failure_destination=True, maximum_retry_attempts=-1, max_invocations=50)
+    assert fates(endless.run(failing("a", times=FOREVER))) == ["remaining"]
+
+
 def test_a_failed_batch_comes_back_whole():
     """A raised error brings back all partitions of the batch."""
     calls = []

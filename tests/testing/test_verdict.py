@@ -110,6 +110,7 @@ def test_a_malformed_answer_is_full_failure(source, response, words):
     ("outcome", "words"),
     [
         (Outcome.raised(ValueError("bad")), "ValueError: bad"),
+        (Outcome.raised(ValueError()), "the invocation failed with ValueError: all 3 "),
         (Outcome.raised(SystemExit(1)), "Runtime.ExitError"),
         (Outcome.raised(Mute()), "Mute: <Mute whose str raises>"),
         (Outcome.timed_out(3), "Task timed out after 3.00 seconds"),

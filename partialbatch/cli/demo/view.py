@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Live", "Plain", "Quiet", "as_json", "closing"]
 
-_WORDS = """\
-  retried          records delivered more than once
-  dead-lettered    failed until the service gave up, and found again in the
-                   dead-letter queue or through the on-failure destination
-  duplicated work  runs of records that were handled before: a stream repeats
-                   all that follows its first failed record
-"""
+_WORDS = {
+    "retried": "records delivered more than once",
+    "dead-lettered": "failed until the service gave up, and found again in the dead-letter queue or through the "
+    "on-failure destination",
+    "duplicated work": "runs of records that were handled before: a stream repeats all that follows its first "
+    "failed record",
+}
 
 
 class Quiet:
@@ -55,14 +56,7 @@ class Live(Quiet):
     """A bar a source, on a terminal."""
 
     def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("  {task.description:<15}"),
-            BarColumn(bar_width=22, complete_style="green", finished_style="green"),
-            MofNCompleteColumn(),
-            TextColumn("handled  {task.fields[invocations]:>3} invocations"),
-            console=console,
-            transient=True,
-        )
+        self._progress = Progress(*_columns(console.width), console=console, transient=True)
         self._bars: list[tuple[Any, Ledger]] = []
 
     def during(self, ledgers: Sequence[Ledger]) -> AbstractContextManager[object]:
@@ -79,10 +73,18 @@ class Live(Quiet):
             self._progress.update(task, completed=len(ledger.handled), invocations=ledger.invocations)
 
 
-_IGNORED = """\
-The event source mappings were without ReportBatchItemFailures: the responses
-were ignored, and what they reported as failed was deleted or passed over.
-"""
+def _columns(width: int) -> list[ProgressColumn]:
+    name, count = TextColumn("  {task.description:<15}"), MofNCompleteColumn()
+    if width < _BAR_WIDTH:
+        return [name, count, TextColumn("handled")]
+    bar = BarColumn(bar_width=22, complete_style="green", finished_style="green")
+    return [name, bar, count, TextColumn("handled  {task.fields[invocations]:>3} invocations")]
+
+
+_IGNORED = (
+    "The event source mappings were without ReportBatchItemFailures: the responses were ignored, and what they "
+    "reported as failed was deleted or passed over."
+)
 
 
 def closing(console: Console, tallies: Sequence[Tally], ledgers: Sequence[Ledger], *, report: bool) -> None:
@@ -95,8 +97,8 @@ def closing(console: Console, tallies: Sequence[Tally], ledgers: Sequence[Ledger
         console.print(_table(tallies))
     _verdict(console, tallies)
     if not report:
-        console.print(_IGNORED, highlight=False)
-    console.print(_WORDS, highlight=False)
+        console.print(fill(_IGNORED, min(console.width, _TABLE_WIDTH)) + "\n", highlight=False)
+    console.print(_legend(console.width), highlight=False)
     for ledger in ledgers:
         if ledger.sample is not None:
             records, reported = len(ledger.sample.records), len(ledger.sample.verdict.reported)
@@ -117,6 +119,23 @@ def as_json(tallies: Sequence[Tally], ledgers: Sequence[Ledger], seconds: float)
     return json.dumps(document, indent=2)
 
 
+def _legend(width: int) -> str:
+    """Say what the words mean: in two columns, if there is room."""
+    wide = width >= _TABLE_WIDTH
+    lines = (
+        fill(
+            meaning,
+            _TABLE_WIDTH if wide else width,
+            initial_indent=f"  {word:<15}  " if wide else f"  {word}: ",
+            subsequent_indent=" " * (19 if wide else 4),
+            break_on_hyphens=False,
+        )
+        for word, meaning in _WORDS.items()
+    )
+    return "\n".join([*lines, ""])
+
+
+_BAR_WIDTH = 60
 _TABLE_WIDTH = 79
 _FIGURES = ("records", "invocations", "handled", "retried", "dead-lettered", "lost", "duplicated work")
 _BROKEN = {"invocations": "invo-\ncations", "dead-lettered": "dead-\nlettered", "duplicated work": "duplicated\nwork"}

@@ -15,8 +15,9 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from partialbatch.backoff import Backoff
-from partialbatch.cli.loading import load_handler
+from partialbatch.cli.loading import Unusable, load_handler
 from partialbatch.cli.numbers import Seconds
+from partialbatch.cli.paths import FilePath
 from partialbatch.cli.poll.checkpoints import Checkpoints
 from partialbatch.cli.poll.engine import Engine
 from partialbatch.cli.poll.running import PARENT, Stop, run
@@ -84,7 +85,7 @@ def _default(text: str) -> str:
 )
 @click.option(
     "--checkpoints",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FilePath(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Stream: go on from here after a restart." + _default("in memory: start anew"),
 )
@@ -185,17 +186,17 @@ def _refuse(ctx: click.Context, options: dict[str, Any]) -> None:
     if options["queue"]:
         _refuse_queue(options)
     elif options["dynamodb_stream"] and not options["dynamodb_stream"].startswith("arn:"):
-        raise click.UsageError("--dynamodb-stream takes the ARN of the stream (LatestStreamArn of the table)")
+        raise Unusable("--dynamodb-stream takes the ARN of the stream (LatestStreamArn of the table)")
 
 
 def _refuse_queue(options: dict[str, Any]) -> None:
     if not options["queue"].startswith(("http://", "https://")):
-        raise click.UsageError("--queue takes the URL of the queue, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
+        raise Unusable("--queue takes the URL of the queue, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
     if (options["batch_size"] or 0) > 10 and not options["window"]:  # noqa: PLR2004 - of a receive
-        raise click.UsageError("--batch-size above 10 needs a --window of 1 or more")
+        raise Unusable("--batch-size above 10 needs a --window of 1 or more")
     visibility, needed = options["visibility"], options["timeout"] + options["window"]
     if visibility is not None and visibility < needed:
-        raise click.UsageError(
+        raise Unusable(
             f"--visibility {visibility} is shorter than --timeout and --window together ({needed:g}): "
             "messages would be delivered again while they are handled"
         )

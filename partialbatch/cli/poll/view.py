@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["Counts", "JsonLines", "Live", "Plain", "StandardError", "View"]
 
 _SHOWN = 8
-_WIDE = 70  # columns
+_NARROW, _WIDE = 60, 70  # columns
+_SIDE_BY_SIDE = 3
+"""Figures on a line of a narrow terminal."""
 
 
 @dataclass(slots=True)
@@ -168,15 +170,22 @@ class Live(View):
     def _draw(self) -> Group:
         with self._lock:
             seconds = monotonic() - self._began
-            table = Table.grid(padding=(0, 3 if self._console.width >= _WIDE else 1))
-            for name in asdict(self.counts):
-                table.add_column(name, justify="right")
-            table.add_row(*(name.replace("_", " ") for name in asdict(self.counts)), "per second", style="dim")
-            figures = [f"{value:,}" for value in asdict(self.counts).values()]
-            table.add_row(*figures, f"{self.counts.delivered / max(seconds, 1):,.1f}", style="bold")
             minutes, rest = divmod(int(seconds), 60)
             head = Text(f"{self._title}  {minutes}:{rest:02}", style="bold", no_wrap=True, overflow="ellipsis")
-            return Group(head, Text(), table, Text(), *self._lines)
+            return Group(head, Text(), _table(self.counts, seconds, self._console.width), Text(), *self._lines)
+
+
+def _table(counts: Counts, seconds: float, width: int) -> Table:
+    names = [*(name.replace("_", " ") for name in asdict(counts)), "per second"]
+    figures = [*(f"{value:,}" for value in asdict(counts).values()), f"{counts.delivered / max(seconds, 1):,.1f}"]
+    table = Table.grid(padding=(0, 3 if width >= _WIDE else 1))
+    side = len(names) if width >= _NARROW else _SIDE_BY_SIDE
+    for _ in names[:-1][:side]:
+        table.add_column(justify="right")
+    for start in range(0, len(names), side):
+        table.add_row(*names[start : start + side], style="dim")
+        table.add_row(*figures[start : start + side], style="bold")
+    return table
 
 
 def _facts(invocation: Invocation) -> dict[str, Any]:

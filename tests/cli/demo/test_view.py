@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from partialbatch.cli.demo.ledger import Tally
-from partialbatch.cli.demo.view import closing
+from partialbatch.cli.demo.ledger import Ledger, Tally
+from partialbatch.cli.demo.view import Live, closing
 
 TALLIES = [
     Tally(
@@ -36,3 +36,55 @@ def test_every_figure_is_shown(columns):
     numbers = [word for word in shown.split() if word.isdecimal()]
     assert numbers == [*["40", "8", "38", "6", "2", "0", "25"] * 2, "80", "16", "76", "12", "4", "0", "50"]
     assert "DynamoDB stream" in " ".join(shown.split())
+
+
+def ended(columns, **options):
+    file = io.StringIO()
+    closing(Console(file=file, width=columns), TALLIES, [], **{"report": True} | options)
+    return file.getvalue()
+
+
+def test_the_legend_has_two_columns_where_there_is_room():
+    """Words and meanings stand beside each other."""
+    legend = """
+  retried          records delivered more than once
+  dead-lettered    failed until the service gave up, and found again in the
+                   dead-letter queue or through the on-failure destination
+  duplicated work  runs of records that were handled before: a stream repeats
+                   all that follows its first failed record
+"""
+    for columns in (79, 80, 200):
+        assert legend in ended(columns)
+
+
+def test_the_legend_of_a_narrow_terminal_is_text():
+    """Where two columns do not fit, each meaning follows its word, and no line is broken by the terminal."""
+    shown = ended(40, report=False)
+    assert max(map(len, shown.splitlines())) <= 40
+    legend = shown[shown.index("  retried:") :]
+    assert [line.split(":")[0] for line in legend.splitlines() if line[:3].strip()] == [
+        "  retried",
+        "  dead-lettered",
+        "  duplicated work",
+    ]
+    assert "The event source mappings were without\nReportBatchItemFailures: the responses\n" in shown
+
+
+@pytest.mark.parametrize(("columns", "also"), [(40, ()), (60, ("━", "invocations")), (80, ("━", "12 invocations"))])
+def test_the_live_view_shows_what_is_handled(columns, also):
+    """However narrow the terminal, source and number of handled records are there."""
+    console = Console(file=io.StringIO(), width=columns, force_terminal=True, color_system=None)
+    plan = {str(number): 0 for number in range(200)}
+    ledger = Ledger("DynamoDB stream", plan, pace=0, tell=lambda source, line: None)
+    ledger.handled.update(map(str, range(117)))
+    ledger.invocations = 12
+    live = Live(console)
+    live.during([ledger])
+    live.refresh()
+    with console.capture() as capture:
+        console.print(live._progress.get_renderable())
+    (line,) = capture.get().splitlines()
+    assert line.startswith("  DynamoDB stream ")
+    assert "117/200 handled" in line
+    assert all(word in line for word in also)
+    assert "…" not in line

@@ -213,6 +213,24 @@ def test_what_does_not_go_together(poll, options, problem):
     assert problem in result.stderr
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--queue", "orders"],
+        ["--dynamodb-stream", "orders"],
+        ["--queue", URL, "--batch-size", "11"],
+        ["--queue", URL, "--visibility", "30", "--window", "1"],
+        ["--stream", "s", "--checkpoints", "/tmp"],
+    ],
+)
+def test_a_value_that_cannot_be_is_one_line(poll, options):
+    """What is right in its syntax and still cannot be is told in one line."""
+    result = poll("app:handler", *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"Error: {options[-2] if '--window' not in options else '--visibility'}")
+    assert result.stderr.count("\n") == 1
+
+
 def refused(result, code, problem):
     assert result.exit_code == code
     assert result.stderr.count("\n") == 1

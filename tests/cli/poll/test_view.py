@@ -103,3 +103,21 @@ def test_live(width):
     assert [line.strip()[10:17] for line in lines[5:13]] == ["success"] * 6 + ["gave up", "waiting"]
     assert "waiting 1 s: ValueError: away" in lines[12]
     assert max(map(len, lines)) <= width
+
+
+def test_live_on_a_narrow_terminal():
+    """Where the figures do not fit side by side they take two rows, under whole words."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=40, color_system=None)
+    view = Live(console, "app:handler  orders")
+    view.invoked(invocation(3, [1]))
+    view.gave_up(given_up(2))
+    with console.capture() as capture:
+        console.print(view._draw())
+    lines = capture.get().splitlines()
+    assert [line.split() for line in lines[2:6]] == [
+        ["invocations", "delivered", "handled"],
+        ["1", "3", "1"],
+        ["returned", "given", "up", "per", "second"],
+        ["2", "2", "3.0"],
+    ]
+    assert max(map(len, lines)) <= 40
