@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from partialbatch.testing.delivery import RunStatus
 
-__all__ = ["Engine", "Tracked"]
+__all__ = ["PAYLOAD_LIMIT", "Engine", "Tracked"]
+
+PAYLOAD_LIMIT = 6 * 1024 * 1024
+"""Lambda's quota for an event, in bytes."""
 
 
 @dataclass(slots=True, eq=False)

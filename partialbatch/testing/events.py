@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing.arns import ACCOUNT, REGION, queue_arn, stream_arn, table_arn
 from partialbatch.testing.checks import each, listed, whole
-from partialbatch.testing.quota import deliverable
 from partialbatch.testing.records import dynamodb_record, kafka_record, kinesis_record, sqs_record
 from partialbatch.testing.shapes import records_of, source_of
 
@@ -50,8 +49,7 @@ def sqs_event(  # noqa: PLR0913 - one argument a setting
         start: The number of the first message.
 
     Raises:
-        ConfigurationError: An argument is beyond what Lambda would deliver, or the event
-            is larger than its 6 MB.
+        ConfigurationError: An argument is beyond what Lambda would deliver.
     """
     texts = listed("bodies", bodies)
     arn = queue_arn(queue, fifo=fifo)
@@ -59,7 +57,7 @@ def sqs_event(  # noqa: PLR0913 - one argument a setting
     records = sqs_records(
         texts, arn, groups=groups, receive_counts=receive_counts, attributes=message_attributes or {}, start=start
     )
-    return deliverable("sqs", {"Records": records})
+    return {"Records": records}
 
 
 def sqs_records(  # noqa: PLR0913 - those of `sqs_event`
@@ -106,9 +104,6 @@ def kinesis_event(  # noqa: PLR0913 - one argument a setting
         first_sequence_number: The sequence number of record 0; those after it count up.
         window: Makes it the event of a tumbling window: any of ``window``, ``state``,
             ``shardId``, ``isFinalInvokeForWindow``, ``isWindowTerminatedEarly``.
-
-    Raises:
-        ConfigurationError: As in `sqs_event`.
     """
     values = listed("data", data)
     whole("the number of records", len(values), 0, BATCH_LIMIT)
@@ -118,8 +113,7 @@ def kinesis_event(  # noqa: PLR0913 - one argument a setting
         kinesis_record(number, value, arn=arn, key=key, shard=shard, first=first_sequence_number)
         for number, (value, key) in enumerate(zip(values, keys, strict=True), start)
     ]
-    event = _windowed({"Records": records}, window, f"shardId-{shard:012d}", arn)
-    return deliverable("kinesis", event)
+    return _windowed({"Records": records}, window, f"shardId-{shard:012d}", arn)
 
 
 def partition_keys_of(keys: str | Sequence[str] | None, count: int, start: int = 0) -> list[str]:
@@ -151,17 +145,13 @@ def dynamodb_event(  # noqa: PLR0913 - one argument a setting
         start: The number of the first record.
         first_sequence_number: The sequence number of record 0; those after it count up.
         window: As in `kinesis_event`.
-
-    Raises:
-        ConfigurationError: As in `sqs_event`; or no table could emit such a change.
     """
     values = listed("changes", changes)
     whole("the number of records", len(values), 0, BATCH_LIMIT)
     records = dynamodb_records(
         values, keys=keys, view=view, ttl=ttl, table=table, start=start, first=first_sequence_number
     )
-    event = _windowed({"Records": records}, window, "shardId-00000001767225600000-a0b1c2d3", table_arn(table))
-    return deliverable("dynamodb", event)
+    return _windowed({"Records": records}, window, "shardId-00000001767225600000-a0b1c2d3", table_arn(table))
 
 
 def dynamodb_records(  # noqa: PLR0913 - those of `dynamodb_event`
@@ -227,14 +217,10 @@ def kafka_event(
         start: The offset of the first record of each partition.
         headers: Headers of all records: texts or bytes.
         self_managed: Whether the cluster is one's own, not one of Amazon MSK.
-
-    Raises:
-        ConfigurationError: As in `sqs_event`.
     """
     partitions = kafka_partitions(records, start, headers or {})
     whole("the number of records", sum(map(len, partitions.values())), 0, BATCH_LIMIT)
-    event = {**kafka_head(self_managed=self_managed), "records": partitions}
-    return deliverable("kafka", event)
+    return {**kafka_head(self_managed=self_managed), "records": partitions}
 
 
 def kafka_partitions(
@@ -282,14 +268,11 @@ def pipes_event(event: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Args:
         event: What `sqs_event`, `kinesis_event`, `dynamodb_event` or `kafka_event` gave.
-
-    Raises:
-        ConfigurationError: The list is larger than Lambda's 6 MB.
     """
     source, records = source_of(event), records_of(event)
     if source == "kinesis":
-        records = [{**raw["kinesis"], **{name: raw[name] for name in raw if name != "kinesis"}} for raw in records]
+        return [{**raw["kinesis"], **{name: raw[name] for name in raw if name != "kinesis"}} for raw in records]
     if source == "kafka":
         head = {name: event[name] for name in event if name != "records"}
-        records = [{**head, "eventSourceKey": f"{raw['topic']}-{raw['partition']}", **raw} for raw in records]
-    return deliverable(source, records)
+        return [{**head, "eventSourceKey": f"{raw['topic']}-{raw['partition']}", **raw} for raw in records]
+    return records

@@ -7,12 +7,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.testing.quota import PAYLOAD_LIMIT
+from partialbatch.testing.engine import PAYLOAD_LIMIT, Tracked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from partialbatch.testing.engine import Engine, Tracked
+    from partialbatch.testing.engine import Engine
     from partialbatch.testing.verdict import Verdict
 
 __all__ = ["Lane", "Retrying", "drain"]

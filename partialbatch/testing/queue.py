@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing.arns import queue_arn
 from partialbatch.testing.checks import bound, seconds, whole
-from partialbatch.testing.engine import Engine, Tracked
+from partialbatch.testing.engine import PAYLOAD_LIMIT, Engine, Tracked
 from partialbatch.testing.events import BATCH_LIMIT, FIFO_LIMIT, sqs_records
-from partialbatch.testing.quota import PAYLOAD_LIMIT
 from partialbatch.testing.records import receipt_handle
 from partialbatch.testing.shapes import given_records
 

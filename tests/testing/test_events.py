@@ -295,13 +295,6 @@ def test_pipes_hands_over_a_bare_list():
         (lambda: kafka_event({"orders-0": "a"}), "takes a list"),
         (lambda: kafka_event({"orders-0": [("k", "v", "w")]}), "not of 3 entries"),
         (lambda: kafka_event({"o-0": ["a"] * 5001, "o-1": ["a"] * 5000}), "from 0 to 10,000"),
-        (lambda: sqs_event(["x" * 7_000_000]), "more than the 6,291,456 that Lambda delivers"),
-        (lambda: sqs_event(["a"] * 10_000), "bytes as JSON"),
-        (lambda: sqs_event(["é" * 1_600_000] * 2), "the event has 6,401,"),
-        (lambda: kinesis_event([b"x" * 1_000_000] * 5), "the event has 6,66"),
-        (lambda: dynamodb_event([{"id": number, "text": "x" * 400_000} for number in range(16)]), "the event has 6,4"),
-        (lambda: kafka_event({"o-0": [("k" * 1_000_000, "x" * 1_000_000)] * 3}), "the event has 8,00"),
-        (lambda: pipes_event(kafka_event({"o-0": ["x" * 220] * 10_000})), "bytes as JSON"),
     ],
 )
 def test_what_lambda_would_not_deliver_is_refused(make, words):
@@ -309,20 +302,6 @@ def test_what_lambda_would_not_deliver_is_refused(make, words):
     with pytest.raises(ConfigurationError) as caught:
         make()
     assert words in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: sqs_event([{"text": "x" * 1_000_000}] * 6),
-        lambda: kinesis_event([b"x" * 750_000] * 6),
-        lambda: dynamodb_event([{"id": 1, "text": "é" * 300_000}] * 10),
-        lambda: kafka_event({"o-0": ["x" * 300] * 10_000}),
-    ],
-)
-def test_what_lambda_just_delivers_is_made(make):
-    """An event within 6 MB is one, also where a record is larger than it looks, or smaller."""
-    assert 5_000_000 < len(json.dumps(make(), ensure_ascii=False, separators=(",", ":")).encode()) <= 6 * 1024 * 1024
 
 
 def test_unknown_arguments_are_refused():
