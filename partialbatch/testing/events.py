@@ -138,7 +138,7 @@ def dynamodb_event(  # noqa: PLR0913 - one argument a setting
     Args:
         changes: One a record: an item as a plain dict (INSERT), or a tuple of the old
             and the new item: ``(None, new)`` is an INSERT, ``(old, None)`` a REMOVE.
-        keys: The names of the table's key attributes, one or two; an item's key cannot change.
+        keys: The names of the table's key attributes, one or two.
         view: The stream's view type; it says which images are in the event.
         ttl: Whether a REMOVE is one of the table's time to live.
         table: The table's name or ARN, or the ARN of its stream.
