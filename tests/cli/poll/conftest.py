@@ -38,8 +38,8 @@ def body_of(record):
         return record["dynamodb"]["Keys"]["id"]["S"]
     return record["body"] if "body" in record else base64.b64decode(record["kinesis"]["data"]).decode()
 
-def note(body):
-    file = os.open("handled.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def note(body, name="handled.txt"):
+    file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.write(file, f"{body}\\n".encode())
     os.close(file)
 
@@ -47,6 +47,9 @@ from partialbatch import RawRecord
 
 @batch_handler
 def handler(record: RawRecord):
+    note(body_of(record), "begun.txt")
+    while body_of(record) == os.environ.get("HELD") and not os.path.exists("let_go"):
+        time.sleep(0.01)
     time.sleep(float(os.environ.get("PACE", "0")))
     note(body_of(record))
     if body_of(record).startswith("bad"):
@@ -110,16 +113,25 @@ def credentials(monkeypatch):
 
 @pytest.fixture
 def app(module):
-    """The name of a module with a handler that notes what it handles; ``bad…`` fails."""
+    """The name of a module with a handler that notes what it handles; ``bad…`` fails.
+
+    In the environment: ``PACE`` seconds a record, and ``HELD``, a body that waits for a file ``let_go``.
+    """
     return module(HANDLER)
+
+
+def _lines(name):
+    return Path(name).read_text().splitlines() if Path(name).exists() else []
 
 
 @pytest.fixture
 def handled():
-    def read():
-        return Path("handled.txt").read_text().splitlines() if Path("handled.txt").exists() else []
+    return lambda: _lines("handled.txt")
 
-    return read
+
+@pytest.fixture
+def begun():
+    return lambda: _lines("begun.txt")
 
 
 @pytest.fixture

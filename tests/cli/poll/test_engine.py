@@ -162,8 +162,8 @@ def test_other_errors_end_the_engine(make, waits, error):
     def fail(number, what):
         both[number].set()
         both[1 - number].wait(5)
-        if number:
-            time.sleep(0.1)
+        while number and engine.error is None:
+            time.sleep(0.005)
         raise what
 
     engine.add(lambda: fail(0, error))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -34,17 +33,20 @@ def visible(sqs, url):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_finishes_the_batch_in_hand(server, app, started, handled, until, events, number):  # noqa: PLR0913, PLR0917 - fixtures
+def test_signal_finishes_the_batch_in_hand(server, app, started, begun, handled, until, events, number):  # noqa: PLR0913, PLR0917 - fixtures
     """A signal lets the running batch come to its end and be deleted; what was not received stays where it is."""
     sqs, url = make_queue(server, ["a", "b", "c"])
-    process = started(f"{app}:handler", "--queue", url, "--batch-size", "1", "--wait", "0", "--json", PACE="0.8")
-    until(lambda: handled() == ["a"])
-    time.sleep(0.2)
+    process = started(f"{app}:handler", "--queue", url, "--batch-size", "1", "--wait", "0", "--json", HELD="b")
+    until(lambda: begun() == ["a", "b"])
     process.send_signal(number)
-    out, problems = process.communicate(timeout=20)
+    lines = []
+    until(lambda: lines.append(process.stdout.readline()) or "stopping" in lines[-1])
+    Path("let_go").touch()
+    rest, problems = process.communicate(timeout=20)
+    told = events("".join(lines) + rest)
     assert (process.returncode, problems) == (0, "")
-    assert [event["event"] for event in events(out)] == ["polling", "invocation", "stopping", "invocation", "stopped"]
-    assert events(out)[-1]["handled"] == 2
+    assert [event["event"] for event in told] == ["polling", "invocation", "stopping", "invocation", "stopped"]
+    assert told[-1]["handled"] == 2
     assert handled() == ["a", "b"]
     assert visible(sqs, url) == ["c"]
 
@@ -67,12 +69,11 @@ def test_signal_gives_back_what_was_not_started(server, app, started, handled, u
     assert sorted(visible(sqs, url)) == ["a", "b"]
 
 
-def test_second_signal_ends_at_once(server, app, started, until):
+def test_second_signal_ends_at_once(server, app, started, begun, until):
     """A second signal does not wait for the handler, and says what becomes of the batch."""
     _, url = make_queue(server, ["a"])
     process = started(f"{app}:handler", "--queue", url, "--json", PACE="60")
-    until(lambda: "polling" in process.stdout.readline())
-    time.sleep(0.5)
+    until(begun)
     process.terminate()
     until(lambda: "stopping" in process.stdout.readline())
     process.terminate()
