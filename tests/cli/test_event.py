@@ -169,7 +169,6 @@ def test_what_cannot_be(arguments, why):
     [
         ["sqs", "--fifo", "-n", "11"],
         ["sqs", "--name", ""],
-        ["sqs", "-n", "10000"],
         ["sqs", "-n", "2", "--payloads", "-"],
         ["sqs", "--payloads", "nowhere.txt"],
     ],
