@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -138,11 +139,11 @@ class DynamoDBProducer(Producer):
         return Lanes(self._settings.max_entries, self._settings.max_bytes, stats, duplicates)
 
     def call(self, entries: Sequence[Entry]) -> Any:
-        tables: dict[str, list[Any]] = {}
+        tables: defaultdict[str, list[Any]] = defaultdict(list)
         for entry in entries:
             table, request, _ = entry.wire
-            tables.setdefault(table, []).append(request)
-        return self._client.batch_write_item(RequestItems=tables, **self._extra)
+            tables[table].append(request)
+        return self._client.batch_write_item(RequestItems=dict(tables), **self._extra)
 
     def read(self, answer: Any, entries: Sequence[Entry], stats: Stats) -> Faults:
         stats.consumed_capacity += capacity(answer)
