@@ -95,10 +95,10 @@ class Tables:
             raise self._unknown(table) from None
         key: list[Hashable] = [identity]
         for name, _ in names:
-            value = item.get(name)
+            value: Any = item.get(name)
             kind = type(value)
             # Nearly all keys: they are as they will be read from the wire, at a third of the cost.
-            if (kind is str and 0 < len(value) <= _SHORT) or kind is int:  # type: ignore[arg-type]
+            if (kind is str and 0 < len(value) <= _SHORT) or kind is int:
                 key.append(value)
             else:
                 return (identity, *key_of(wire, names))
