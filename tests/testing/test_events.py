@@ -106,6 +106,17 @@ def test_groups_and_keys_are_texts():
     assert SimulatedStream(["a"], partition_keys=[7]).run(lambda event, context: None).records[0].group == "7"
 
 
+def test_a_record_may_have_no_partition_key():
+    """None among the partition keys leaves the key out; the record's group is its own sequence number."""
+    [keyed, bare] = kinesis_event(["a", "b"], partition_keys=["k", None])["Records"]
+    assert keyed["kinesis"]["partitionKey"] == "k"
+    assert "partitionKey" not in bare["kinesis"]
+    assert group_of("kinesis", bare) == bare["kinesis"]["sequenceNumber"]
+    stream = SimulatedStream(["a", "b"], partition_keys=[None, None], shards=4)
+    delivery = stream.run(lambda event, context: None)
+    assert [record.group for record in delivery.records] == [record.identifier for record in delivery.records]
+
+
 def test_dynamodb_numbers_have_as_many_digits_as_there_are():
     """38 significant digits are a number, however many zeros come after them."""
     for number in (10**38 - 1, 10**60):
