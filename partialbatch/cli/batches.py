@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch.cli.loading import Unusable
 from partialbatch.errors import ConfigurationError, EventError, safe_repr
-from partialbatch.handler import BatchHandler, BoundBatchHandler
 from partialbatch.settings import resolve
 from partialbatch.sources import Catalogue
 from partialbatch.testing.shapes import sequence_number
@@ -147,8 +146,8 @@ def open_batch(name: str, text: str, loaded: Loaded, *, report: bool) -> Batch:
 
 
 def _settings(loaded: Loaded) -> Settings:
-    handler: Any = loaded.handler
-    if isinstance(handler, BatchHandler | BoundBatchHandler):
+    handler = loaded.behind
+    if handler is not None:
         settings: Settings = handler._target()[0]._settings  # noqa: SLF001 - one of ours
         return settings
     try:

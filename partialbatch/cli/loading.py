@@ -16,6 +16,7 @@ import click
 
 from partialbatch.errors import clip, listing
 from partialbatch.handler import BatchHandler, BoundBatchHandler
+from partialbatch.references import handler_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ class Loaded:
     Attributes:
         name: As the command line named it.
         handler: Called with the event and the context.
-        ours: Whether it is a `BatchHandler`, which tells what became of each record.
+        ours: Whether it is a `BatchHandler`, or stands over one, which tells what became of each record.
         module: The module that it was found in.
     """
 
@@ -45,6 +46,11 @@ class Loaded:
     handler: Callable[[Any, Any], Any]
     ours: bool
     module: ModuleType
+
+    @property
+    def behind(self) -> Any:
+        """The `BatchHandler`, or its bound form, behind decorators; None where there is none."""
+        return handler_behind(self.handler)
 
     @property
     def note(self) -> str:
@@ -74,8 +80,9 @@ def load_handler(target: str) -> Loaded:
         raise Unusable(f"{target!r} names no handler: write module:handler, app:handler say.{hint}")
     module = _import(place)
     found = _find(module, place, name)
-    ours = isinstance(found, BatchHandler | BoundBatchHandler)
-    problem = _no_batch_handler(found) if ours else _no_handler(found)
+    ours = handler_behind(found) is not None
+    direct = isinstance(found, BatchHandler | BoundBatchHandler)
+    problem = _no_batch_handler(found) if direct else _no_handler(found)
     if problem:
         raise Unusable(f"{target} is no handler: {problem}")
     return Loaded(target, found, ours, module)
@@ -136,9 +143,10 @@ def _find(module: ModuleType, place: str, name: str) -> Any:
 def _instead(owner: Any, wanted: str) -> str:
     """Offer the names that could have been meant."""
     own = vars(owner) if hasattr(owner, "__dict__") else {}
-    handlers = sorted(name for name, value in own.items() if isinstance(value, BatchHandler))
+    handlers = sorted(name for name, value in own.items() if isinstance(handler_behind(value), BatchHandler))
     here = getattr(owner, "__name__", None)
-    functions = sorted(name for name, value in own.items() if type(value) is FunctionType and value.__module__ == here)
+    plain = own.keys() - handlers
+    functions = sorted(name for name in plain if type(own[name]) is FunctionType and own[name].__module__ == here)
     close = get_close_matches(wanted, [*handlers, *functions])
     offered = close or handlers or functions
     return f"; it has {listing(offered)}" if offered else ""

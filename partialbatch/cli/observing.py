@@ -14,6 +14,7 @@ from partialbatch.runners.step import is_awaitable
 from partialbatch.testing.context import LambdaContext
 from partialbatch.testing.sight import call, statuses
 from partialbatch.testing.verdict import Outcome
+from partialbatch.testing.watching import watching
 
 if TYPE_CHECKING:
     from partialbatch.cli.batches import Batch
@@ -98,6 +99,7 @@ class Observer:
     _began: float = 0.0
     _spans: dict[int, Span] = field(default_factory=dict)
     _run: Run | None = None
+    _invocation: Invocation | None = None
     _lanes: set[int] = field(default_factory=set)
 
     def call(self) -> Ending:
@@ -118,32 +120,40 @@ class Observer:
         return Ending(Outcome.timed_out(self.timeout), tuple(map(self._unfinished, self._positions())), self._elapsed())
 
     def _ours(self, event: Any, context: LambdaContext) -> Ending:
-        """Do what ``handler(event, context)`` does, with a look in between."""
-        handler: Any = self.loaded.handler
-        invocation: Invocation | None = None
+        """Call the handler, also behind decorators, and watch its records."""
         trace = None
         try:
-            consumer, function, plan = handler._target()  # noqa: SLF001 - one of ours
-            invocation = consumer.prepare(function, plan, event, context)
-            self._watch(invocation)
-            outcome = Outcome.returned(consumer.answer(invocation, context))
+            with watching(self.loaded.behind, self._see):
+                outcome = Outcome.returned(self.loaded.handler(event, context))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             outcome = Outcome.raised(error)
             trace = None if isinstance(error, PartialBatchError | SystemExit) else _trace(error)
         duration = self._elapsed()
-        results = invocation.result({"batchItemFailures": []}).results if invocation is not None else ()
+        if self._invocation is None and self.loaded.behind is not self.loaded.handler:
+            # A decorator did not call the handler, or with another event.
+            return Ending(outcome, self._inferred(outcome), duration, inferred=True, trace=trace)
+        results = self._invocation.result({"batchItemFailures": []}).results if self._invocation is not None else ()
         told = [self._told(index, result) for index, result in enumerate(results)]
         return Ending(outcome, tuple(told or [Told("skipped")] * len(self.batch.records)), duration, trace=trace)
+
+    def _see(self, event: Any, invocation: Invocation) -> None:
+        same = self.loaded.behind is self.loaded.handler or event == self.batch.event
+        self._invocation = invocation if same else None
+        if same:
+            self._watch(invocation)
 
     def _plain(self, event: Any, context: LambdaContext) -> Ending:
         answer = call(self.loaded.handler, event, context)
         duration = self._elapsed()
-        told = [None] * len(self.batch.records)
-        seen = statuses(self.batch.claim(answer.outcome), told, ordered=self.batch.ordered)
         trace = _trace(answer.error) if answer.error is not None else None
-        return Ending(answer.outcome, tuple(map(Told, seen)), duration, inferred=True, trace=trace)
+        return Ending(answer.outcome, self._inferred(answer.outcome), duration, inferred=True, trace=trace)
+
+    def _inferred(self, outcome: Outcome) -> tuple[Told, ...]:
+        """Read off a response what became of each record."""
+        told = [None] * len(self.batch.records)
+        return tuple(map(Told, statuses(self.batch.claim(outcome), told, ordered=self.batch.ordered)))
 
     def _watch(self, invocation: Invocation) -> None:
         """Put a clock around the calls of the record function."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import nullcontext
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from partialbatch.handler import BatchHandler, BoundBatchHandler
+from partialbatch.references import handler_behind
 from partialbatch.results import DEAD_LETTERED, FAILED, SKIPPED, SUCCEEDED
 from partialbatch.runners.step import is_awaitable
 from partialbatch.testing.verdict import Outcome
+from partialbatch.testing.watching import watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,27 +65,39 @@ def call(handler: Callable[..., Any], event: Any, context: Any, is_over: Callabl
         is_over: Whether Lambda has ended the invocation by now: then no record of a handler
             of ours succeeds any more. None: it lives for ever.
     """
-    run: Run | None = None
+    ours = handler_behind(handler)
+    sight = _Sight(event if ours is handler else deepcopy(event), is_over)
     try:
-        if type(handler) in (BatchHandler, BoundBatchHandler):
-            # What `handler(event, context)` does, with a look in between: `process` takes other paths.
-            ours: BatchHandler[Any, Any] = handler  # type: ignore[assignment]  # one of ours, as just seen
-            consumer, function, plan = ours._target()  # noqa: SLF001 - the two make one unit
-            invocation = consumer.prepare(function, plan, event, context)
-            run = invocation.run
-            if is_over is not None:
-                invocation.invoke = run.invoke = _mortal(invocation, is_over)
-            response = consumer.answer(invocation, context)
-        else:
+        with watching(ours, sight.see) if ours is not None else nullcontext():
             response = handler(event, context)
     except BaseException as error:
         if _is_for_the_test(error):
             raise
         raised = None if isinstance(error, _Ended) else error
-        return Answer(Outcome.raised(error), error=raised, seen=_seen(run))
+        return Answer(Outcome.raised(error), error=raised, seen=_seen(sight.run))
     if inspect.iscoroutine(response):  # the runtime does not await; closed, it does not warn either
         response.close()
-    return Answer(Outcome.returned(response), response, seen=_seen(run))
+    return Answer(Outcome.returned(response), response, seen=_seen(sight.run))
+
+
+class _Sight:
+    """What is seen of one call.
+
+    Attributes:
+        run: What became of the event's records; None where the handler was not asked, or got another event.
+    """
+
+    def __init__(self, event: Any, is_over: Callable[[], bool] | None) -> None:
+        self.run: Run | None = None
+        self._event = event
+        self._is_over = is_over
+
+    def see(self, event: Any, invocation: Invocation) -> None:
+        run = invocation.run
+        # A decorator may hand over other records than came; what became of those is read off the response.
+        self.run = run if event is self._event or event == self._event else None
+        if self._is_over is not None:
+            invocation.invoke = run.invoke = _mortal(invocation, self._is_over)
 
 
 def _is_for_the_test(error: BaseException) -> bool:

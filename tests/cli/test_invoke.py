@@ -92,6 +92,44 @@ def test_records_the_response_and_the_verdict(module, save):
     assert not logging.getLogger("partialbatch").disabled
 
 
+STACKED = """
+import functools
+from partialbatch import batch_handler
+
+def decorator(function):
+    @functools.wraps(function)
+    def wrapper(event, context):
+        CHANGE
+        return function(event, context)
+    return wrapper
+
+@decorator
+@batch_handler
+def handler(record):
+    if record.text == "bad":
+        raise ValueError("it is bad")
+"""
+
+
+def test_a_handler_behind_a_decorator_tells_of_its_records(module, save):
+    """Status, error and duration of each record are seen through the decorators above the handler."""
+    name = module(STACKED.replace("CHANGE", "event['seen'] = True; del event['seen']"))
+    code, invocation = told(f"{name}:handler", save(sqs_event(["a", "bad"])))
+    assert (code, statuses(invocation)) == (1, ["succeeded", "failed"])
+    assert invocation["records"][1]["error"] == "ValueError: it is bad"
+    assert invocation["records"][0]["duration"] is not None
+    assert "plain function" not in run(f"{name}:handler", "event.json").stderr
+
+
+@pytest.mark.parametrize("change", ["event = {'Records': event['Records'][:1]}", "return {'batchItemFailures': []}"])
+def test_a_decorator_that_hands_on_something_else_is_read_off_the_response(module, save, change):
+    """Where the handler got another event, or was not called, the response is all there is to go by."""
+    name = module(STACKED.replace("CHANGE", change))
+    _, invocation = told(f"{name}:handler", save(sqs_event(["a", "bad"])))
+    assert statuses(invocation) == ["succeeded", "succeeded"]
+    assert [record["duration"] for record in invocation["records"]] == [None, None]
+
+
 def test_all_succeeded(module, save):
     """A batch without failures ends with 0."""
     done = run(f"{module(ODD_FAILS)}:handler", save(sqs_event(["0", "2"])))

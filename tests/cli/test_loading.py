@@ -204,3 +204,31 @@ def test_a_name_that_is_no_handler(module, code, why):
     message = refused(f"{name}:handler")
     assert message.startswith(f"{name}:handler is no handler: ")
     assert why in message
+
+
+DECORATED = """
+import functools
+from partialbatch import batch_handler
+
+def logged(function):
+    @functools.wraps(function)
+    def wrapper(event, context):
+        return function(event, context)
+    return wrapper
+
+@logged
+@logged
+@batch_handler(error_policy="stop", max_receive_count=7)
+def handler(record):
+    if record.text == "bad":
+        raise ValueError("bad")
+"""
+
+
+def test_a_handler_behind_decorators_is_one_of_ours(module):
+    """What stands over a handler and names it as ``__wrapped__`` is called, and the handler behind it is known."""
+    loaded = load_handler(f"{module(DECORATED)}:handler")
+    assert (loaded.ours, loaded.note) == (True, "")
+    assert loaded.behind is loaded.handler.__wrapped__.__wrapped__
+    assert loaded.handler(sqs_event(["a"]), None) == {"batchItemFailures": []}
+    assert refused(f"{module(DECORATED)}:handle").endswith("; it has handler")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis.errors import StopTest
 
 from partialbatch import batch_handler
-from partialbatch.testing import FailurePlan, LambdaContext, SimulatedQueue
+from partialbatch.testing import FailurePlan, LambdaContext, SimulatedQueue, sqs_event
 from partialbatch.testing.strategies import failure_plans
 
 LATE = LambdaContext(timeout=3)
@@ -53,6 +54,66 @@ def test_nothing_runs_after_the_timeout():
     delivery = SimulatedQueue(["a", "b"], max_receive_count=1).run(handler, context)
     assert [record.runs[0].status for record in delivery.records] == ["failed", "skipped"]
     assert ran == ["a"]
+
+
+def stacked(change=lambda event: event):
+    """Make a handler behind a decorator that may change the event; "b" fails."""
+
+    def decorator(function):
+        @functools.wraps(function)
+        def wrapper(event, context):
+            given_on = change(event)
+            return {"batchItemFailures": []} if given_on is None else function(given_on, context)
+
+        return wrapper
+
+    @decorator
+    @decorator
+    @batch_handler
+    def handler(record):
+        assert record.text != "b"
+
+    return handler
+
+
+def test_a_handler_behind_decorators_is_seen_through():
+    """The status of each record is that of the handler inside, and nothing is inferred."""
+    delivery = SimulatedQueue(["a", "b"], max_receive_count=2).run(stacked())
+    assert [record.runs[0].status for record in delivery.records] == ["succeeded", "failed"]
+    assert not delivery.inferred
+    assert "inferred" not in delivery.explain()
+
+
+def _without_the_first(event):
+    return {"Records": event["Records"][1:]} if len(event["Records"]) > 1 else event
+
+
+def _popped(event):
+    if len(event["Records"]) > 1:
+        event["Records"].pop(0)
+    return event
+
+
+@pytest.mark.parametrize("change", [_without_the_first, _popped, lambda event: None])
+def test_a_decorator_that_hands_on_other_records_leaves_the_statuses_to_the_response(change):
+    """Where the handler gets another event, or none, what its records became says nothing of those that came."""
+    delivery = SimulatedQueue(["a", "c"], max_receive_count=2).run(stacked(change))
+    assert delivery.inferred
+    assert [record.fate for record in delivery.records] == ["deleted", "deleted"]
+
+
+def test_only_the_handler_that_is_called_is_watched():
+    """A handler that calls another one is seen for itself; and nobody watches it afterwards."""
+    inner = batch_handler(lambda record: 1 / 0, raise_on_full_failure=False)
+    watched = SimulatedQueue(["a"], max_receive_count=1).run(inner)
+    assert watched.records[0].runs[0].status == "failed"
+
+    @batch_handler
+    def outer(record):
+        assert len(inner(sqs_event(["x", "y"]))["batchItemFailures"]) == 2
+
+    delivery = SimulatedQueue(["a"]).run(outer)
+    assert [run.status for run in delivery.records[0].runs] == ["succeeded"]
 
 
 @given(failure_plans(keys="abc", poison=False))

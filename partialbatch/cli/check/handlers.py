@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from partialbatch.cli.check.model import NOT_GIVEN, Options, Unknown
 from partialbatch.errors import ConfigurationError
-from partialbatch.handler import BatchHandler
+from partialbatch.references import handler_behind
 from partialbatch.settings import resolve
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ def _load(target: str, variables: Properties[str, str]) -> Any:
         if not hasattr(module, part):
             raise HandlerError(f"{target}: the module {name} has no {attribute}")
         module = getattr(module, part)
-    handler = getattr(module, "_self_parent", None) or module
-    if not isinstance(handler, BatchHandler):
+    handler = handler_behind(module)
+    if handler is None:
         raise HandlerError(f"{target}: {type(module).__name__} is no batch handler; decorate it with batch_handler")
-    return handler._self_settings  # noqa: SLF001 - the handler's own package
+    return handler._target()[0]._settings  # noqa: SLF001 - the handler's own package
 
 
 def _module(name: str, target: str, variables: Properties[str, str]) -> Any:

@@ -85,3 +85,25 @@ def test_what_a_module_prints(handler, capsys):
     """What a module prints when it is imported is kept out of the findings."""
     from_handler(handler("", "print('imported')\n"), function({}))
     assert capsys.readouterr() == ("", "imported\n")
+
+
+def test_a_handler_behind_a_decorator(write, handler):
+    """The options of a handler are read through the decorators above it, of a bound one too."""
+    name = handler(before="").partition(":")[0]
+    path = write(
+        "import functools\n"
+        "from partialbatch import batch_handler\n"
+        "def logged(function):\n"
+        "    return functools.wraps(function)(lambda event, context: function(event, context))\n"
+        "@logged\n"
+        "@logged\n"
+        "@batch_handler(max_receive_count=7)\n"
+        "def handler(record): ...\n"
+        "class Orders:\n"
+        "    @batch_handler(max_receive_count=8)\n"
+        "    def take(self, record): ...\n"
+        "take = logged(Orders().take)\n",
+        f"{name}x.py",
+    )
+    assert from_handler(f"{path.stem}:handler", function({})).max_receive_count == 7
+    assert from_handler(f"{path.stem}:take", function({})).max_receive_count == 8
