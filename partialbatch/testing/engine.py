@@ -69,7 +69,7 @@ class Engine:
         ordered: Whether records are handed over in an order.
         handler: Any callable ``(event, context)``.
         context: What it gets as its context; a `LambdaContext` starts anew each time.
-        succeeded: Raw record -> whether it succeeded; asked after each invocation.
+        succeeded: Raw record -> whether it succeeded, or None if it was not run; asked after each invocation.
         report: Whether ``ReportBatchItemFailures`` is set.
         bound: The most invocations.
     """
@@ -147,11 +147,14 @@ class Engine:
             self._seen = True
             return answer.seen
         records = records_of(event)
-        told = [None] * len(records) if self._succeeded is None else [self._succeeded(raw) for raw in records]
         claim = verdict if self._report else judge(event, answer.outcome)
         if claim.kind == "failure" and verdict.kind == "success":
             claim = verdict  # a response that was never meant to be read, and is not
-        return statuses(claim, told, ordered=self._ordered)
+        if self._succeeded is None:
+            return statuses(claim, [None] * len(records), ordered=self._ordered)
+        told = [_answer(self._succeeded(raw)) for raw in records]
+        found = statuses(claim, told, ordered=self._ordered)
+        return ["skipped" if success is None else status for success, status in zip(told, found, strict=True)]
 
     def delivery(self, tracked: Sequence[Tracked]) -> Delivery:
         """Return all that happened; the records are given in the order of the source."""
@@ -162,6 +165,15 @@ class Engine:
             self.now,
             inferred=not self._seen and self._succeeded is None,
         )
+
+
+def _answer(success: Any) -> bool | None:
+    """Check an answer of `succeeded`: a coroutine, say, would count as a success."""
+    if success is None or isinstance(success, bool):
+        return success
+    raise ConfigurationError(
+        f"succeeded= returned a {type(success).__name__}: it returns True, False, or None if the record was not run"
+    )
 
 
 def strip(error: BaseException) -> None:

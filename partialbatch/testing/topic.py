@@ -84,7 +84,8 @@ class SimulatedTopic:
             handler: Any callable ``(event, context)``.
             context: Its context; a `LambdaContext` (its timeout counts) starts anew each time.
             succeeded: Raw record -> whether it has succeeded, for handlers that are not
-                ours; None where it was not run. Asked after each invocation.
+                ours: True, False, or None if this invocation did not run it, which is neither
+                a success nor a failure. Asked after each invocation.
         """
         engine = Engine(
             "kafka",

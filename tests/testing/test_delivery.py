@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from partialbatch import batch_handler
+from partialbatch.errors import ConfigurationError
 from partialbatch.retries import discard
 from partialbatch.testing import FailurePlan, SimulatedQueue, SimulatedStream, SimulatedTopic
 from partialbatch.testing.plans import FOREVER
@@ -216,3 +217,57 @@ def test_a_record_that_was_never_delivered():
     delivery.assert_nothing_lost()
     with pytest.raises(AssertionError, match="no invocation saw it"):
         delivery.assert_dead_lettered([name(1)])
+
+
+def test_none_from_succeeded_means_not_run():
+    """A record of which `succeeded` says None has neither succeeded nor failed, whatever the response says of it."""
+
+    def handler(event, context):
+        return {"batchItemFailures": [{"itemIdentifier": raw["messageId"]} for raw in event["Records"]]}
+
+    told = {name(0): False, name(1): None}
+    queue = SimulatedQueue(list("ab"), max_receive_count=1)
+    delivery = queue.run(handler, succeeded=lambda raw: told[raw["messageId"]])
+    assert [record.runs[0].status for record in delivery.records] == ["failed", "skipped"]
+    assert [record.ran for record in delivery.records] == [True, False]
+    assert delivery.lost == [delivery.records[1]]
+    deleted = queue.run(lambda event, context: None, succeeded=lambda raw: None)
+    assert deleted.duplicated_work == 0
+    with pytest.raises(AssertionError, match=r"invocation 0: not run; Lambda: success"):
+        deleted.assert_nothing_lost()
+
+
+def test_a_stream_record_that_was_told_as_not_run_is_discarded_unrun():
+    """What no invocation ran, as `succeeded` tells, was given up unrun; what ran once has expired."""
+    told = {"key-0": False, "key-1": None}
+    delivery = SimulatedStream(list("ab"), maximum_retry_attempts=0).run(
+        lambda event, context: 1 / 0, succeeded=lambda raw: told[raw["kinesis"]["partitionKey"]]
+    )
+    assert [record.fate for record in delivery.records] == ["expired", "discarded_unrun"]
+
+
+def test_order_is_not_broken_by_records_that_were_not_run():
+    """A record that `succeeded` tells as not run has not overtaken anything."""
+    calls = []
+
+    def handler(event, context):
+        calls.append(event)
+        reported = event["Records"] if len(calls) == 1 else []
+        return {"batchItemFailures": [{"itemIdentifier": raw["messageId"]} for raw in reported]}
+
+    def succeeded(raw):
+        return len(calls) > 1 or (None if raw["body"] == "b" else False)
+
+    delivery = SimulatedQueue(list("ab"), fifo=True).run(handler, succeeded=succeeded)
+    assert [[run.status for run in record.runs] for record in delivery.records] == [
+        ["failed", "succeeded"],
+        ["skipped", "succeeded"],
+    ]
+    delivery.assert_in_order()
+
+
+@pytest.mark.parametrize(("answer", "kind"), [(1, "int"), ("no", "str"), ([], "list")])
+def test_succeeded_says_yes_no_or_nothing(answer, kind):
+    """Any other answer is refused: a coroutine or a text would count as a success."""
+    with pytest.raises(ConfigurationError, match=f"succeeded= returned a {kind}: it returns True, False, or None"):
+        SimulatedQueue(["a"]).run(lambda event, context: None, succeeded=lambda raw: answer)
