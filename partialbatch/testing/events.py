@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing.arns import ACCOUNT, REGION, queue_arn, stream_arn, table_arn
 from partialbatch.testing.checks import each, listed, whole
-from partialbatch.testing.records import dynamodb_record, kafka_record, kinesis_record, sqs_record
+from partialbatch.testing.records import dynamodb_record, fields_of, kafka_record, kinesis_record, sqs_record
 from partialbatch.testing.shapes import records_of, source_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def sqs_event(  # noqa: PLR0913 - one argument a setting
     """Return an event of a queue.
 
     Args:
-        bodies: One a message: text as it is, any other value as JSON.
+        bodies: One a message: text as it is, any other value as the JSON that producers write.
         fifo: Whether the queue is a FIFO queue; a name that ends in ``.fifo`` makes it one.
         groups: The message group ids, one a message or one for all; without, all messages
             of a FIFO queue are in one group.
@@ -96,7 +96,7 @@ def kinesis_event(  # noqa: PLR0913 - one argument a setting
     """Return an event of a Kinesis data stream.
 
     Args:
-        data: One a record: bytes and text as they are, any other value as JSON.
+        data: One a record: bytes and text as they are, any other value as the JSON that producers write.
         partition_keys: One a record or one for all; without, each record has its own.
         stream: The stream's name, or its ARN.
         shard: The number of the shard.
@@ -136,8 +136,8 @@ def dynamodb_event(  # noqa: PLR0913 - one argument a setting
     """Return an event of a DynamoDB stream.
 
     Args:
-        changes: One a record: an item as a plain dict (INSERT), or a tuple of the old
-            and the new item: ``(None, new)`` is an INSERT, ``(old, None)`` a REMOVE.
+        changes: One a record: an item as a dict, dataclass or model (INSERT), or a tuple of
+            the old and the new item: ``(None, new)`` is an INSERT, ``(old, None)`` a REMOVE.
         keys: The names of the table's key attributes, one or two.
         view: The stream's view type; it says which images are in the event.
         ttl: Whether a REMOVE is one of the table's time to live.
@@ -177,11 +177,16 @@ def dynamodb_records(  # noqa: PLR0913 - those of `dynamodb_event`
 
 def _change(value: Any) -> tuple[Any, Any]:
     old, new = value if isinstance(value, tuple) and len(value) == 2 else (None, value)  # noqa: PLR2004 - old and new
-    if not all(image is None or isinstance(image, dict) for image in (old, new)) or old is new is None:
-        raise ConfigurationError(
-            "changes takes items as dicts, or tuples of old and new item, one of them None at most"
-        )
-    return old, new
+    if old is new is None:
+        raise ConfigurationError("changes takes items, or tuples of old and new item, one of them None at most")
+    return _image(old), _image(new)
+
+
+def _image(item: Any) -> Any:
+    image = item if item is None or isinstance(item, dict) else fields_of(item)
+    if image is None or isinstance(image, dict):
+        return image
+    raise ConfigurationError(f"changes takes items with named attributes, not a {type(item).__name__}")
 
 
 def _windowed(event: dict[str, Any], window: Mapping[str, Any] | None, shard: str, arn: str) -> dict[str, Any]:
@@ -212,8 +217,8 @@ def kafka_event(
 
     Args:
         records: The messages of each topic-partition, ``{"orders-0": ["a", "b"]}``: bytes
-            and text as they are, any other value as JSON, None for a tombstone, and
-            a tuple of key and value where there is a key.
+            and text as they are, any other value as the JSON that producers write, None for
+            a tombstone, and a tuple of key and value where there is a key.
         start: The offset of the first record of each partition.
         headers: Headers of all records: texts or bytes.
         self_managed: Whether the cluster is one's own, not one of Amazon MSK.
