@@ -43,7 +43,8 @@ class RecordStory:
         text: The record as first delivered, as JSON.
         fate: ``deleted`` (done with: off the queue, or behind the shard's checkpoint),
             ``dead_lettered``, ``expired`` (given up after it had run: retries or age),
-            ``discarded_unrun`` (given up, and never ran) or ``remaining``.
+            ``discarded_unrun`` (given up, and never ran) or ``remaining``: still there at the
+            bound of invocations, or after 100 receives from a queue without `max_receive_count`.
         runs: One `Run` an invocation that saw it.
     """
 

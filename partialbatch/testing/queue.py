@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from partialbatch.testing.delivery import Delivery
 
-__all__ = ["SimulatedQueue"]
+__all__ = ["RECEIVES", "SimulatedQueue"]
+
+RECEIVES = 100
+"""Receives after which a message of a queue without a redrive policy is left where it is."""
 
 
 class SimulatedQueue:
@@ -37,8 +40,9 @@ class SimulatedQueue:
         groups: The message group ids, as in `sqs_event`.
         batch_size: At most so many messages an invocation, 1 to 10,000, FIFO 10.
         visibility_timeout: Seconds, 0 to 43,200.
-        max_receive_count: The redrive policy's ``maxReceiveCount``, 1 to 1,000; without,
-            there is no dead-letter queue.
+        max_receive_count: The redrive policy's ``maxReceiveCount``, 1 to 1,000. Without it,
+            there is no dead-letter queue: a message that has failed 100 times stays on the
+            queue, its fate is ``remaining``, and its group waits behind it.
         retention: Seconds after which a message expires, 60 to 1,209,600.
         report_batch_item_failures: Whether the event source mapping has that setting.
         max_invocations: The bound of a run; without, 1,000 and 10 more a message.
@@ -75,7 +79,7 @@ class SimulatedQueue:
         context: Any = None,
         succeeded: Callable[[Any], bool | None] | None = None,
     ) -> Delivery:
-        """Deliver until the queue is empty, or the bound is hit.
+        """Deliver until nothing more can be received, or the bound is hit.
 
         Args:
             handler: Any callable ``(event, context)``.
@@ -129,7 +133,7 @@ class _QueueRun:
         self._waiting = [(0.0, number, waiting) for number, waiting in enumerate(groups.values())]
 
     def step(self) -> bool:
-        """Receive and deliver one batch; False when the queue is empty."""
+        """Receive and deliver one batch; False when there is none."""
         if not self._waiting:
             return False
         self._engine.wait_until(self._waiting[0][0])
@@ -145,7 +149,7 @@ class _QueueRun:
         for number, waiting, received in taken:
             back = [entry for entry in received if entry in again]
             waiting.extend(reversed(back))
-            if waiting:
+            if waiting and not (back and self._stuck(back[0])):
                 visible = at + self._queue.visibility_timeout if back else at
                 heapq.heappush(self._waiting, (visible, number, waiting))
         return True
@@ -168,6 +172,10 @@ class _QueueRun:
                     received.append(entry)
                     batch.append(entry)
         return batch, taken
+
+    def _stuck(self, entry: Tracked) -> bool:
+        """Tell whether a message would be received for as long as SQS keeps it: nothing new comes of that."""
+        return self._queue.max_receive_count is None and len(entry.runs) >= RECEIVES
 
     def _stays(self, entry: Tracked) -> bool:
         """Count a receipt; False where the message goes off the queue instead."""
