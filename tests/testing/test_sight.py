@@ -10,6 +10,7 @@ from hypothesis.errors import StopTest
 
 from partialbatch import batch_handler
 from partialbatch.testing import FailurePlan, LambdaContext, SimulatedQueue
+from partialbatch.testing.plans import HOWS
 from partialbatch.testing.strategies import failure_plans
 
 LATE = LambdaContext(timeout=3)
@@ -55,7 +56,7 @@ def test_nothing_runs_after_the_timeout():
     assert ran == ["a"]
 
 
-@given(failure_plans(keys="abc", poison=False))
+@given(failure_plans(keys="abc", hows=HOWS, poison=False))
 def test_as_many_successes_are_seen_as_there_were(plan):
     """However records fail, by a timeout too, what is seen of them is what their own book says."""
     logging.disable(logging.CRITICAL)
