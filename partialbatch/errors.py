@@ -109,15 +109,6 @@ class EventError(PartialBatchError, ValueError):
     """An event, or the response to it, that cannot be trusted: the whole batch comes back."""
 
     @classmethod
-    def unrecognized(cls, event: object) -> Self:
-        """Name the keys of what came, never the values."""
-        return cls(
-            f"this is no batch of a known event source: {shape(event)}. "
-            "A batch has 'Records' (SQS, Kinesis, DynamoDB), 'records' by topic-partition (Kafka), "
-            "or is a list (EventBridge Pipes); for another source give source= an EventSource"
-        )
-
-    @classmethod
     def mixed(cls, origins: Iterable[object]) -> Self:
         """Name the sources that met in one event."""
         return cls(f"one event holds records of several sources ({listing(origins)}); a batch has one")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 from partialbatch.annotations import has_names
 from partialbatch.consumer import Consumer
 from partialbatch.errors import ConfigurationError
+from partialbatch.references import BoundReferable, Referable
 from partialbatch.settings import resolve
 from partialbatch.signatures import plan
 
@@ -61,17 +62,22 @@ class _Signature:
         return inspect.signature(batch_handler if instance is None else _lambda_handler)
 
 
-class _Callable(Generic[Function, Value]):
+class _Callable(Referable, Generic[Function, Value]):
     """What a handler and its bound form have in common.
 
     Attributes:
-        __wrapped__: The record function itself.
+        __wrapped__: The record function itself, as for any decorator: `function`.
     """
 
     __slots__ = ()  # or `functools.wraps` over a handler finds a `__dict__` that is not wrapt's
 
     __wrapped__: Function
     __signature__ = _Signature()
+
+    @property
+    def function(self) -> Function:
+        """The record function itself, for unit tests."""
+        return self.__wrapped__
 
     @property
     def __code__(self) -> CodeType:
@@ -118,7 +124,7 @@ class _Callable(Generic[Function, Value]):
         def _target(self) -> tuple[Consumer, Any, Plan]: ...
 
 
-class BoundBatchHandler(_Callable[Function, Value], BoundFunctionWrapper):
+class BoundBatchHandler(BoundReferable, _Callable[Function, Value], BoundFunctionWrapper):
     """A handler made of a method, for one instance or class; shares all with its `BatchHandler`."""
 
     @property
@@ -153,7 +159,7 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
         if isinstance(function, _Callable):
             raise ConfigurationError(
                 "batch_handler takes a record function, and got a handler that it made before: "
-                "give it the function itself, `handler.__wrapped__`"
+                "give it the function itself, `handler.function`"
             )
         super().__init__(function, _lambda_handler)
         self._self_settings = resolve(**options)
@@ -169,6 +175,7 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
 
     def __set_name__(self, owner: type, name: str) -> None:
         """Check the record function of a method, now that it is known to be one."""
+        self._self_name = name
         self._self_plan(bound=self._self_binding in ("function", "classmethod"))
 
     def __get__(self, instance: Any, owner: Any = None) -> BoundBatchHandler[Function, Value]:

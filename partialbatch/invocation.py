@@ -103,10 +103,18 @@ class Invocation:
             if run.interrupt is not None:
                 raise run.interrupt
             if not clean:
-                response = build_response(run.source, run.identifiers, self.reported())
+                response = self._response(run)
         if self.window is not None:
             response["state"] = _checked_state(self.window.state)
         return response
+
+    def _response(self, run: Run) -> BatchResponse:
+        """Name the records that must come back; where nobody reads that, it only stands for the failure to come."""
+        if self.source is None or self.source.partial_response:
+            return build_response(run.source, run.identifiers, self.reported())
+        # An identifier that is missing there must not hide the record's own error.
+        named: list[Any] = [run.identifiers[index] or None for index in self.reported()]
+        return {"batchItemFailures": [{"itemIdentifier": name} for name in named]}
 
     def reported(self) -> list[int]:
         """Return the records that must come back, by index."""

@@ -103,9 +103,8 @@ def without_none(annotation: Any) -> tuple[Any, bool]:
         return annotation, True
     if get_origin(annotation) not in (Union, types.UnionType):
         return annotation, False
-    members = get_args(annotation)
-    others = [member for member in members if member is not type(None)]
-    if len(others) == len(members):
+    others = _members(annotation)
+    if len(others) == len(get_args(annotation)):
         return annotation, False
     return (others[0] if len(others) == 1 else annotation), True
 
@@ -116,8 +115,15 @@ def name_of(annotation: Any) -> str:
 
 
 def is_text(annotation: Any) -> bool:
-    """Tell whether an annotation is of text or bytes, None aside."""
-    return meant(annotation) in (str, bytes)
+    """Tell whether an annotation is of text or bytes, or of either, None aside."""
+    wanted = meant(annotation)
+    return all(meant(member) in (str, bytes) for member in _members(wanted) or (wanted,))
+
+
+def _members(annotation: Any) -> list[Any]:
+    """Return the members of a union, None aside; none of what isn't one."""
+    union = get_origin(annotation) in (Union, types.UnionType)
+    return [member for member in get_args(annotation) if union and member is not type(None)]
 
 
 def meant(annotation: Any) -> Any:
@@ -146,6 +152,8 @@ def _plain_decoder(annotation: Any, optional: bool) -> Callable[[Any], Any] | No
         return as_json
     if annotation in (str, bytes):
         return _TEXT[annotation]
+    if _members(annotation) in ([str, bytes], [bytes, str]):
+        return _as_it_is
     origin = get_origin(annotation) or annotation
     if not isinstance(origin, type) or origin not in _CONTAINERS:
         return None
@@ -164,13 +172,21 @@ def _plain_decoder(annotation: Any, optional: bool) -> Callable[[Any], Any] | No
     return parse
 
 
+def _as_it_is(payload: Any) -> str | bytes:
+    """Return text as text, and bytes as bytes."""
+    return payload if isinstance(payload, str) else as_bytes(payload)
+
+
 def _validator(annotation: Any) -> Callable[[Any], Any]:
     """Return a decoder that validates with pydantic."""
     adapter = _adapter(annotation)
     from pydantic import ValidationError  # noqa: PLC0415 - loaded by now
 
     from_python, schema = adapter.validate_python, adapter.core_schema
-    from_text = _of_text(_TEXT[meant(annotation)], from_python) if is_text(annotation) else adapter.validate_json
+    from_text = adapter.validate_json
+    if is_text(annotation):
+        kind = meant(annotation)
+        from_text = _of_text(_as_it_is if _members(kind) else _TEXT[kind], from_python)
     wanted, optional = without_none(annotation)
 
     def validate(payload: Any) -> Any:

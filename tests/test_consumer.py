@@ -664,3 +664,21 @@ def test_a_source_of_ones_own_may_know_no_last_attempt():
         lambda record: 1 / int(record["body"]), source=Queue(), max_receive_count=1, raise_on_full_failure=False
     )
     assert reported(handler(sqs(2))) == ["m0", "m1"]
+
+
+@pytest.mark.parametrize("identifier", [None, "", 5])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_missing_identifier_hides_no_error_where_the_response_is_ignored(identifier, workers):
+    """A source that takes no partial response needs no identifiers: `FullBatchFailure` carries the records' errors."""
+
+    class Nameless(Queue):
+        def identifier(self, raw):
+            return identifier
+
+    event = {"messages": [{"id": None, "data": str(index)} for index in range(3)]}
+    handler = batch_handler(lambda record: 1 / (number(record) - 1), source=Nameless(), max_concurrency=workers)
+    with pytest.raises(FullBatchFailure) as caught:
+        handler(event)
+    assert [type(error) for error in caught.value.errors] == [ZeroDivisionError]
+    assert str(caught.value).endswith(f"records: {identifier or None}")
+    assert [entry.status for entry in handler.process(event).results] == ["succeeded", "failed", "succeeded"]

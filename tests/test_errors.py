@@ -24,6 +24,7 @@ from partialbatch.errors import (
     RetryAfter,
 )
 from partialbatch.results import BatchResult, RecordResult
+from partialbatch.sources.refusal import unrecognized
 from partialbatch.types import Unprocessed
 
 
@@ -119,8 +120,8 @@ def test_is_number(value, expected):
 def test_shape_names_keys_never_values(event, expected):
     """An event is described by its type and keys."""
     assert errors.shape(event) == expected
-    assert "secret" not in str(EventError.unrecognized(event))
-    assert expected in str(EventError.unrecognized(event))
+    assert "secret" not in str(unrecognized(event))
+    assert expected in str(unrecognized(event))
 
 
 def test_texts_say_what_to_do():

@@ -191,17 +191,17 @@ def test_dependency_injection_takes_options():
 
 
 def test_the_record_function_itself_is_there_for_unit_tests():
-    """``__wrapped__`` is the very function; name, doc, module and annotations are its own."""
+    """``function`` is the very function, and ``__wrapped__`` too; name, doc, module and annotations are its own."""
 
     def function(order: str):
         """Handle an order."""
         return order
 
     handler = batch_handler(function)
-    assert handler.__wrapped__ is function
+    assert handler.function is handler.__wrapped__ is function
     assert (handler.__name__, handler.__doc__, handler.__module__) == ("function", "Handle an order.", __name__)
     assert handler.__qualname__ == function.__qualname__
-    assert Orders("a").method.__wrapped__(5, type("R", (), {"message_id": "x"})) == ("a", 5, "x")
+    assert Orders("a").method.function(5, type("R", (), {"message_id": "x"})) == ("a", 5, "x")
     assert Orders.method.__doc__ == "Handle an order."
 
 
@@ -334,9 +334,9 @@ def test_calling_a_handler_is_documented():
 @pytest.mark.parametrize("handler", [batch_handler(lambda record: None), Orders("o").method])
 def test_a_handler_is_no_record_function(handler):
     """Other options for a handler need its function anew, and the error says where that is."""
-    with pytest.raises(ConfigurationError, match=r"a handler that it made before.*`handler\.__wrapped__`"):
+    with pytest.raises(ConfigurationError, match=r"a handler that it made before.*`handler\.function`"):
         batch_handler(handler, max_concurrency=2)
-    assert batch_handler(handler.__wrapped__, max_concurrency=2)(sqs(1)) == {"batchItemFailures": []}
+    assert batch_handler(handler.function, max_concurrency=2)(sqs(1)) == {"batchItemFailures": []}
 
 
 def test_a_method_is_checked_when_its_class_is_made():

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partialbatch import Change, DynamoDBRecord
+from partialbatch import Change, DynamoDBRecord, batch_handler
 from partialbatch.errors import ConfigurationError, PayloadError
 from partialbatch.payloads import change_decoder, decoder, is_text, unwrapper, without_none
 
@@ -44,6 +44,45 @@ def test_objects(annotation):
     for payload, found in (("[]", "list"), ("null", "NoneType"), ('"secret"', "str"), ("1", "int"), ([], "list")):
         with pytest.raises(PayloadError, match=f"JSON of type {found}; expected an object"):
             decode(payload)
+
+
+EITHER = [str | bytes, bytes | str, typing.Union[str, bytes], str | bytes | None, typing.Optional[bytes | str]]  # noqa: UP007, UP045 - users write them
+
+
+@pytest.mark.usefixtures("no_pydantic")
+@pytest.mark.parametrize("annotation", EITHER)
+def test_text_or_bytes_is_the_payload_as_it_is(annotation):
+    """Neither is parsed as JSON, and neither becomes the other; an object is neither."""
+    decode = decoder(annotation)
+    for payload in ("5", '"a"', "no JSON", b"5", b"\xff"):
+        assert decode(payload) is payload
+    with pytest.raises(PayloadError, match="expected text or bytes"):
+        decode({"a": 1})
+    if type(None) in typing.get_args(annotation):
+        assert decode(None) is None
+    assert is_text(annotation)
+
+
+@pytest.mark.parametrize("annotation", EITHER)
+def test_text_or_bytes_is_refused_where_there_is_neither(annotation):
+    """DynamoDB images and EventBridge details are objects."""
+
+    def function(record):
+        raise AssertionError
+
+    function.__annotations__["record"] = annotation
+    with pytest.raises(ConfigurationError, match="has no form as"):
+        batch_handler(function)({"Records": [{"eventSource": "aws:dynamodb", "dynamodb": {}}]})
+    with pytest.raises(ConfigurationError, match="envelope='eventbridge' gives an object"):
+        batch_handler(function, envelope="eventbridge")
+    with pytest.raises(ConfigurationError, match="no form as text or bytes"):
+        change_decoder(Change[annotation])
+
+
+@pytest.mark.parametrize("annotation", [str | dict, int | str, dict | None, None])
+def test_other_unions_are_not_text(annotation):
+    """A union with anything else is JSON, as it was."""
+    assert not is_text(annotation)
 
 
 @pytest.mark.usefixtures("no_pydantic")
@@ -99,7 +138,7 @@ def test_no_payload(annotation):
 
 @pytest.mark.usefixtures("no_pydantic")
 @pytest.mark.parametrize(
-    "annotation", [int, list[int], dict[str, int], dict[Any, Any], dict | list, str | bytes, set, tuple, None]
+    "annotation", [int, list[int], dict[str, int], dict[Any, Any], dict | list, str | bytes | int, set, tuple, None]
 )
 def test_the_rest_needs_pydantic(annotation):
     """Every other annotation names the extra to install."""
@@ -122,7 +161,7 @@ def test_is_text():
     """Text is text with None or without."""
     assert is_text(str)
     assert is_text(bytes | None)
-    assert not is_text(str | bytes)
+    assert is_text(str | bytes)
     assert not is_text(dict)
 
 

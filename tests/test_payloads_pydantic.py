@@ -134,6 +134,17 @@ def test_limited_bytes():
         decode("éé")
 
 
+def test_limited_text_or_bytes_is_validated_as_it_is():
+    """Limits on one of the two do not make the payload JSON."""
+    short = pydantic.Field(max_length=3)
+    decode = decoder(Annotated[str, short] | Annotated[bytes, short] | None)
+    assert decode("123") == "123"
+    assert decode(b"123") == b"123"
+    assert decode(None) is None
+    with pytest.raises(PayloadError, match="string_too_long"):
+        decode("1234")
+
+
 def test_limited_text_of_nothing():
     """A missing payload is no text, limits or not."""
     assert decoder(Code | None)(None) is None

@@ -8,7 +8,7 @@ from partialbatch.producers.entry import Entry, Fault, Kind, Stats
 from partialbatch.producers.pace import Pacer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from partialbatch.producers.answers import Faults
     from partialbatch.producers.buffer import Buffer
@@ -57,6 +57,7 @@ class Books:
         self._service = service
         self._level = 0
         self._stalls = 0
+        self._refused_before = False  # whether the service throttled most of the last call
         self._requeued = 0  # about so many are to be sent again: saves looking for them
         self._gate: Gate | None = None
         self._pacer: Pacer | None = None
@@ -108,7 +109,7 @@ class Books:
             self._mixed(batch, outcome)
         else:
             self._accept(batch)
-            self._round(batch, throttled=False)
+            self._round(batch, accepted=batch)
         if self.fault is not None:
             self.give_up(self.fault)
         elif self._stalls >= self._settings.backoff.max_stalls:
@@ -136,7 +137,7 @@ class Books:
         return entries
 
     def _accept(self, entries: list[Entry]) -> None:
-        self._buffer.release(entries)
+        self._buffer.release(entries, accepted=True)
         self._stats.records += len(entries)
         if entries:
             self._stalls = 0
@@ -145,20 +146,20 @@ class Books:
         accepted: list[Entry] = []
         rejected: list[Entry] = []
         again: list[Entry] = []
-        waits = False
+        kinds: set[Kind] = set()
         for entry, fault in zip(batch, faults, strict=True):
             if fault is None:
                 accepted.append(entry)
                 continue
             entry.fail(fault)
             (rejected if fault.kind is Kind.REJECTED else again).append(entry)
-            waits = waits or fault.kind in {Kind.THROTTLED, Kind.TRANSIENT}
+            kinds.add(fault.kind)
         if not accepted and not rejected:
             self._stalls += 1
         self._again(again, suspect=False)
         self._reject(rejected)
         self._accept(accepted)
-        self._round(accepted, throttled=waits)
+        self._round(batch, accepted=accepted, kinds=kinds)
 
     def _refused(self, batch: list[Entry], fault: Fault, *, suspect: bool) -> None:
         """Book a call that failed as a whole."""
@@ -183,7 +184,7 @@ class Books:
         else:
             self._stalls += 1
             self._again(batch, suspect=suspect)
-        self._round([], throttled=fault.kind in {Kind.THROTTLED, Kind.TRANSIENT})
+        self._round(batch, accepted=(), kinds={fault.kind})
 
     def _again(self, entries: list[Entry], *, suspect: bool) -> None:
         self._requeued += len(entries)
@@ -198,18 +199,32 @@ class Books:
         self._buffer.release(entries)
         self.failed += entries
 
-    def _round(self, accepted: list[Entry], *, throttled: bool) -> None:
-        """Set the wait before the next call, and learn the rate."""
+    def _round(self, batch: list[Entry], *, accepted: Sequence[Entry], kinds: Collection[Kind] = ()) -> None:
+        """Set the wait before the next call, and learn the rate.
+
+        Args:
+            batch: What was sent.
+            accepted: What of it the service took.
+            kinds: What befell the rest.
+        """
         settings = self._settings
-        if throttled:
+        waits = Kind.THROTTLED in kinds or Kind.TRANSIENT in kinds
+        # A service that takes most of each call is waited for each time, but not longer and longer.
+        mostly_refused = waits and 2 * len(accepted) < len(batch)
+        refused = mostly_refused and Kind.THROTTLED in kinds
+        # Once may be chance; twice in a row, or at the rate that is kept to, it is the rate.
+        throttled = refused and (self._refused_before or self._stats.rate is not None)
+        self._refused_before = refused
+        if waits:
             now, wait = settings.clock(), settings.backoff.wait(self._level, settings.random)
             self._gate = (now + wait, wait)
-            self._level += 1
-            if self._pacer is None:
+            self._level += mostly_refused
+            if throttled and self._pacer is None:
                 # At this rate a full call is due once in the longest wait.
                 self._pacer = Pacer(now, settings.max_entries / settings.backoff.cap)
-        elif self._level:
+        elif self._level and not kinds:
             self._level -= 1
         if self._pacer is not None:
-            self._pacer.note(settings.clock(), self._service.weigh(accepted), throttled=throttled)
+            # Timeouts and the like tell nothing of a rate.
+            self._pacer.note(settings.clock(), self._service.weigh(accepted), throttled=throttled, recovers=not waits)
             self._stats.rate = self._pacer.rate

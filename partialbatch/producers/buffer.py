@@ -82,7 +82,7 @@ class Buffer:
         self.ready.extendleft(reversed(entries))
         self.bytes += sum(entry.size for entry in entries)
 
-    def release(self, entries: Sequence[Entry]) -> None:
+    def release(self, entries: Sequence[Entry], *, accepted: bool = False) -> None:
         """Let go of records that the service has accepted or rejected."""
         self.held -= len(entries)
 
@@ -110,7 +110,8 @@ class Lanes(Buffer):
         max_bytes: Bytes a call.
         stats: Where superseded records are counted.
         duplicates: What another record with a held key means: ``serialize`` it waits,
-            ``last`` it replaces what was not sent yet, ``error`` it is refused.
+            ``last`` it replaces what was not sent yet, ``first`` it is left out, ``standby`` it
+            waits, and is left out once the other is accepted, ``error`` it is refused.
         hold: Whether a record that is handed back holds the rest of its lane back.
     """
 
@@ -143,6 +144,9 @@ class Lanes(Buffer):
         if self._duplicates == "error":
             raise RecordError("key", "an operation on this key is still held or in flight (on_duplicate='error')")
         self.held += 1
+        if self._duplicates == "first":
+            self._supersede()
+            return False
         if self._duplicates == "last":
             self._replace(head, entry)
         else:
@@ -181,13 +185,23 @@ class Lanes(Buffer):
                 again.append(entry)
         super().requeue(again)
 
-    def release(self, entries: Sequence[Entry]) -> None:
+    def release(self, entries: Sequence[Entry], *, accepted: bool = False) -> None:
         super().release(entries)
+        stands_in = accepted and self._duplicates == "standby"
         for entry in entries:
             if self._waiting and entry.key in self._waiting:
-                self._advance(entry.key)
+                if stands_in:
+                    self._drop(entry.key)
+                else:
+                    self._advance(entry.key)
             else:
                 self._heads.pop(entry.key, None)
+
+    def _drop(self, key: Hashable) -> None:
+        """Leave out what waits behind an operation that was accepted."""
+        del self._heads[key]
+        for _ in self._waiting.pop(key):
+            self._supersede()
 
     def _advance(self, key: Hashable) -> None:
         """Make the next of a key ready, and its first one from now on."""

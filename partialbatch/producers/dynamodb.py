@@ -31,6 +31,7 @@ _LIMITS = Limits(entries=25, bytes=16_000_000)
 _LARGEST = 409_600
 _UNIT = 1_024
 _PUT = {"operation": "put"}
+_IN_SESSIONS = {"last": "serialize", "first": "standby"}
 # No item takes more on the wire than this many times DynamoDB's measure: a list of 10**37 takes
 # `{"N": "10...0"}, `, 49 bytes, for 3 each; a control character is `\\u0000`, 6 for 1.
 _WIRE_FACTOR = 17
@@ -51,11 +52,13 @@ class DynamoDBProducer(Producer):
         keys: The names of the key attributes; for several tables, table to names.
         on_duplicate: What a further operation on a key means while one is held: ``"last"``
             it takes the other's place (in a session it is sent after it, for the fate of each
-            is told), ``"serialize"`` it is sent after it, ``"error"`` it is refused. Two of one
-            key are never in flight together.
+            is told), ``"serialize"`` it is sent after it, ``"first"`` it is left out (in a session it
+            waits, and is sent if the first is rejected), ``"error"`` it is refused. Two of one key are
+            never in flight together.
         floats: ``"convert"`` writes a float as ``Decimal(repr(x))``; ``"refuse"`` raises.
         return_consumed_capacity: ``"TOTAL"`` or ``"INDEXES"`` feed `stats`.
-        **options: See `CommonOptions`; `serializer` returns a dict.
+        **options: See `CommonOptions`; `serializer` returns a dict, for items that are put: keys to
+            delete are given as they are.
     """
 
     service = "dynamodb"
@@ -72,7 +75,7 @@ class DynamoDBProducer(Producer):
         return_consumed_capacity: str = "NONE",
         **options: Unpack[CommonOptions],
     ) -> None:
-        self._on_duplicate = one_of("on_duplicate", on_duplicate, ("last", "serialize", "error"))
+        self._on_duplicate = one_of("on_duplicate", on_duplicate, ("last", "first", "serialize", "error"))
         self._writer = Writer(convert_floats=one_of("floats", floats, ("refuse", "convert")) == "convert")
         self._extra = check_capacity(return_consumed_capacity)
         self._tables = Tables(table, keys)
@@ -108,7 +111,9 @@ class DynamoDBProducer(Producer):
         if options is not _PUT and options:
             self._check(options)
         table = self._tables.default if options is _PUT else options.get("table") or self._tables.default
-        item = record if self._serializer is None else self._serializer(record)
+        deletes = options is not _PUT and options.get("operation", "put") != "put"
+        # What makes an item of a record adds to it, and a key has its own attributes alone.
+        item = record if self._serializer is None or deletes else self._serializer(record)
         if type(item) is not dict:
             item = _mapping(item)
         try:
@@ -118,10 +123,7 @@ class DynamoDBProducer(Producer):
         key = self._tables.key(table, item, wire)
         if size > _LARGEST:
             raise RecordError.too_large("item", size, _LARGEST)
-        if options is _PUT or options.get("operation", "put") == "put":
-            request = {"PutRequest": {"Item": wire}}
-        else:
-            request = self._delete(options["operation"], wire, len(key) - 1)
+        request = self._delete(options["operation"], wire, len(key) - 1) if deletes else {"PutRequest": {"Item": wire}}
         bytes_ = size * _WIRE_FACTOR if size <= self._small else _wire_size(request, self._settings.max_bytes)
         return Entry(self._next(), record, options, (table, request, size), bytes_, key)
 
@@ -133,9 +135,9 @@ class DynamoDBProducer(Producer):
         return {"DeleteRequest": {"Key": wire}}
 
     def _buffer(self, stats: Stats, *, ordered: bool, lent: bool) -> Buffer:
-        # In a session each item's fate is asked for: one that was left out for a later one, which is then
+        # In a session each item's fate is asked for: one that was left out for another one, which is then
         # refused, would pass for written.
-        duplicates = "serialize" if lent and self._on_duplicate == "last" else self._on_duplicate
+        duplicates = _IN_SESSIONS.get(self._on_duplicate, self._on_duplicate) if lent else self._on_duplicate
         return Lanes(self._settings.max_entries, self._settings.max_bytes, stats, duplicates)
 
     def call(self, entries: Sequence[Entry]) -> Any:

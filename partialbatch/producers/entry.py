@@ -51,7 +51,7 @@ class Stats:
         paced: Pauses made to keep to `rate`.
         rate: Records (DynamoDB: capacity units) a second while throttled, else None.
         consumed_capacity: Capacity units that DynamoDB reported.
-        superseded: DynamoDB operations that a later one on the same key replaced.
+        superseded: DynamoDB operations that another one on the same key replaced.
         unprocessed: Records handed back.
     """
 

@@ -7,15 +7,15 @@ own limit raised: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_Pu
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, TypeGuard, Unpack
 
-from partialbatch.errors import RecordError
+from partialbatch.errors import ConfigurationError, RecordError
 from partialbatch.producers.answers import Faults, aligned
 from partialbatch.producers.base import Producer
 from partialbatch.producers.entry import Entry, Kind, Stats
 from partialbatch.producers.faults import by_code
 from partialbatch.producers.session import group_name
-from partialbatch.producers.settings import CommonOptions, Limits, text, whole
+from partialbatch.producers.settings import CommonOptions, Limits, one_of, text, whole
 from partialbatch.producers.text import to_bytes, utf8_size
 
 if TYPE_CHECKING:
@@ -26,14 +26,15 @@ __all__ = ["KinesisOptions", "KinesisProducer"]
 _MIB = 1_048_576
 _LIMITS = Limits(entries=500, bytes=10 * _MIB)
 _LONGEST_KEY = 256
+_KEYS = f"a str of 1 to {_LONGEST_KEY} characters"
 _HASH_KEY = re.compile(r"0|[1-9][0-9]{0,38}")
 
 
 class KinesisOptions(TypedDict, total=False):
     """What `KinesisProducer.put` takes beside the record."""
 
-    partition_key: str
-    explicit_hash_key: str
+    partition_key: str | None
+    explicit_hash_key: str | None
 
 
 class KinesisProducer(Producer):
@@ -41,6 +42,9 @@ class KinesisProducer(Producer):
 
     Args:
         stream: The stream's name or ARN.
+        distribution: ``"key"``, or ``"auto"`` for a stream with record distribution ``AUTO``: its records
+            need no partition key, and have no order by one.
+        partition_key: The key of records that are put without one.
         max_record_bytes: What the stream takes a record, partition key included.
         **options: See `CommonOptions`.
     """
@@ -48,8 +52,20 @@ class KinesisProducer(Producer):
     service = "kinesis"
     put_options = frozenset(KinesisOptions.__annotations__)
 
-    def __init__(self, stream: str, *, max_record_bytes: int = _MIB, **options: Unpack[CommonOptions]) -> None:
+    def __init__(
+        self,
+        stream: str,
+        *,
+        distribution: str = "key",
+        partition_key: str | None = None,
+        max_record_bytes: int = _MIB,
+        **options: Unpack[CommonOptions],
+    ) -> None:
         text("stream", stream, "the name or ARN of a stream")
+        self._needs_key = one_of("distribution", distribution, ("key", "auto")) == "key"
+        if partition_key is not None and not _is_key(partition_key):
+            raise ConfigurationError.bad_value("partition_key", partition_key, f"{_KEYS}, or None")
+        self._key = partition_key
         whole("max_record_bytes", max_record_bytes, 1, _LIMITS.bytes)
         self._target = {"StreamARN" if stream.startswith("arn:") else "StreamName": stream}
         super().__init__(_LIMITS, options)
@@ -60,7 +76,8 @@ class KinesisProducer(Producer):
 
         Args:
             record: `bytes`, `str`, or what JSON can say.
-            **options: ``partition_key``, which is needed, and ``explicit_hash_key``.
+            **options: ``partition_key``, which is needed unless the producer has one or
+                ``distribution="auto"``, and ``explicit_hash_key``.
 
         Raises:
             RecordError: A record that Kinesis would never take.
@@ -70,13 +87,19 @@ class KinesisProducer(Producer):
     def entry(self, record: Any, options: Mapping[str, Any]) -> Entry:
         data = to_bytes(record, "Data", self._serializer)
         key = options.get("partition_key")
-        if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY:
-            raise RecordError("partition_key", f"{_said(key)}; it takes a str of 1 to {_LONGEST_KEY} characters")
-        wire: dict[str, Any] = {"Data": data, "PartitionKey": key}
-        if len(options) > 1:
+        if key is None:
+            key = self._key
+        wire: dict[str, Any] = {"Data": data}
+        size = len(data)
+        if key is not None or self._needs_key:
+            if not _is_key(key):
+                raise RecordError("partition_key", f"{_said(key)}; it takes {_KEYS}")
+            wire["PartitionKey"] = key
+            size += utf8_size(key, "partition_key")
+        if options and (len(options) > 1 or "partition_key" not in options):
             self._check(options)
-            wire["ExplicitHashKey"] = _hash_key(options["explicit_hash_key"])
-        size = len(data) + utf8_size(key, "partition_key")
+            if options.get("explicit_hash_key") is not None:
+                wire["ExplicitHashKey"] = _hash_key(options["explicit_hash_key"])
         if size > self._largest:
             raise RecordError.too_large("Data with its partition key", size, self._largest)
         return Entry(self._next(), record, options, wire, size)
@@ -89,6 +112,10 @@ class KinesisProducer(Producer):
 
     def read(self, answer: Any, entries: Sequence[Entry], stats: Stats) -> Faults:
         return aligned(answer.get("Records"), entries, _kind)
+
+
+def _is_key(key: object) -> TypeGuard[str]:
+    return isinstance(key, str) and 0 < len(key) <= _LONGEST_KEY
 
 
 def _said(key: object) -> str:

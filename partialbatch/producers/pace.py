@@ -11,6 +11,8 @@ _RECOVERY = 20.0
 _RECOVERED = 2.0
 # The shortest time, in seconds, over which a rate can be told.
 _WINDOW = 0.5
+# The longest time between two calls, in seconds, that counts as sending.
+_IDLE = 20.0
 # What is left of the rate when the service throttles again within that time.
 _CUT = 0.9
 
@@ -36,12 +38,22 @@ class Pacer:
         """Return the seconds to wait before the next call."""
         return self._next - now if self.rate is not None and self._next > now else 0.0
 
-    def note(self, now: float, accepted: float, *, throttled: bool) -> None:
-        """Learn from a call: how much of it was accepted."""
+    def note(self, now: float, accepted: float, *, throttled: bool, recovers: bool | None = None) -> None:
+        """Learn from a call.
+
+        Args:
+            now: The clock's reading, in seconds.
+            accepted: How much of it the service took.
+            throttled: Whether the service throttled most of it.
+            recovers: Whether the rate may grow; by default after each call that was not throttled.
+        """
+        idle = now - max(self._last, self._next)
+        if idle > _IDLE:
+            self._since += idle  # nothing was sent then, so nothing could be accepted
         self._accepted += accepted
         if throttled:
             self._slow(now)
-        elif self.rate is not None:
+        elif self.rate is not None and recovers is not False:
             self._recover(now)
         if self.rate is not None:
             # What was refused cost the service nothing; idle time earns one call's worth.

@@ -44,7 +44,8 @@ class DynamoDBReader:
         projection_expression: Which attributes to read; the keys' own are added.
         expression_attribute_names: The ``#names`` in it.
         return_consumed_capacity: ``"TOTAL"`` or ``"INDEXES"`` feed `stats`.
-        **options: See `CommonOptions`; `workers` and `serializer` are for producers.
+        **options: See `CommonOptions`; `workers`, `serializer` and `max_bytes` are for producers: DynamoDB
+            itself ends a page after 16 MB.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class DynamoDBReader:
         return_consumed_capacity: str = "NONE",
         **options: Unpack[CommonOptions],
     ) -> None:
-        unknown = options.keys() - (CommonOptions.__annotations__.keys() - {"workers", "serializer"})
+        unknown = options.keys() - (CommonOptions.__annotations__.keys() - {"workers", "serializer", "max_bytes"})
         if unknown:
             raise TypeError(f"DynamoDBReader() got unexpected keyword arguments: {listing(sorted(unknown))}")
         self.stats = Stats()
@@ -173,7 +174,7 @@ class _Reading:
         stats.consumed_capacity += capacity(answer)
         names = _names(entries[0].wire)
         found: dict[Hashable, Any] = {
-            key_of(item, names): item for items in answer["Responses"].values() for item in items
+            key_of(item, names): item for items in (answer.get("Responses") or {}).values() for item in items
         }
         left = {key_of(key, names) for page in (answer.get("UnprocessedKeys") or {}).values() for key in page["Keys"]}
         fault = _CUT if len(left) < len(entries) else _THROTTLED

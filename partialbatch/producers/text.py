@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import sys
 from collections.abc import Iterable
+from datetime import date, time
+from decimal import Decimal
+from enum import Enum
+from os import urandom
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
 
 __all__ = ["encoded", "listed", "plain", "to_bytes", "to_text", "utf8_size"]
 
@@ -30,14 +37,56 @@ def plain(value: Any, mode: str = "json") -> Any:
     return dump(mode=mode)
 
 
+def _jsonable(value: Any) -> Any:
+    """Return what stands in JSON for a value that JSON has no type for; called for nothing else.
+
+    Raises:
+        TypeError: Nothing does: bytes, say.
+        ValueError: A `Decimal` that is no number.
+    """
+    kind = type(value)
+    if kind is Decimal or isinstance(value, Decimal):
+        return _number(value)
+    if isinstance(value, date | time):  # a datetime is a date
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    if kind is set or kind is frozenset:
+        return _sorted(value)
+    uuid = sys.modules.get("uuid")  # not imported for this: without it no value is one of its
+    return str(value) if uuid is not None and isinstance(value, uuid.UUID) else plain(value)
+
+
+def _number(value: Decimal) -> Any:
+    """Return a number: an int where it is one, else a text that `encoded` takes out of its quotes, exact as it is."""
+    if not value.is_finite():
+        raise ValueError("Decimal NaN and infinity are not JSON compliant")
+    if value.adjusted() < _LONGEST_INTEGER and value == value.to_integral_value():
+        return int(value)
+    return f"{_MARK}{value}"
+
+
+def _sorted(values: AbstractSet[Any]) -> list[Any]:
+    texts = all(isinstance(value, str) for value in values)
+    if texts or all(isinstance(value, int | float | Decimal) and not isinstance(value, bool) for value in values):
+        return sorted(values)
+    raise TypeError("a set of other things than only text or only numbers has no JSON form")
+
+
+# Digits; a longer integer is written with an exponent.
+_LONGEST_INTEGER = 400
+# No record holds it: it is new in each process, and never leaves it.
+_MARK = f"number {urandom(16).hex()} "
+_MARKED = re.compile(f'"{_MARK}([^"]*)"')
 # Compact and as UTF-8: what counts is bytes, and "é" takes 2 of them against 6 as an escape.
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=plain).encode
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_jsonable).encode
 
 
 def encoded(record: Any, field: str) -> str:
-    """Return a record as JSON."""
+    """Return a record as JSON; a `Decimal` as a number, digit for digit."""
     try:
-        return _encode(record)
+        text = _encode(record)
+        return _MARKED.sub(r"\1", text) if _MARK in text else text
     except (TypeError, ValueError, RecursionError) as error:
         # The error's text names types and, for NaN, the number; never the record.
         raise RecordError(field, f"cannot be written as JSON ({error}): {_ADVICE}") from None

@@ -11,7 +11,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
-from partialbatch.errors import INTERRUPTS, DeliveryError, Reject, RetryAfter
+from partialbatch.errors import INTERRUPTS, DeliveryError, RecordError, Reject, RetryAfter
 from partialbatch.retries.letters import letter
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ class Deliveries:
         self._run = run
         self._sink = _Box(sink) if sink is not None else None
         self._letters = _Box(letters) if letters is not None else None
-        self._permanent = (*permanent, Reject)
+        # Who takes what was not accepted as permanent means, all the more, what never can be.
+        more = (Reject, RecordError) if DeliveryError in permanent else (Reject,)
+        self._permanent = (*permanent, *more)
         self._arn = arn
 
     def put(self, index: int, value: Any) -> bool:

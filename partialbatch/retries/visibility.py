@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from math import ceil
 from random import SystemRandom
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
@@ -26,6 +27,8 @@ LONGEST = 42_000
 """Seconds. SQS refuses what would end later than 12 hours (43,200 s) after the message was received."""
 
 PER_CALL = 10
+AT_ONCE = 10
+"""Calls side by side: 10,000 messages are 1,000 calls, which would take longer than the deadline's margin."""
 
 ENOUGH = 1.0
 """Seconds that must be left, beside those kept for the response, before a call: it ends within 1.5."""
@@ -58,32 +61,14 @@ class Visibility:
     def change(
         self, timeouts: Mapping[int, int], records: Sequence[RawRecord], seconds_left: Callable[[], float] | None
     ) -> None:
-        """Set timeouts, ten messages a call.
+        """Set timeouts, ten messages a call, up to ten calls at once.
 
         Args:
             timeouts: Seconds, by index.
             records: The raw records.
             seconds_left: Gives the seconds left; None: no limit.
         """
-        chosen = sorted(timeouts)
-        unchanged: Counter[str] = Counter()
-        again = True
-        while chosen:
-            if seconds_left is not None and seconds_left() < ENOUGH:
-                unchanged["too little time was left"] = len(chosen)
-                break
-            try:
-                unchanged.update(self._change({index: timeouts[index] for index in chosen[:PER_CALL]}, records))
-            except Exception as error:
-                if again:
-                    again = False
-                    continue
-                # What fails a whole call twice, a permission or the network, fails the others too.
-                unchanged[described(error)] = len(chosen)
-                break
-            del chosen[:PER_CALL]
-        if unchanged:
-            logs.visibility_unchanged(unchanged)
+        _Changes(timeouts, lambda part: self._change(part, records), seconds_left).make()
 
     def _change(self, timeouts: Mapping[int, int], records: Sequence[RawRecord]) -> list[str]:
         """Send one call.
@@ -110,9 +95,89 @@ class Visibility:
             from botocore.config import Config  # noqa: PLC0415 - as above
 
             # The deadline's margin has to hold a call, so it is tried again here, if there is time.
-            config = Config(connect_timeout=0.5, read_timeout=1, retries={"total_max_attempts": 1})
+            config = Config(
+                connect_timeout=0.5,
+                read_timeout=1,
+                retries={"total_max_attempts": 1},
+                max_pool_connections=AT_ONCE,
+            )
             self._clients[region] = boto3.client("sqs", region_name=region, config=config)
         return self._clients[region]
+
+
+class _Changes:
+    """The changes of one batch, in calls that go out side by side."""
+
+    def __init__(
+        self,
+        timeouts: Mapping[int, int],
+        change: Callable[[dict[int, int]], list[str]],
+        seconds_left: Callable[[], float] | None,
+    ) -> None:
+        """Take the changes.
+
+        Args:
+            timeouts: Seconds, by index.
+            change: Makes a call; returns the error code of each message that stayed as it was.
+            seconds_left: Gives the seconds left; None: no limit.
+        """
+        chosen = sorted(timeouts)
+        parts = [chosen[at : at + PER_CALL] for at in range(0, len(chosen), PER_CALL)]
+        self._parts = [{index: timeouts[index] for index in part} for part in reversed(parts)]
+        self._change = change
+        self._seconds_left = seconds_left
+        self._unchanged: Counter[str] = Counter()
+        self._again = True  # one call of a batch is made twice: time is short
+        self._lock = Lock()
+
+    def make(self) -> None:
+        """Make all calls, and tell what stayed as it was."""
+        # The first one alone: what fails it, a permission or the network, fails the others too.
+        self._next()
+        if not self._again:
+            self._next()
+        if len(self._parts) > 1:
+            from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - few batches need it
+
+            count = min(AT_ONCE, len(self._parts))
+            with ThreadPoolExecutor(count, "partialbatch-visibility") as pool:
+                workers = [pool.submit(self._work) for _ in range(count)]
+            for worker in workers:
+                worker.result()
+        self._work()
+        if self._unchanged:
+            logs.visibility_unchanged(self._unchanged)
+
+    def _work(self) -> None:
+        while self._next():
+            pass
+
+    def _next(self) -> bool:
+        """Make the next call; False: there is none, or no time for it."""
+        with self._lock:
+            if not self._parts:
+                return False
+            if self._seconds_left is not None and self._seconds_left() < ENOUGH:
+                self._give_up("too little time was left")
+                return False
+            part = self._parts.pop()
+        try:
+            codes = self._change(part)
+        except Exception as error:
+            with self._lock:
+                self._parts.append(part)
+                if not self._again:
+                    self._give_up(described(error))
+                self._again = False
+        else:
+            with self._lock:
+                self._unchanged.update(codes)
+        return True
+
+    def _give_up(self, why: str) -> None:
+        """Count what is left as unchanged; the lock is held."""
+        self._unchanged[why] += sum(map(len, self._parts))
+        self._parts.clear()
 
 
 def random_wait(backoff: Backoff, receive_count: int) -> float:

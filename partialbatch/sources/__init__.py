@@ -10,7 +10,9 @@ from partialbatch.sources.events import PARTITIONS, check_uniform, is_empty, ori
 from partialbatch.sources.kafka import KafkaPipeSource, KafkaRecord, KafkaSource
 from partialbatch.sources.kinesis import KinesisPipeSource, KinesisRecord, KinesisSource
 from partialbatch.sources.record import Record
-from partialbatch.sources.sqs import SQSRecord, SQSSource
+from partialbatch.sources.refusal import unrecognized
+from partialbatch.sources.sqs import SQSRecord, SQSSource, tell_of_groups
+from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
     from partialbatch.settings import Settings
@@ -38,6 +40,9 @@ class Catalogue:
             *(KinesisSource(), DynamoDBSource(), KafkaSource()),
             *(KinesisPipeSource(), DynamoDBPipeSource(), KafkaPipeSource()),
         )
+        self._groups_messages = (
+            settings.error_policy is ErrorPolicy.SKIP_GROUP and settings.fifo == "auto" and settings.group_by is None
+        )
         self._by_origin: dict[Any, EventSource] = {origin: source for source in built_in for origin in source.origins}
 
     def open(self, event: Any) -> tuple[EventSource | None, list[RawRecord]]:
@@ -59,7 +64,7 @@ class Catalogue:
         if source is None:
             if is_empty(event):
                 return None, []
-            raise EventError.unrecognized(event)
+            raise unrecognized(event)
         if self._wanted not in ("auto", source.name):
             raise EventError.other_source(self._wanted, source.name)
         records = list(source.records(event))  # a copy: what leaves the event while the batch runs is no success
@@ -69,4 +74,6 @@ class Catalogue:
             # Kafka names its source once an event.
             return KafkaSource(event.get("eventSourceArn")), records
         check_uniform(records)
+        if self._groups_messages and source.name == "sqs":
+            tell_of_groups(records)
         return source, records

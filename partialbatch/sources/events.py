@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import EventError
+from partialbatch.sources.refusal import unrecognized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,8 @@ def origin_of(event: Any) -> Origin | None:
 def check_uniform(records: Sequence[Any]) -> None:
     """Check that all records come from one source and one ARN: a batch has one event source mapping.
 
+    Samples and events made by hand hold placeholders, or no ARN at all: only text that begins with ``arn:`` is one.
+
     Raises:
         EventError: They do not, or one of them is no record at all.
     """
@@ -78,10 +81,16 @@ def check_uniform(records: Sequence[Any]) -> None:
         else:
             return
     except (KeyError, TypeError):
-        pass  # an event made by hand may leave the ARN out, in all records or in none
+        pass
     for record in records:
         if not isinstance(record, dict):
-            raise EventError.unrecognized([record])
-    origins = {(str(record.get("eventSource")), str(record.get("eventSourceARN") or "")) for record in records}
-    if len(origins) > 1:
+            raise unrecognized([record])
+    origins = {(str(record.get("eventSource")), _arn(record)) for record in records}
+    names, arns = {name for name, _ in origins}, {arn for _, arn in origins} - {""}
+    if len(names) > 1 or len(arns) > 1:
         raise EventError.mixed(sorted(" ".join(origin).strip() for origin in origins))
+
+
+def _arn(record: dict[str, Any]) -> str:
+    arn = record.get("eventSourceARN")
+    return arn if isinstance(arn, str) and arn.startswith("arn:") else ""

@@ -9,10 +9,11 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.errors import EventError, PayloadError
+from partialbatch.errors import PayloadError
 from partialbatch.sources.events import PARTITIONS, PIPE, Listed, records_of
 from partialbatch.sources.kept import Kept
 from partialbatch.sources.record import Record, decode_base64, field, moment
+from partialbatch.sources.refusal import unrecognized
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KafkaPipeSource", "KafkaRecord", "KafkaSource"]
 
-EVENT_SOURCES = ("aws:kafka", "SelfManagedKafka")
+EVENT_SOURCES = ("aws:kafka", "SelfManagedKafka", "aws:SelfManagedKafka")
+"""Lambda writes the first two; the third is found in events made by hand."""
 
 
 class KafkaRecord(Record):
@@ -98,11 +100,11 @@ class KafkaSource(Listed):
         """Return the messages of all topic-partitions, one after another."""
         partitions = event["records"]
         if not isinstance(partitions, dict) or not all(isinstance(batch, list) for batch in partitions.values()):
-            raise EventError.unrecognized(event)
+            raise unrecognized(event)
         records = list(chain.from_iterable(partitions.values()))
         for record in records:
             if not isinstance(record, dict):
-                raise EventError.unrecognized([record])
+                raise unrecognized([record])
         return records
 
     def identifier(self, raw: RawRecord) -> Identifier:

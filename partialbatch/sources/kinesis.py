@@ -28,9 +28,12 @@ class KinesisRecord(Record):
     __slots__ = ()
 
     @property
-    def partition_key(self) -> str:
-        """The key that chose the shard; records of one key are in order."""
-        return field(stream_part(self.raw), "partitionKey", str)
+    def partition_key(self) -> str | None:
+        """The key that chose the shard; records of one key are in order.
+
+        None where the producer gave none, which streams with record distribution ``AUTO`` allow.
+        """
+        return key_of(stream_part(self.raw))
 
     @property
     def sequence_number(self) -> str:
@@ -68,8 +71,9 @@ class KinesisSource(Listed):
         return KinesisRecord(raw, self)
 
     def group(self, raw: RawRecord) -> Hashable:
-        """Return the partition key."""
-        return field(stream_part(raw), "partitionKey", str)
+        """Return the partition key; a record without one stands alone, so its group is its sequence number."""
+        part = stream_part(raw)
+        return key_of(part) or field(part, "sequenceNumber", str)
 
     def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:  # noqa: ARG002 - the same for all records
         """Continue: Lambda starts again from the lowest sequence number that is reported."""
@@ -84,6 +88,12 @@ class KinesisPipeSource(KinesisSource):
 
 
 KinesisRecord._default_source = KinesisSource()  # noqa: SLF001 - the view and its source are one unit
+
+
+def key_of(part: dict[str, Any]) -> str | None:
+    """Return the partition key; None where it is missing, null or empty."""
+    key = part.get("partitionKey")
+    return field(part, "partitionKey", str) if key is not None and key != "" else None
 
 
 def stream_part(raw: Any) -> dict[str, Any]:

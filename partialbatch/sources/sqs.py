@@ -8,6 +8,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
+from partialbatch import logs
 from partialbatch.errors import PayloadError
 from partialbatch.sources.events import PIPE, RECORDS, Listed
 from partialbatch.sources.kept import Kept
@@ -143,7 +144,12 @@ class SQSSource(Listed):
 
     def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:
         """Stop on FIFO, continue on standard."""
-        return _STOP if self._is_fifo(records[0]) else _CONTINUE
+        if self._is_fifo(records[0]):
+            return _STOP
+        if self.fifo == "auto" and not str(records[0].get("eventSourceARN")).startswith("arn:"):
+            # An event made by hand may name its queue in a later record only.
+            return _STOP if any(map(self._is_fifo, records)) else _CONTINUE
+        return _CONTINUE
 
     def receive_count(self, raw: RawRecord | dict[str, Any]) -> int:
         """Return how often the message has been received, this time included.
@@ -165,6 +171,24 @@ class SQSSource(Listed):
 
 
 SQSRecord._default_source = SQSSource()  # noqa: SLF001 - the view and its source are one unit
+
+
+def tell_of_groups(records: Sequence[Any]) -> None:
+    """Warn, once a process, that message groups are no groups here: the queue isn't known to be FIFO."""
+    for raw in records:
+        arn, attributes = raw.get("eventSourceARN"), raw.get("attributes")
+        if type(arn) is str and arn.endswith(".fifo"):
+            return
+        if isinstance(attributes, dict) and attributes.get("MessageGroupId") is not None:
+            logs.once("skip_group", _NO_GROUPS)
+            return
+
+
+_NO_GROUPS = (
+    "error_policy='skip_group' holds nothing back here: the messages carry a MessageGroupId, but their queue's ARN "
+    "doesn't end in '.fifo', so each of them stands alone; give fifo=True if their groups have an order, "
+    "or fifo=False to leave this line out"
+)
 
 
 def receive_count(raw: RawRecord | dict[str, Any]) -> int:

@@ -86,7 +86,7 @@ def sqs_records(  # noqa: PLR0913 - those of `sqs_event`
 def kinesis_event(  # noqa: PLR0913 - one argument a setting
     data: Iterable[Any],
     *,
-    partition_keys: str | Sequence[str] | None = None,
+    partition_keys: str | Sequence[str | None] | None = None,
     stream: str = "orders",
     shard: int = 0,
     start: int = 0,
@@ -97,7 +97,8 @@ def kinesis_event(  # noqa: PLR0913 - one argument a setting
 
     Args:
         data: One a record: bytes and text as they are, any other value as the JSON that producers write.
-        partition_keys: One a record or one for all; without, each record has its own.
+        partition_keys: One a record or one for all; without, each record has its own. None in a list: the
+            record has no key, as streams with record distribution ``AUTO`` allow.
         stream: The stream's name, or its ARN.
         shard: The number of the shard.
         start: The number of the first record.
@@ -116,10 +117,12 @@ def kinesis_event(  # noqa: PLR0913 - one argument a setting
     return _windowed({"Records": records}, window, f"shardId-{shard:012d}", arn)
 
 
-def partition_keys_of(keys: str | Sequence[str] | None, count: int, start: int = 0) -> list[str]:
+def partition_keys_of(keys: str | Sequence[str | None] | None, count: int, start: int = 0) -> Sequence[str | None]:
     """Return one partition key a record; without any each record has its own."""
     own = [f"key-{number}" for number in range(start, start + count)]
-    return own if keys is None else [str(key) for key in each("partition_keys", keys, count)]
+    if keys is None:
+        return own
+    return [None if key is None else str(key) for key in each("partition_keys", keys, count)]
 
 
 def dynamodb_event(  # noqa: PLR0913 - one argument a setting

@@ -22,6 +22,7 @@ __all__ = [
     "fields_of",
     "kafka_record",
     "kinesis_record",
+    "kinesis_sequence",
     "receipt_handle",
     "sqs_record",
     "text_of",
@@ -136,14 +137,14 @@ def _digestible(name: str, value: Any) -> bytes:
 
 
 def kinesis_record(  # noqa: PLR0913 - one argument a field
-    number: int, data: Any, *, arn: str, key: str, shard: int, first: int | None = None
+    number: int, data: Any, *, arn: str, key: str | None, shard: int, first: int | None = None
 ) -> Any:
     """Return record `number` of a data stream; `first` is the sequence number of number 0."""
-    sequence = str((_KINESIS_SEQUENCE if first is None else first) + number)
+    sequence = kinesis_sequence(number, first)
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
-            "partitionKey": key,
+            **({} if key is None else {"partitionKey": key}),
             "sequenceNumber": sequence,
             "data": _base64(data),
             "approximateArrivalTimestamp": EPOCH + number / 1000,
@@ -156,6 +157,11 @@ def kinesis_record(  # noqa: PLR0913 - one argument a field
         "awsRegion": region_of(arn),
         "eventSourceARN": arn,
     }
+
+
+def kinesis_sequence(number: int, first: int | None = None) -> str:
+    """Return the sequence number of record `number`."""
+    return str((_KINESIS_SEQUENCE if first is None else first) + number)
 
 
 def attribute_value(value: Any) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def group_of(source: str, raw: Any) -> str | None:
     if source == "sqs":
         return raw["attributes"].get("MessageGroupId") if raw["eventSourceARN"].endswith(".fifo") else None
     if source == "kinesis":
-        return str(raw["kinesis"]["partitionKey"])
+        return str(raw["kinesis"].get("partitionKey") or raw["kinesis"]["sequenceNumber"])
     if source == "dynamodb":
         return json.dumps(raw["dynamodb"]["Keys"], sort_keys=True)
     return f"{raw['topic']}-{raw['partition']}"
@@ -106,7 +106,7 @@ def given_records(option: str, given: Any, takes: tuple[str, ...]) -> tuple[list
         return entries, False
     if found - set(takes):
         raise ConfigurationError(f"{option} takes records of {' or '.join(takes)}, and these are of {_told(found)}")
-    if any("partitionKey" in entry for entry in entries):
+    if any("sequenceNumber" in entry for entry in entries):
         raise ConfigurationError(f"{option} takes records as Lambda delivers them, and these are of EventBridge Pipes")
     if is_event and "window" in given:
         raise ConfigurationError(f"{option}: tumbling windows are not simulated; give the event to the handler")

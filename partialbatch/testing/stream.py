@@ -12,7 +12,7 @@ from partialbatch.testing.checks import bound, seconds, whole
 from partialbatch.testing.engine import Engine, Tracked
 from partialbatch.testing.events import BATCH_LIMIT, dynamodb_records, partition_keys_of
 from partialbatch.testing.lanes import Lane, Retrying, drain
-from partialbatch.testing.records import kinesis_record
+from partialbatch.testing.records import kinesis_record, kinesis_sequence
 from partialbatch.testing.shapes import given_records, source_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class SimulatedStream:
         records: Data, as in `kinesis_event` (for DynamoDB changes, as in
             `dynamodb_event`), or raw records, or an event.
         source: ``"kinesis"`` or ``"dynamodb"``.
-        partition_keys: Kinesis: one a record or one for all; without, each has its own.
+        partition_keys: Kinesis: one a record (None: it has none) or one for all; without, each has its own.
         keys: DynamoDB: the names of the table's key attributes.
         shards: How many shards share the records, by their partition key.
         batch_size: At most so many records an invocation, 1 to 10,000.
@@ -52,7 +52,7 @@ class SimulatedStream:
         records: Iterable[Any],
         *,
         source: str = "kinesis",
-        partition_keys: str | Sequence[str] | None = None,
+        partition_keys: str | Sequence[str | None] | None = None,
         keys: str | Sequence[str] = "id",
         shards: int = 1,
         batch_size: int = 100,
@@ -155,7 +155,9 @@ def _raw_records(records: Any, source: str, partition_keys: Any, keys: Any, shar
         arn = stream_arn("orders")
         own = zip(given, partition_keys_of(partition_keys, len(given)), strict=True)
         return (
-            kinesis_record(number, data, arn=arn, key=key, shard=_scaled(_hash(key), shards))
+            kinesis_record(
+                number, data, arn=arn, key=key, shard=_scaled(_hash(key or kinesis_sequence(number)), shards)
+            )
             for number, (data, key) in enumerate(own)
         )
     return dynamodb_records(given, keys=keys)

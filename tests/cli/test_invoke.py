@@ -418,8 +418,8 @@ def test_tumbling_windows(module, save):
     [
         ("{", "event.json is no JSON (line 1, column 2)"),
         ("[" * 200_000, "event.json is no event: it is nested too deeply"),
-        ("5", "event.json is no event for this handler: this is no batch of a known event source"),
-        ('{"Records": [{"Sns": {}}]}', "this is no batch of a known event source"),
+        ("5", "event.json is no event for this handler: this isn't a batch that partialbatch knows"),
+        ('{"Records": [{"Sns": {}}]}', "isn't a batch that partialbatch knows"),
         ('{"eventSource": "aws:kafka", "records": 5}', "no event"),
         ('[{"eventSource": "aws:sqs"}]', "record 0 of the sqs event cannot be reported: it has no 'messageId'"),
         ('[{"eventSource": "aws:sqs", "messageId": ""}]', "record 0 of the sqs event has an empty identifier"),

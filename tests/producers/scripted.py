@@ -72,6 +72,7 @@ class Scripted:
         self.accepted: list[int] = []  # numbers, in the order of acceptance
         self.rejected: list[int] = []
         self.throttled_rounds: list[bool] = []
+        self.accepted_rounds: list[int] = []  # how many records of each call
 
     def _decide(self, entries, number):
         if self.clock is not None:
@@ -81,6 +82,7 @@ class Scripted:
         numbers = [number(entry) for entry in entries]
         self.sent += numbers
         self.throttled_rounds.append(decision in WHOLE)
+        self.accepted_rounds.append(0)
         if decision in WHOLE:
             raise WHOLE[decision]()  # noqa: RSE102 - a function that makes the error
         if self.poison & set(numbers):
@@ -90,6 +92,7 @@ class Scripted:
             ["."] * len(entries) if decision == "ok" else [decision[i % len(decision)] for i in range(len(entries))]
         )
         self.throttled_rounds[-1] = bool({"t", "i", "u"} & set(letters))
+        self.accepted_rounds[-1] = letters.count(".")
         for letter, n in zip(letters, numbers, strict=True):
             if letter == ".":
                 self.accepted.append(n)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from partialbatch import Backoff
 from partialbatch.errors import ConfigurationError, RecordError
-from partialbatch.producers import DynamoDBProducer
+from partialbatch.producers import DynamoDBProducer, Item
 from partialbatch.producers.items import Writer, from_wire
 from tests.producers.scripted import client_error
 
@@ -134,6 +134,81 @@ def test_keys_are_compared_as_dynamodb_does(one, other, same):
     producer.put({"pk": other, "v": 2})
     assert producer.flush() == []
     assert sum(len(requests) for call, _ in table.calls for requests in call.values()) == (1 if same else 2)
+
+
+@given(
+    operations=OPERATIONS,
+    script=st.lists(st.one_of(st.just("throttle"), st.text(".t", min_size=1, max_size=5)), max_size=10),
+    workers=st.sampled_from([0, 0, 3]),
+)
+def test_first_keeps_the_operation_that_is_held(operations, script, workers):
+    """on_duplicate='first' leaves out what comes while one is held or in flight, and counts it as superseded."""
+    table = Table(script)
+    producer = make(table, workers=workers, on_duplicate="first", max_entries=25)
+    for value, (operation, key) in enumerate(operations):
+        if operation == "put":
+            producer.put({"pk": key, "value": value})
+        else:
+            producer.delete({"pk": key})
+    assert producer.flush() == []
+    first = {}
+    for value, (operation, key) in enumerate(operations):
+        first.setdefault(key, (operation, value))  # six keys never fill a call of 25: all are held until the flush
+    expected = {key: value for key, (operation, value) in first.items() if operation == "put"}
+    assert {int(item["pk"]["N"]): int(item["value"]["N"]) for item in table.items.values()} == expected
+    assert (producer.stats.records, producer.stats.superseded) == (len(first), len(operations) - len(first))
+    producer.put({"pk": 0, "value": -1})
+    assert producer.flush() == []
+    assert any(item["value"]["N"] == "-1" for item in table.items.values())
+
+
+@pytest.mark.parametrize(("script", "values", "back"), [([], ["1"], []), (["throttle"] * 99, [], [1, 2, 3])])
+def test_first_in_a_session_shares_the_fate_of_the_first(script, values, back):
+    """In a session an operation that is left out passes for written only if the first one was."""
+    table = Table(script)
+    session = make(table, on_duplicate="first", backoff=Backoff(0.1, 1, 3)).open()
+    for value in (1, 2, 3):
+        session.put({"pk": 1, "value": value})
+    assert [entry.record["value"] for entry in session.flush()] == back
+    assert [item["value"]["N"] for item in table.items.values()] == values
+    assert session.stats.superseded == (0 if back else 2)
+
+
+def test_first_in_a_session_takes_the_next_where_the_first_is_rejected():
+    """What waits behind an operation that DynamoDB will never take is sent in its place."""
+    table = Table()
+    inner = table.batch_write_item
+
+    def picky(RequestItems, **more):  # noqa: N803 - boto3's name
+        if any(request["PutRequest"]["Item"]["value"]["N"] == "1" for request in RequestItems["t"]):
+            raise client_error("ValidationException")
+        return inner(RequestItems, **more)
+
+    table.batch_write_item = picky
+    session = make(table, on_duplicate="first").open()
+    for value in (1, 2, 3):
+        session.put({"pk": 1, "value": value})
+    assert [(entry.record["value"], entry.reason) for entry in session.flush()] == [(1, "rejected")]
+    assert [item["value"]["N"] for item in table.items.values()] == ["2"]
+
+
+def test_a_serializer_makes_items_and_leaves_keys():
+    """What adds attributes to an item is not asked for a key to delete, from `delete` or from an `Item`."""
+    table = Table()
+    producer = make(table, serializer=lambda record: {**record, "written_by": "me"})
+    producer.put({"pk": 1})
+    producer.delete({"pk": 2})
+    assert producer.flush() == []
+    session = producer.open()
+    session.put(Item({"pk": 3}, operation="delete"))
+    session.put(Item({"pk": 4}, operation="put"))
+    assert session.flush() == []
+    requests = [request for call, _ in table.calls for request in call["t"]]
+    assert [request["DeleteRequest"]["Key"] for request in requests if "DeleteRequest" in request] == [
+        {"pk": {"N": "2"}},
+        {"pk": {"N": "3"}},
+    ]
+    assert all("written_by" in request["PutRequest"]["Item"] for request in requests if "PutRequest" in request)
 
 
 def test_error_refuses_a_second_operation_while_one_is_held():
@@ -430,7 +505,7 @@ def test_an_item_larger_than_a_call_is_refused():
         {"keys": {}},
         {"keys": {"u": "pk"}},
         {"keys": [""]},
-        {"on_duplicate": "first"},
+        {"on_duplicate": "second"},
         {"floats": "round"},
         {"return_consumed_capacity": "ALL"},
     ],

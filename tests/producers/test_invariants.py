@@ -86,9 +86,12 @@ def _poisoned(back, n):
     return next(entry for entry in back if entry.record["n"] == n).reason == "rejected"
 
 
-@given(script=scripts(".ti", ("ok", "throttle", "broken")), seed=st.integers(0, 9))
+@given(script=scripts(".tiru", ("ok", "throttle", "broken")), seed=st.integers(0, 9))
 def test_waits_stay_below_the_level(script, seed):
-    """Each wait lies in [0, min(cap, base * 2**level)], and a clean round is followed by none."""
+    """Each wait lies in [0, min(cap, base * 2**level)], and a round without throttling is followed by none.
+
+    The level rises after a round in which fewer than half were accepted, and falls after a clean one only.
+    """
     client = Scripted(script, clock=Clock())
     base, cap = 0.1, 1.0
     waits = []  # (calls made before it, seconds)
@@ -96,14 +99,56 @@ def test_waits_stay_below_the_level(script, seed):
     producer = SQSProducer("q", **options(client, backoff=Backoff(base, cap, 50), random=Random(seed).random))
     for record in records(40):
         producer.put(record)
-    assert producer.flush() == []
+    assert {entry.record["n"] for entry in producer.flush()} <= set(client.rejected)
     level, allowed = 0, {}
-    for number, throttled in enumerate(client.throttled_rounds, start=1):
+    rounds = zip(client.throttled_rounds, client.accepted_rounds, client.calls, strict=True)
+    for number, (throttled, accepted, call) in enumerate(rounds, start=1):
         allowed[number] = min(cap, base * 2**level) if throttled else 0
-        level = level + 1 if throttled else max(0, level - 1)
-    assert all(0 < seconds <= allowed[made] for made, seconds in waits)
-    assert producer.stats.waits == len(waits)
-    assert producer.stats.waited == pytest.approx(sum(seconds for _, seconds in waits))
+        if throttled:
+            level += 2 * accepted < len(call)
+        elif accepted == len(call):
+            level = max(0, level - 1)
+    assert all(0 < seconds <= allowed[made] for made, seconds in waits if allowed[made] or not producer.stats.paced)
+    assert producer.stats.waits + producer.stats.paced == len(waits)
+    assert producer.stats.waited <= sum(seconds for _, seconds in waits) + 1e-9
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("letter", ["t", "i"])
+def test_a_steady_fifth_of_rejections_costs_short_waits(letter, seed):
+    """A service that takes most of each call is never waited for longer than `base`, and hardly paced."""
+    random = Random(seed)
+    script = ["".join(letter if random.random() < 0.2 else "." for _ in range(10)) for _ in range(2_000)]
+    client = Scripted(script, clock=Clock())
+    producer = SQSProducer("q", client=client, clock=client.clock, sleep=client.clock.sleep, random=random.random)
+    started = client.clock.now
+    for record in records(10_000):
+        producer.put(record)
+    assert producer.flush() == []
+    assert client.clock.now - started < 90
+
+
+@pytest.mark.parametrize("decision", ["timeout", "broken", "iiii.", "uuuu."])
+def test_pacing_starts_after_no_other_failure_than_throttling(decision):
+    """Timeouts, 5xx and records that an answer does not mention are waited for, and tell nothing of a rate."""
+    client = Scripted([decision] * 30, clock=Clock(), latency=0.4)
+    options_ = options(client, backoff=Backoff(0.1, 2.0, 100))
+    producer = SQSProducer("q", **options_)
+    for record in records(100):
+        producer.put(record)
+    assert producer.flush() == []
+    assert producer.stats.waits
+    assert (producer.stats.paced, producer.stats.rate) == (0, None)
+
+
+def test_rounds_of_rejections_leave_the_level():
+    """Neither a rejection nor bisection makes the wait after the next throttling shorter, or longer."""
+    client = Scripted(["throttle", "throttle", "r" * 10, "throttle"], clock=Clock())
+    producer = SQSProducer("q", **options(client, random=lambda: 1.0, backoff=Backoff(1.0, 60.0)))
+    for record in records(20):
+        producer.put(record)
+    assert len(producer.flush()) == 10
+    assert client.clock.sleeps[:3] == [1.0, 2.0, 4.0]
 
 
 @pytest.mark.parametrize("whole", ["throttle", "timeout", "broken", "t", "i"])

@@ -146,6 +146,24 @@ def test_a_quick_second_throttling_cuts_the_rate_a_little():
     assert pacer.rate == 81
 
 
+def test_idle_time_is_no_low_rate():
+    """An hour without a call is left out of the rate that the next throttling tells."""
+    pacer = Pacer(0.0, floor=0.5)
+    pacer.note(1.0, 100, throttled=False)
+    pacer.note(3_601.0, 100, throttled=True)
+    assert pacer.rate == pytest.approx(200 / 1.0)
+
+
+def test_a_call_that_failed_otherwise_leaves_the_rate():
+    """Where most was accepted, or nothing for another reason than throttling, the rate neither falls nor grows."""
+    pacer = Pacer(0.0, floor=1.0)
+    pacer.note(1.0, 100, throttled=True)
+    pacer.note(9.0, 50, throttled=False, recovers=False)
+    assert pacer.rate == 100
+    pacer.note(10.0, 50, throttled=False)
+    assert pacer.rate > 100
+
+
 def test_the_floor_follows_the_longest_wait():
     """A service that takes one record a second is asked at least once in `cap` seconds."""
     clock = Clock()

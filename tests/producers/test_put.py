@@ -7,13 +7,17 @@ import math
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
+from uuid import UUID
 
 import pydantic
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from partialbatch import Backoff
+from partialbatch import Backoff, DynamoDBRecord
 from partialbatch.errors import ConfigurationError, RecordError
 from partialbatch.producers import (
     CloudWatchProducer,
@@ -23,6 +27,8 @@ from partialbatch.producers import (
     SNSProducer,
     SQSProducer,
 )
+from partialbatch.producers.text import encoded
+from partialbatch.testing import dynamodb_event
 
 
 class Recorder:
@@ -226,6 +232,10 @@ class Customer(pydantic.BaseModel):
     since: datetime
 
 
+class Price(pydantic.BaseModel):
+    amount: Decimal
+
+
 class Text(str):
     __slots__ = ()
 
@@ -260,6 +270,126 @@ def test_records_are_text_bytes_or_json(record, text):
     assert type(data) is bytes
     assert queue.stats.bytes == len(text.encode())
     assert stream.stats.bytes == len(text.encode()) + 2
+
+
+class Colour(Enum):
+    RED = "red"
+    ONE = Decimal("1.5")
+
+
+IDENTITY = UUID("12345678-1234-5678-1234-567812345678")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal("1.10"), "1.10"),
+        (Decimal("1.00"), "1"),
+        (Decimal("-0.30000000000000000000000000000000000001"), "-0.30000000000000000000000000000000000001"),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("1E-7"), "1E-7"),
+        (Decimal(12345678901234567890123456789012345678), "12345678901234567890123456789012345678"),
+        (Decimal("1E+999999"), "1E+999999"),
+        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), '"2026-01-02T03:04:05+00:00"'),
+        (date(2026, 1, 2), '"2026-01-02"'),
+        (time(3, 4, 5), '"03:04:05"'),
+        (IDENTITY, '"12345678-1234-5678-1234-567812345678"'),
+        (Colour.RED, '"red"'),
+        (Colour.ONE, "1.5"),
+        ({"b", "a", "é"}, '["a","b","é"]'),
+        (frozenset({3, Decimal("1.5"), 2.0}), "[1.5,2.0,3]"),
+        (set(), "[]"),
+        (Order(Decimal(7), [Decimal("0.5")]), '{"id":7,"lines":[0.5]}'),
+        (Price(amount=Decimal("1.10")), '{"amount":"1.10"}'),
+    ],
+)
+def test_values_that_json_has_no_type_for(value, text):
+    """Decimals are exact numbers, times ISO 8601, sets sorted arrays; models are written as pydantic writes them."""
+    assert encoded(value, "field") == text
+    assert encoded({"v": [value]}, "field") == f'{{"v":[{text}]}}'
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (b"raw", "bytes has no JSON form"),
+        ({b"raw"}, "a set of other things than only text or only numbers"),
+        ({True}, "a set of other things"),
+        ({1, "a"}, "a set of other things"),
+        (timedelta(1), "timedelta has no JSON form"),
+        (Decimal("NaN"), "Decimal NaN and infinity"),
+        (Decimal("sNaN"), "Decimal NaN and infinity"),
+        (Decimal("-Infinity"), "Decimal NaN and infinity"),
+        ({Decimal("1.5"): 1}, "keys must be str"),
+    ],
+)
+def test_values_without_a_json_form_are_refused_by_type(value, why):
+    """The error names the type; neither bytes nor NaN are guessed at."""
+    with pytest.raises(RecordError, match=f"field: cannot be written as JSON .*{why}.*serializer="):
+        encoded({"v": value}, "field")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.decimals(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_decimals_arrive_as_they_were(value):
+    """Whatever is around them, a reader that keeps digits gets the very numbers."""
+    assert json.loads(encoded(value, "field"), parse_float=Decimal) == value
+
+
+def test_dynamodb_numbers_go_on_to_a_queue():
+    """A new image of a DynamoDB stream record is what a producer takes."""
+    event = dynamodb_event([{"id": 1, "price": Decimal("9.99"), "tags": {"b", "a"}}])
+    record = DynamoDBRecord(event["Records"][0])
+    client = Recorder()
+    producer = SQSProducer("q", client=client)
+    producer.put(record.new_image)
+    assert producer.flush() == []
+    body = client.calls[0]["Entries"][0]["MessageBody"]
+    assert json.loads(body) == {"id": 1, "price": 9.99, "tags": ["a", "b"]}
+
+
+def test_kinesis_records_need_no_key_with_distribution_auto():
+    """A stream with record distribution AUTO takes records without a key; one that is given goes along."""
+    client = Recorder()
+    producer = KinesisProducer("s", partition_key=None, distribution="auto", client=client)
+    producer.put("a")
+    producer.put("b", partition_key=None)
+    producer.put("c", partition_key="k")
+    producer.put("d", explicit_hash_key="7")
+    producer.put("e", partition_key="k", explicit_hash_key=None)
+    assert producer.flush() == []
+    assert client.calls[0]["Records"] == [
+        {"Data": b"a"},
+        {"Data": b"b"},
+        {"Data": b"c", "PartitionKey": "k"},
+        {"Data": b"d", "ExplicitHashKey": "7"},
+        {"Data": b"e", "PartitionKey": "k"},
+    ]
+    assert producer.stats.bytes == 7
+    for key in ("", "a" * 257, 5):
+        with pytest.raises(RecordError, match=r"partition_key: .*it takes a str of 1 to 256 characters"):
+            producer.put("x", partition_key=key)
+    with pytest.raises(RecordError, match="shard: is unknown"):
+        producer._engine.add(producer.entry("x", {"shard": 1}))
+
+
+def test_a_kinesis_producer_may_have_a_key_for_all():
+    """`partition_key` of the producer is that of records that are put without one."""
+    client = Recorder()
+    producer = KinesisProducer("s", partition_key="all", client=client)
+    producer.put("a")
+    producer.put("b", partition_key="k")
+    assert producer.flush() == []
+    assert [entry["PartitionKey"] for entry in client.calls[0]["Records"]] == ["all", "k"]
+    for options in ({"partition_key": ""}, {"partition_key": 5}, {"distribution": "AUTO"}):
+        with pytest.raises(ConfigurationError, match=f"{next(iter(options))}="):
+            KinesisProducer("s", client=client, **options)
 
 
 def test_a_serializer_of_ones_own_comes_first():

@@ -110,6 +110,24 @@ def test_numbers_of_one_value_are_one_key():
     assert [key is first for key, _ in make(items).get([first, {"pk": 2}, {"pk": Decimal("2.00")}])] == [True]
 
 
+@pytest.mark.parametrize("answer", [{}, {"Responses": None}])
+def test_an_answer_without_responses_is_one_without_items(answer):
+    """The keys that it doesn't hand back are in no table."""
+
+    class Silent:
+        def batch_get_item(self, **_):
+            return answer
+
+    assert list(make(Silent()).get([{"pk": 1}, {"pk": 2}])) == [({"pk": 1}, None), ({"pk": 2}, None)]
+
+
+def test_options_of_producers_are_refused():
+    """What has no effect on reading is an unknown argument, and named."""
+    for option in ({"max_bytes": 5}, {"workers": 2}, {"serializer": dict}):
+        with pytest.raises(TypeError, match=f"unexpected keyword arguments: {next(iter(option))}"):
+            make(Items(), **option)
+
+
 def test_the_order_of_a_keys_attributes_means_nothing():
     """A key that names its attributes in another order than the first one is matched to its item all the same."""
     items = Items([".", "t"])

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from sinks import Refusing, ScriptedSink
 
 from partialbatch import Reject, RetryAfter, batch_handler
-from partialbatch.errors import ConfigurationError, DeliveryError, PayloadError
+from partialbatch.errors import ConfigurationError, DeliveryError, PayloadError, RecordError
+from partialbatch.producers import DynamoDBProducer, KinesisProducer, SQSProducer
 from partialbatch.retries import discard
 from partialbatch.retries.deliveries import items_of
 from partialbatch.testing import SimulatedQueue, SimulatedStream
@@ -757,6 +758,29 @@ def test_an_invalid_item_may_be_permanent():
     )
     assert handler(sqs(1)) == {"batchItemFailures": []}
     assert letters[0]["error"] == {"type": "ValueError", "text": "no such item can be sent"}
+
+
+NEVER = [
+    lambda: (SQSProducer("q", client=object()), "a" * 1_048_577),
+    lambda: (KinesisProducer("s", client=object()), "x"),
+    lambda: (DynamoDBProducer("t", keys="id", client=object()), {"id": ""}),
+    lambda: (DynamoDBProducer("t", keys="id", client=object()), {}),
+]
+
+
+@pytest.mark.parametrize("never", NEVER, ids=["too large", "no partition key", "empty key", "no key"])
+@RUNNERS
+def test_an_item_that_no_call_could_carry_is_permanent_where_a_rejection_is(never, kind, workers):
+    """With `DeliveryError` in `permanent`, a `RecordError` is a dead letter: the shard goes on."""
+    producer, item = never()
+    letters = []
+    options = {"sink": producer, "dead_letter": letters.append, "permanent": DeliveryError}
+    result = make(lambda record: item, kind, workers, **options).process(sqs(1))
+    assert [entry.status for entry in result.results] == ["dead_lettered"]
+    assert isinstance(result.results[0].error, RecordError)
+    assert letters[0]["error"]["type"] == "RecordError"
+    other = make(lambda record: item, kind, workers, **{**options, "permanent": KeyError}).process(sqs(1))
+    assert [entry.status for entry in other.results] == ["failed"]
 
 
 @pytest.mark.parametrize("policy", ["stop", "skip_group"])

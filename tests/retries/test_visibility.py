@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+from collections import Counter
 from math import ceil
+from threading import Barrier, Lock
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partialbatch import Backoff, RetryAfter, batch_handler
+from partialbatch import Backoff, RetryAfter, batch_handler, logs
 from partialbatch.errors import ConfigurationError
 from partialbatch.retries.visibility import LONGEST, Visibility, plan_timeouts, random_wait
 from tests.batches import sqs
@@ -129,8 +133,59 @@ def test_what_fails_twice_fails_for_all(caplog):
 def test_a_second_failing_call_ends_it(caplog):
     """Only one call of a batch is made twice: time is short there."""
     client = ScriptedSQS(TimeoutError(), [], TimeoutError())
-    assert changed(client, dict.fromkeys(range(30), 4)) == [10, 10, 10]
-    assert "of 20 messages" in caplog.text
+    assert changed(client, dict.fromkeys(range(20), 4)) == [10, 10, 10]
+    assert "of 10 messages" in caplog.text
+
+
+def test_calls_go_out_side_by_side():
+    """Behind the first call, ten are under way at once: none of them ends before all have begun."""
+    together = Barrier(10)
+
+    class Slow(ScriptedSQS):
+        def change_message_visibility_batch(self, **parameters):
+            if self.calls:
+                together.wait(60)
+            return super().change_message_visibility_batch(**parameters)
+
+    assert changed(Slow(), dict.fromkeys(range(110), 4), count=110) == [10] * 11
+
+
+@given(
+    count=st.integers(0, 130),
+    failing=st.sets(st.integers(0, 20), max_size=4),
+    refused=st.sets(st.integers(0, 130)),
+    looks=st.one_of(st.none(), st.integers(0, 20)),
+)
+def test_each_message_is_changed_once_or_counted(count, failing, refused, looks):
+    """Whatever calls fail, and whenever the time is up, each message is changed, refused or told of; none twice."""
+    lock, left, told = Lock(), itertools.repeat(5) if looks is None else iter([5] * looks + [0] * 200), Counter()
+
+    class Failing(ScriptedSQS):
+        def change_message_visibility_batch(self, **parameters):
+            with lock:
+                number = len(self.calls)
+                self.calls.append(parameters["Entries"] if number not in failing else [])
+            if number in failing:
+                raise TimeoutError
+            wrong = [entry["Id"] for entry in parameters["Entries"] if int(entry["Id"]) in refused]
+            return {"Failed": [{"Id": name, "Code": "refused"} for name in wrong]}
+
+    client, visibility = Failing(), Visibility()
+    visibility._clients["eu-west-1"] = client
+    with mock.patch.object(logs, "visibility_unchanged", told.update):
+        visibility.change(dict.fromkeys(range(count), 4), sqs(count)["Records"], lambda: next(left))
+    sent = Counter(int(entry["Id"]) for call in client.calls for entry in call)
+    assert all(times == 1 for times in sent.values())
+    assert told.pop("refused", 0) == len(refused & sent.keys())
+    assert sum(told.values()) == count - len(sent)
+    assert len(failing & set(range(len(client.calls)))) <= 1 or told["TimeoutError"] or len(sent) == count
+
+
+def test_a_broken_clock_ends_the_changes():
+    """What `seconds_left` raises in the middle reaches the caller, whichever thread asked."""
+    left = iter([5, 5])
+    with pytest.raises(StopIteration):
+        changed(ScriptedSQS(), dict.fromkeys(range(60), 4), count=60, seconds_left=lambda: next(left))
 
 
 def test_no_call_begins_without_time_for_it(caplog):

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from partialbatch import KinesisRecord
+from partialbatch import KinesisRecord, batch_handler
 from partialbatch.errors import PayloadError
 from partialbatch.sources.kinesis import KinesisPipeSource, KinesisSource
+from partialbatch.testing import kinesis_event
 from partialbatch.types import ErrorPolicy
 
 NUMBER = "49590338271490256608559692538361571095921575989136588899"
@@ -57,6 +58,9 @@ def test_nulls(kinesis, kinesis_pipe, name, value):
     wrong = dict.fromkeys(("partitionKey", "sequenceNumber", "data", "approximateArrivalTimestamp"), value)
     nested, flat = kinesis(kinesis=wrong, eventID=value), {**kinesis_pipe(), **wrong, "eventID": value}
     for record in (KinesisSource().view(nested), KinesisPipeSource().view(flat)):
+        if name == "partition_key" and value is None:
+            assert record.partition_key is None
+            continue
         with pytest.raises(PayloadError):
             getattr(record, name)
 
@@ -64,10 +68,41 @@ def test_nulls(kinesis, kinesis_pipe, name, value):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [None, True, [], "x"])
 def test_nulls_instead_of_the_stream_part(kinesis, name, value):
-    """A null under ``kinesis`` is a PayloadError too, and so is a record without anything."""
+    """A null under ``kinesis`` is a PayloadError too, and so is a record without anything that must be there."""
     for raw in (kinesis(kinesis=value), {}):
+        if name == "partition_key" and not raw:
+            continue
         with pytest.raises(PayloadError):
             getattr(KinesisRecord(raw), name)
+
+
+@pytest.mark.parametrize("absent", [{}, {"partitionKey": None}, {"partitionKey": ""}])
+def test_a_record_without_partition_key_stands_alone(kinesis, kinesis_pipe, absent):
+    """Streams with record distribution AUTO have records without a key: the group is the record's own number."""
+    nested, flat = kinesis(), kinesis_pipe()
+    for part in (nested["kinesis"], flat):
+        del part["partitionKey"]
+        part.update(absent)
+    for record in (KinesisSource().view(nested), KinesisPipeSource().view(flat)):
+        assert record.partition_key is None
+        assert record.group == record.sequence_number == NUMBER
+
+
+@pytest.mark.parametrize("options", [{"error_policy": "skip_group"}, {"max_concurrency": 4}])
+def test_records_without_partition_key_run_side_by_side_and_hold_nothing_back(options):
+    """Neither `skip_group` nor workers need a key: only the record that failed is reported."""
+    event = kinesis_event(["a", "b", "c", "d"], partition_keys=[None, None, "k", "k"])
+    ran = []
+
+    @batch_handler(**options)
+    def handler(record):
+        ran.append(record.text)
+        assert record.text != "a"
+
+    response = handler(event)
+    assert sorted(ran) == ["a", "b", "c", "d"]
+    [failed] = response["batchItemFailures"]
+    assert failed["itemIdentifier"] == event["Records"][0]["kinesis"]["sequenceNumber"]
 
 
 def test_source(kinesis, kinesis_pipe):

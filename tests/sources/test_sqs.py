@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partialbatch import SQSRecord
+from partialbatch import SQSRecord, batch_handler, logs
 from partialbatch.errors import PayloadError
 from partialbatch.sources.sqs import SQSSource
 from partialbatch.testing import sqs_event
@@ -239,3 +239,54 @@ def test_matches(sqs):
     assert source.records({"Records": [1]}) == [1]
     assert source.identifier(sqs()) == "m-1"
     assert source.partial_response is True
+
+
+GROUPED = ["a", "a", "b"]
+
+
+def _skipping(event, **options):
+    @batch_handler(error_policy="skip_group", raise_on_full_failure=False, **options)
+    def handler(record):
+        raise ValueError
+
+    for _ in range(2):
+        handler(event)
+
+
+@pytest.fixture
+def lines(caplog, monkeypatch):
+    """Return the lines about groups that are no groups; nothing was told in this process yet."""
+    monkeypatch.setattr(logs, "_told", set())
+    return lambda: [line for line in caplog.messages if "skip_group" in line]
+
+
+def _standard_with_groups():
+    event = sqs_event(GROUPED)
+    for raw, group in zip(event["Records"], GROUPED, strict=True):
+        raw["attributes"]["MessageGroupId"] = group
+    return event
+
+
+def test_skip_group_without_fifo_is_told_once(lines):
+    """Messages with group ids from a queue that isn't known to be FIFO: one line names ``fifo=True``."""
+    _skipping(_standard_with_groups())
+    [line] = lines()
+    assert "their queue's ARN doesn't end in '.fifo'" in line
+    assert "give fifo=True" in line
+
+
+@pytest.mark.parametrize(
+    ("event", "options"),
+    [
+        (sqs_event(GROUPED, fifo=True, groups=GROUPED), {}),
+        (sqs_event(GROUPED), {}),
+        (_standard_with_groups(), {"fifo": True}),
+        (_standard_with_groups(), {"fifo": False}),
+        (_standard_with_groups(), {"group_by": lambda record: record.body}),
+        ({"Records": [{**raw, "attributes": None} for raw in sqs_event(GROUPED)["Records"]]}, {}),
+    ],
+)
+def test_skip_group_that_works_or_is_meant_is_not_told(lines, event, options):
+    """A FIFO queue, messages without groups, ``fifo=`` given or groups of one's own: no line."""
+    _skipping(event, **options)
+    assert lines() == []

@@ -6,12 +6,15 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum
+from uuid import UUID
 
 import pytest
 
 from partialbatch.errors import ConfigurationError
+from partialbatch.producers.text import to_text
 from partialbatch.testing import (
     SimulatedStream,
     dynamodb_event,
@@ -26,6 +29,10 @@ from partialbatch.testing.shapes import group_of, identifier_of, records_of
 
 def decoded(text):
     return base64.b64decode(text, validate=True)
+
+
+class Size(Enum):
+    LARGE = "L"
 
 
 class Unit(StrEnum):
@@ -59,6 +66,28 @@ def test_dataclasses_become_json_in_every_event():
     raw = kafka_event({"orders-0": [(order, order)]}, headers={"h": order})["records"]["orders-0"][0]
     assert decoded(raw["key"]).decode() == decoded(raw["value"]).decode() == text
     assert bytes(raw["headers"][0]["h"]).decode() == text
+
+
+def test_values_become_json_as_the_producers_write_them():
+    """Numbers stay exact, times are ISO 8601, sets sorted arrays; keys of Kafka and headers are written alike."""
+    value = {
+        "price": Decimal("0.10"),
+        "count": Decimal("3.00"),
+        "at": datetime(2026, 1, 1, tzinfo=UTC),
+        "id": UUID(int=1),
+        "size": Size.LARGE,
+        "tags": {"b", "a"},
+    }
+    text = (
+        '{"price":0.10,"count":3,"at":"2026-01-01T00:00:00+00:00",'
+        '"id":"00000000-0000-0000-0000-000000000001","size":"L","tags":["a","b"]}'
+    )
+    assert sqs_event([value])["Records"][0]["body"] == to_text(value, "body", None) == text
+    assert decoded(kinesis_event([value])["Records"][0]["kinesis"]["data"]).decode() == text
+    raw = kafka_event({"orders-0": [(value, value)]}, headers={"h": value})["records"]["orders-0"][0]
+    assert decoded(raw["key"]) == decoded(raw["value"]) == bytes(raw["headers"][0]["h"]) == text.encode()
+    delivery = SimulatedStream([value]).run(lambda event, context: None)
+    assert decoded(delivery.records[0].raw["kinesis"]["data"]).decode() == text
 
 
 def test_dataclasses_are_items_of_a_table():
@@ -164,6 +193,17 @@ def test_groups_and_keys_are_texts():
     assert sqs_event(["a"], fifo=True, groups=[7])["Records"][0]["attributes"]["MessageGroupId"] == "7"
     assert kinesis_event(["a"], partition_keys=[7])["Records"][0]["kinesis"]["partitionKey"] == "7"
     assert SimulatedStream(["a"], partition_keys=[7]).run(lambda event, context: None).records[0].group == "7"
+
+
+def test_a_record_may_have_no_partition_key():
+    """None among the partition keys leaves the key out; the record's group is its own sequence number."""
+    [keyed, bare] = kinesis_event(["a", "b"], partition_keys=["k", None])["Records"]
+    assert keyed["kinesis"]["partitionKey"] == "k"
+    assert "partitionKey" not in bare["kinesis"]
+    assert group_of("kinesis", bare) == bare["kinesis"]["sequenceNumber"]
+    stream = SimulatedStream(["a", "b"], partition_keys=[None, None], shards=4)
+    delivery = stream.run(lambda event, context: None)
+    assert [record.group for record in delivery.records] == [record.identifier for record in delivery.records]
 
 
 def test_dynamodb_numbers_have_as_many_digits_as_there_are():

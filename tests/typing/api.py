@@ -53,13 +53,13 @@ async def from_a_loop() -> None:
 
 def wrapped() -> None:
     """The record function itself keeps its type: unit tests call it."""
-    assert_type(plain.__wrapped__(Order()), int)
-    plain.__wrapped__("order")  # type: ignore[arg-type]
-    plain.__wrapped__(Order(), 1)  # type: ignore[call-arg]
+    assert_type(plain.function(Order()), int)
+    plain.function("order")  # type: ignore[arg-type]
+    plain.function(Order(), 1)  # type: ignore[call-arg]
 
 
 async def wrapped_async() -> None:
-    assert_type(await awaited.__wrapped__(Order()), bytes)
+    assert_type(await awaited.function(Order()), bytes)
 
 
 def no_decorator() -> None:
@@ -94,7 +94,7 @@ def methods() -> None:
 def wrong_options() -> None:
     """An unknown name or value of an option is an error before anything runs."""
     batch_handler(sauce="sqs")  # type: ignore[call-overload]
-    batch_handler(plain.__wrapped__, sauce="sqs")  # type: ignore[call-overload]
+    batch_handler(plain.function, sauce="sqs")  # type: ignore[call-overload]
     batch_handler(source="rabbit")  # type: ignore[call-overload]
     batch_handler(error_policy="halt")  # type: ignore[call-overload]
 

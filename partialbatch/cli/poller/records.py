@@ -56,7 +56,8 @@ def kinesis_record(record: dict[str, Any], arn: str, shard_id: str) -> dict[str,
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
-            "partitionKey": record["PartitionKey"],
+            # Streams with record distribution AUTO have records without one.
+            **({"partitionKey": record["PartitionKey"]} if record.get("PartitionKey") else {}),
             "sequenceNumber": record["SequenceNumber"],
             "data": _base64(record["Data"]),
             "approximateArrivalTimestamp": record["ApproximateArrivalTimestamp"].timestamp(),

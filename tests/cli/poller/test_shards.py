@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from partialbatch.cli.poller import dynamodb_shards, kinesis_shards
-from partialbatch.cli.poller.records import number_of
+from partialbatch.cli.poller.records import kinesis_record, number_of
 
 
 def test_every_shard_is_read(services):
@@ -212,6 +212,15 @@ def test_clock_that_is_ahead(services):
         assert [number_of(record) for record in reader.read(5)] == ["1"]
         with pytest.raises(ClientError, match="AccessDenied"):
             reader.seek(None)
+
+
+@pytest.mark.parametrize("absent", [{}, {"PartitionKey": ""}])
+def test_a_kinesis_record_without_partition_key_has_none_in_the_event(absent):
+    """Streams with record distribution AUTO have such records."""
+    record = {"SequenceNumber": "1", "Data": b"x", "ApproximateArrivalTimestamp": datetime.now(UTC), **absent}
+    raw = kinesis_record(record, "arn:aws:kinesis:eu-west-1:123456789012:stream/orders", "shardId-0")
+    assert "partitionKey" not in raw["kinesis"]
+    assert raw["kinesis"]["sequenceNumber"] == "1"
 
 
 @pytest.mark.parametrize("after", [None, "7"])

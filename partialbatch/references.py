@@ -1,0 +1,147 @@
+"""Handlers by name: finding one behind other decorators, pickling it by reference, and copying it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["BoundReferable", "Referable", "handler_behind"]
+
+_Reduced = tuple["Callable[..., Any]", tuple[Any, ...]]
+
+
+class Referable:
+    """A handler, or its bound form, which pickles and copies by reference as functions and methods do."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: Any) -> _Reduced:
+        """Return how unpickling finds the handler: by its module and qualified name.
+
+        Raises:
+            PicklingError: It cannot be found that way.
+        """
+        return _by_name(self)
+
+    def __reduce__(self) -> _Reduced:
+        """See `__reduce_ex__`."""
+        return _by_name(self)
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return self
+
+
+class BoundReferable(Referable):
+    """A bound handler, which pickles as its instance and name."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: Any) -> _Reduced:
+        """Return how unpickling finds the handler: by its instance, or class, and the method's name.
+
+        Raises:
+            PicklingError: It cannot be found that way.
+        """
+        owner, name = _owner(self), _name(self)
+        if owner is None:
+            return _by_name(self)
+        if not _same(handler_behind(getattr(owner, name, None)), self):
+            raise _unpicklable(f"{type(owner).__name__}.{name}", "the instance has something else under that name")
+        return getattr, (owner, name)
+
+    def __reduce__(self) -> _Reduced:
+        """See `__reduce_ex__`."""
+        return self.__reduce_ex__(0)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """Return the handler of a copy of the instance: a copied object must not call the one it is a copy of."""
+        owner = _owner(self)
+        if owner is None or isinstance(owner, type):
+            return self
+        from copy import deepcopy  # noqa: PLC0415 - few handlers are copied
+
+        copied = deepcopy(owner, memo)
+        return _parent(self).__get__(copied, type(copied))
+
+
+def handler_behind(function: Any) -> Any:
+    """Return the handler that a callable is, or stands over: decorators that wrap it are followed by ``__wrapped__``.
+
+    Returns:
+        The `BatchHandler`, or its bound form; None where there is none.
+    """
+    seen: set[int] = set()
+    # By its type: a proxy passes for what it wraps, and objects may say anything of their class.
+    while not issubclass(type(function), Referable):
+        seen.add(id(function))
+        function = getattr(function, "__wrapped__", None)
+        if function is None or id(function) in seen:
+            return None
+    return function
+
+
+def _by_name(handler: Any) -> _Reduced:
+    module, name = getattr(handler, "__module__", None), getattr(handler, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(name, str):
+        raise _unpicklable("a handler", "its record function has no name to be found by")
+    full = f"{module}.{name}"
+    if "<locals>" in name:
+        raise _unpicklable(full, "it is made inside a function; make it at the top of a module")
+    try:
+        found = _look_up(module, name)
+    except (ImportError, AttributeError) as error:
+        raise _unpicklable(full, f"it is not there ({error})") from None
+    if not _same(handler_behind(found), handler):
+        raise _unpicklable(full, "there is something else under that name; give the handler its record function's name")
+    return _found, (module, name)
+
+
+def _found(module: str, name: str) -> Any:
+    """Find a handler that was pickled."""
+    handler = handler_behind(_look_up(module, name))
+    if handler is None:
+        from pickle import UnpicklingError  # noqa: PLC0415 - few handlers are pickled
+
+        raise UnpicklingError(f"{module}.{name} is no handler here, and was one where it was pickled")
+    return handler
+
+
+def _look_up(module: str, name: str) -> Any:
+    from importlib import import_module  # noqa: PLC0415 - as above
+
+    found: Any = import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _unpicklable(what: str, why: str) -> Exception:
+    from pickle import PicklingError  # noqa: PLC0415 - as above
+
+    return PicklingError(f"{what} cannot be pickled: handlers are pickled by reference, and {why}")
+
+
+def _parent(handler: Any) -> Any:
+    return handler._self_parent if issubclass(type(handler), BoundReferable) else handler  # noqa: SLF001 - wrapt's own name
+
+
+def _owner(handler: Any) -> Any:
+    """Return what a handler is bound to: an instance, or the class of a class method."""
+    return getattr(handler.__wrapped__, "__self__", None)
+
+
+def _name(handler: Any) -> str:
+    """Return the name that the handler has in its class, which need not be that of the record function."""
+    return getattr(_parent(handler), "_self_name", None) or str(handler.__wrapped__.__name__)
+
+
+def _same(found: Any, handler: Any) -> bool:
+    """Tell whether two handlers are one, or are bound to one object."""
+    if found is None or type(found) is not type(handler) or _parent(found) is not _parent(handler):
+        return False
+    return not isinstance(handler, BoundReferable) or _owner(found) is _owner(handler)
