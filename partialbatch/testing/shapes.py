@@ -24,6 +24,7 @@ _SOURCES = {
     "aws:dynamodb": "dynamodb",
     "aws:kafka": "kafka",
     "SelfManagedKafka": "kafka",
+    "aws:SelfManagedKafka": "kafka",  # hand-made events
 }
 
 
