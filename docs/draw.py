@@ -12,10 +12,10 @@ from xml.sax.saxutils import escape
 from partialbatch import batch_handler
 from partialbatch.retries import ResumeLedger
 from partialbatch.testing import Clock, FailurePlan, LambdaContext, SimulatedQueue, SimulatedStream
-from partialbatch.testing.comparison import POLICIES, SOURCES, Load, compare
+from partialbatch.testing.comparison import POLICIES, SOURCES, Load, compare, usual_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from partialbatch.testing import Delivery
     from partialbatch.testing.delivery import Invocation
@@ -24,6 +24,7 @@ FOLDER = Path(__file__).parent / "figures"
 NAMES = {"sqs": "SQS", "fifo": "SQS FIFO", "kinesis": "Kinesis", "dynamodb": "DynamoDB", "kafka": "Kafka"}
 GROUPS = ("A", "B", "A", "B", "A", "B")
 FAILS = 2  # the third record, on its first attempt
+RECORDS = 1_000  # of the load under each policy
 WIDTH, ROW = 480, 46
 SOURCE, LAMBDA, HANDLER = 70, 215, 385
 STYLE = """
@@ -91,6 +92,47 @@ def drawing(source: str, policy: str) -> str:
     return _svg(f"{NAMES[source]} under {policy}", height, [lives, heads, *parts])
 
 
+def in_words(source: str, policy: str) -> str:
+    """Return what the drawing shows, for those who do not see it."""
+    delivery = simulate(source, policy)
+    sentences: list[str] = []
+    done: set[int] = set()
+    for number, invocation in enumerate(delivery.invocations):
+        met = _met(delivery, number)
+        ran = [index for index, status in met.items() if status != "skipped"]
+        again = _list(index for index in ran if index in done)
+        new = _list(index for index in ran if index not in done)
+        sentences.append(f"Invocation {number + 1} runs {new}{f', and {again} a second time' if again else ''}.")
+        failed = _list(index for index in ran if met[index] == "failed")
+        if failed:
+            reported = _list(index for index in met if index in _reported(delivery, invocation))
+            sentences.append(f"{failed} fails, and the response reports {reported}.")
+        done |= {index for index in ran if met[index] == "succeeded"}
+    return " ".join(sentences)
+
+
+def load_in_words() -> str:
+    """Return what the loads of the table are."""
+    queue, fifo, stream = (_load(source) for source in ("sqs", "fifo", "kinesis"))
+    return (
+        f"{queue.records:,} records, of which one attempt in {1 / queue.failure_rate:.0f} fails; "
+        f"{stream.groups} groups, on the FIFO queue {fifo.groups}; "
+        f"batches of {queue.batch_size} on queues, of {stream.batch_size} elsewhere"
+    )
+
+
+def _list(indexes: Iterable[int]) -> str:
+    names = [_names([index]) for index in indexes]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def _met(delivery: Delivery, number: int) -> dict[int, Any]:
+    """Return what became of each record of an event, in its order."""
+    runs = [(run, index) for index, story in enumerate(delivery.records) for run in story.runs]
+    own = sorted((run.position, index, run.status) for run, index in runs if run.invocation == number)
+    return {index: status for _, index, status in own}
+
+
 def flow() -> str:
     """Return the picture of what an event goes through, as SVG."""
     parts = []
@@ -125,8 +167,7 @@ def _box(x: int, y: int, name: str) -> str:
 def _invocation(source: str, delivery: Delivery, number: int, invocation: Invocation) -> Iterator[Any]:
     """Yield the rows of one invocation: each takes its height and returns SVG."""
     stories = delivery.records
-    runs = [(run, index) for index, story in enumerate(stories) for run in story.runs if run.invocation == number]
-    met = {index: run.status for run, index in sorted(runs, key=lambda entry: entry[0].position)}
+    met = _met(delivery, number)
     before = {
         index
         for index, story in enumerate(stories)
@@ -188,7 +229,7 @@ def table() -> str:
         ["Source", "Policy", "Invocations", "Records delivered", "Duplicated work", "Groups in order", "Lost"]
     )
     for source in SOURCES:
-        load = Load(source, batch_size=10 if source in ("sqs", "fifo") else 100, maximum_retry_attempts=None)
+        load = _load(source)
         for entry in compare(load):
             order = f"{entry.in_order} of {entry.groups}" if entry.groups else "no order"
             counts = (entry.invocations, entry.delivered, entry.duplicated)
@@ -196,6 +237,11 @@ def table() -> str:
         if source in ("kinesis", "dynamodb"):
             writer.writerow([NAMES[source], "with ``resume``", *_resumed(load)])
     return text.getvalue()
+
+
+def _load(source: str) -> Load:
+    size = 10 if source in ("sqs", "fifo") else 100
+    return Load(source, RECORDS, groups=usual_groups(source, RECORDS), batch_size=size, maximum_retry_attempts=None)
 
 
 def _resumed(load: Load) -> list[Any]:

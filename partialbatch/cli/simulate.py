@@ -15,7 +15,7 @@ import click
 from partialbatch.cli.loading import Unusable
 from partialbatch.cli.paths import FilePath
 from partialbatch.errors import ConfigurationError, listing
-from partialbatch.testing.comparison import POLICIES, SOURCES, Figures, Load, compare
+from partialbatch.testing.comparison import POLICIES, SOURCES, Figures, Load, compare, usual_groups
 
 __all__ = ["simulate"]
 
@@ -43,7 +43,7 @@ _NARROW = 80
 @click.command()
 @click.option("--source", type=click.Choice(SOURCES), default="sqs", show_default=True, help="The event source.")
 @click.option("--records", type=int, default=1_000, show_default=True, help="Records of the load.")
-@click.option("--groups", type=int, default=20, show_default=True, help="Groups, keys or partitions that share them.")
+@click.option("--groups", type=int, help="Groups, keys or partitions.  [default: 20; fifo: one for 4 records]")
 @click.option("--batch-size", type=int, help="Records an invocation.  [default: 10; streams and Kafka: 100]")
 @click.option("--failure-rate", type=float, default=0.01, show_default=True, help="Probability that an attempt fails.")
 @click.option("--poison", type=int, default=0, show_default=True, help="Records that always fail.")
@@ -97,9 +97,10 @@ def _refuse(source: str) -> None:
             raise click.UsageError(f"--{option.replace('_', '-')} works with {listing(sources)}, not with {source}")
 
 
-def _load(*, batch_size: int | None, max_receive_count: int, retries: int, **settings: Any) -> Load:
+def _load(*, batch_size: int | None, groups: int | None, max_receive_count: int, retries: int, **settings: Any) -> Load:
     usual = 10 if settings["source"] in ("sqs", "fifo") else 100
     return Load(
+        groups=usual_groups(settings["source"], settings["records"]) if groups is None else groups,
         batch_size=usual if batch_size is None else batch_size,
         max_receive_count=max_receive_count or None,
         maximum_retry_attempts=retries,

@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 
     from partialbatch.testing.delivery import Delivery
 
-__all__ = ["POLICIES", "SOURCES", "Figures", "Load", "compare"]
+__all__ = ["POLICIES", "SOURCES", "Figures", "Load", "compare", "usual_groups"]
 
 POLICIES = ("continue", "stop", "skip_group")
 SOURCES = ("sqs", "fifo", "kinesis", "dynamodb", "kafka")
 # The Lambda default of 3 s would cut large batches short, and measure that alone.
 _TIMEOUT = 900.0
+_GROUPS = 20
+_IN_A_GROUP = 4
+"""Messages of a FIFO queue that share a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Load:
 
     source: str = "sqs"
     records: int = 1_000
-    groups: int = 20
+    groups: int = _GROUPS
     batch_size: int = 10
     failure_rate: float = 0.01
     poison: int = 0
@@ -142,6 +145,15 @@ class Figures:
     dead_lettered: int
     lost: int
     remaining: int
+
+
+def usual_groups(source: str, records: int) -> int:
+    """Return a number of groups at which the policies differ.
+
+    A batch of a FIFO queue holds one group after another, as SQS receives them: it has
+    several groups only if each has fewer messages than the batch.
+    """
+    return max(1, records // _IN_A_GROUP) if source == "fifo" else _GROUPS
 
 
 def compare(load: Load, policies: Iterable[str] = POLICIES) -> list[Figures]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -39,18 +40,24 @@ class RecordStory:
     Attributes:
         identifier: What names it in a response.
         group: What it must stay in order with; None: it stands alone.
-        raw: The record as first delivered.
+        text: The record as first delivered, as JSON.
         fate: ``deleted`` (done with: off the queue, or behind the shard's checkpoint),
             ``dead_lettered``, ``expired`` (given up after it had run: retries or age),
-            ``discarded_unrun`` (given up, and never ran) or ``remaining``.
+            ``discarded_unrun`` (given up, and never ran) or ``remaining``: still there at the
+            bound of invocations, or after 100 receives from a queue without `max_receive_count`.
         runs: One `Run` an invocation that saw it.
     """
 
     identifier: Any
     group: str | None
-    raw: Any = field(repr=False)  # no message holds a body
+    text: str = field(repr=False)  # no message holds a body
     fate: Fate
     runs: tuple[Run, ...]
+
+    @property
+    def raw(self) -> Any:
+        """The record as first delivered, parsed anew each time."""
+        return json.loads(self.text)
 
     @property
     def invocations(self) -> tuple[int, ...]:
@@ -78,22 +85,28 @@ class Invocation:
     """One call of the handler.
 
     Attributes:
-        event: The event as Lambda sent it.
+        make: Makes the event; a million records would not fit into memory as parsed events.
         response: What the handler returned; None where it raised.
-        error: What it raised; None where it returned.
+        error: What it raised; None where it returned. Where the same records fail with the
+            same error again, it is the first one; after 100 different ones it has no traceback.
         verdict: ``success``, ``partial`` or ``failure``: what Lambda made of it.
         reason: Why.
         at: When it started, in seconds of the virtual clock.
         delivered: How many records the event held.
     """
 
-    event: Any = field(repr=False)
+    make: Callable[[], Any] = field(repr=False)
     response: Any = field(repr=False)
     error: BaseException | None
     verdict: Literal["success", "partial", "failure"]
     reason: str
     at: float
     delivered: int
+
+    @property
+    def event(self) -> Any:
+        """The event as Lambda sent it, made anew each time."""
+        return self.make()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

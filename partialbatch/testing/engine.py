@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.errors import ConfigurationError
+from partialbatch.errors import ConfigurationError, FullBatchFailure, described
 from partialbatch.testing.checks import checked_handler
 from partialbatch.testing.context import Clock, LambdaContext
 from partialbatch.testing.delivery import Delivery, Fate, Invocation, RecordStory, Run
-from partialbatch.testing.shapes import group_of, identifier_of, records_of
+from partialbatch.testing.shapes import group_of, identifier_in, records_of
 from partialbatch.testing.sight import Answer, call, statuses
 from partialbatch.testing.verdict import Outcome, Verdict, judge
 
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from partialbatch.testing.delivery import RunStatus
 
-__all__ = ["PAYLOAD_LIMIT", "Engine", "Tracked"]
+__all__ = ["PAYLOAD_LIMIT", "TRACEBACKS_KEPT", "Engine", "Tracked"]
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024
 """Lambda's quota for an event, in bytes."""
+TRACEBACKS_KEPT = 100
+"""Errors of a simulation that keep their traceback: it holds some 5 KB, and the event."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,13 +39,16 @@ class Tracked:
     receives: int = 0
 
     @classmethod
-    def of(cls, event: Any, raw: Any, source: str) -> Tracked:
-        """Start the story of a raw record."""
-        return cls(json.dumps(raw), identifier_of(event, raw), group_of(source, raw))
+    def of(cls, text: str, source: str) -> Tracked:
+        """Start the story of a record."""
+        raw = json.loads(text)
+        # The first delivery of a message is to have the receive count that it comes with.
+        receives = int(raw["attributes"]["ApproximateReceiveCount"]) - 1 if source == "sqs" else 0
+        return cls(text, identifier_in(source, raw), group_of(source, raw), receives=receives)
 
     def story(self) -> RecordStory:
         """Return the story as it stands."""
-        return RecordStory(self.identifier, self.group, json.loads(self.text), self.fate, tuple(self.runs))
+        return RecordStory(self.identifier, self.group, self.text, self.fate, tuple(self.runs))
 
     def give_up(self, *, destination: bool = False) -> None:
         """End the retrying."""
@@ -64,7 +69,7 @@ class Engine:
         ordered: Whether records are handed over in an order.
         handler: Any callable ``(event, context)``.
         context: What it gets as its context; a `LambdaContext` starts anew each time.
-        succeeded: Raw record -> whether it succeeded; asked after each invocation.
+        succeeded: Raw record -> whether it succeeded, or None if it was not run; asked after each invocation.
         report: Whether ``ReportBatchItemFailures`` is set.
         bound: The most invocations.
     """
@@ -91,6 +96,8 @@ class Engine:
         self._start = self._clock()
         self._seen = False
         self._invocations: list[Invocation] = []
+        self._reasons: dict[str, str] = {}
+        self._errors: dict[Any, BaseException] = {}
 
     @property
     def now(self) -> float:
@@ -110,7 +117,7 @@ class Engine:
         """Call the handler with an event.
 
         Args:
-            make: Makes the event; called twice, as handlers may change theirs.
+            make: Makes the event: anew each time, as handlers may change theirs.
             batch: The records of the event, in its order.
         """
         event, at = make(), self.now
@@ -123,21 +130,31 @@ class Engine:
         number = len(self._invocations)
         for position, (tracked, status) in enumerate(zip(batch, self._statuses(event, answer, verdict), strict=True)):
             tracked.runs.append(Run(number, position, status))
-        self._invocations.append(
-            Invocation(event, answer.response, answer.error, verdict.kind, verdict.reason, at, len(batch))
-        )
+        reason = self._reasons.setdefault(verdict.reason, verdict.reason)
+        error = None if answer.error is None else self._kept(answer.error, batch)
+        self._invocations.append(Invocation(make, answer.response, error, verdict.kind, reason, at, len(batch)))
         return verdict
+
+    def _kept(self, error: BaseException, batch: Sequence[Tracked]) -> BaseException:
+        """Return the error, or an equal one of the same records: an error holds its event, through its traceback."""
+        kept = self._errors.setdefault((type(error), described(error), tuple(map(id, batch))), error)
+        if kept is error and len(self._errors) > TRACEBACKS_KEPT:
+            strip(error)
+        return kept
 
     def _statuses(self, event: Any, answer: Answer, verdict: Verdict) -> Sequence[RunStatus]:
         if answer.seen is not None:
             self._seen = True
             return answer.seen
         records = records_of(event)
-        told = [None] * len(records) if self._succeeded is None else [self._succeeded(raw) for raw in records]
         claim = verdict if self._report else judge(event, answer.outcome)
         if claim.kind == "failure" and verdict.kind == "success":
             claim = verdict  # a response that was never meant to be read, and is not
-        return statuses(claim, told, ordered=self._ordered)
+        if self._succeeded is None:
+            return statuses(claim, [None] * len(records), ordered=self._ordered)
+        told = [_answer(self._succeeded(raw)) for raw in records]
+        found = statuses(claim, told, ordered=self._ordered)
+        return ["skipped" if success is None else status for success, status in zip(told, found, strict=True)]
 
     def delivery(self, tracked: Sequence[Tracked]) -> Delivery:
         """Return all that happened; the records are given in the order of the source."""
@@ -148,6 +165,28 @@ class Engine:
             self.now,
             inferred=not self._seen and self._succeeded is None,
         )
+
+
+def _answer(success: Any) -> bool | None:
+    """Check an answer of `succeeded`: a coroutine, say, would count as a success."""
+    if success is None or isinstance(success, bool):
+        return success
+    raise ConfigurationError(
+        f"succeeded= returned a {type(success).__name__}: it returns True, False, or None if the record was not run"
+    )
+
+
+def strip(error: BaseException) -> None:
+    """Take the tracebacks from an error, from its causes, and from the errors that it holds."""
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        inner = waiting.pop()
+        if inner is None or inner.__traceback__ is None:
+            continue
+        inner.__traceback__ = None  # the mark that it was here, too: causes can form a circle
+        waiting += [inner.__cause__, inner.__context__]
+        waiting += inner.errors if isinstance(inner, FullBatchFailure) else ()
+        waiting += inner.exceptions if isinstance(inner, BaseExceptionGroup) else ()
 
 
 def _is_over(context: LambdaContext) -> Callable[[], bool]:

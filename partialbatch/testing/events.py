@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing.arns import ACCOUNT, REGION, queue_arn, stream_arn, table_arn
 from partialbatch.testing.checks import each, listed, whole
-from partialbatch.testing.records import dynamodb_record, kafka_record, kinesis_record, sqs_record
+from partialbatch.testing.records import dynamodb_record, fields_of, kafka_record, kinesis_record, sqs_record
 from partialbatch.testing.shapes import records_of, source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["dynamodb_event", "kafka_event", "kinesis_event", "pipes_event", "sqs_event"]
 
@@ -39,7 +39,7 @@ def sqs_event(  # noqa: PLR0913 - one argument a setting
     """Return an event of a queue.
 
     Args:
-        bodies: One a message: text as it is, any other value as JSON.
+        bodies: One a message: text as it is, any other value as the JSON that producers write.
         fifo: Whether the queue is a FIFO queue; a name that ends in ``.fifo`` makes it one.
         groups: The message group ids, one a message or one for all; without, all messages
             of a FIFO queue are in one group.
@@ -57,7 +57,7 @@ def sqs_event(  # noqa: PLR0913 - one argument a setting
     records = sqs_records(
         texts, arn, groups=groups, receive_counts=receive_counts, attributes=message_attributes or {}, start=start
     )
-    return {"Records": records}
+    return {"Records": list(records)}
 
 
 def sqs_records(  # noqa: PLR0913 - those of `sqs_event`
@@ -68,8 +68,8 @@ def sqs_records(  # noqa: PLR0913 - those of `sqs_event`
     receive_counts: int | Sequence[int] = 1,
     attributes: Mapping[str, Any] = MappingProxyType({}),
     start: int = 0,
-) -> list[Any]:
-    """Return the raw records of a queue, as many as there are bodies."""
+) -> Iterator[Any]:
+    """Yield the raw records of a queue, as many as there are bodies."""
     own = "group" if groups is None and arn.endswith(".fifo") else groups
     names = each("groups", own, len(bodies))
     if arn.endswith(".fifo") and None in names:
@@ -77,10 +77,10 @@ def sqs_records(  # noqa: PLR0913 - those of `sqs_event`
     counts = [
         whole("receive_counts", count, 1, 1_000_000) for count in each("receive_counts", receive_counts, len(bodies))
     ]
-    return [
+    return (
         sqs_record(number, body, arn=arn, group=group, receives=count, attributes=attributes)
         for number, (body, group, count) in enumerate(zip(bodies, names, counts, strict=True), start)
-    ]
+    )
 
 
 def kinesis_event(  # noqa: PLR0913 - one argument a setting
@@ -96,7 +96,7 @@ def kinesis_event(  # noqa: PLR0913 - one argument a setting
     """Return an event of a Kinesis data stream.
 
     Args:
-        data: One a record: bytes and text as they are, any other value as JSON.
+        data: One a record: bytes and text as they are, any other value as the JSON that producers write.
         partition_keys: One a record or one for all; without, each record has its own. None in a list: the
             record has no key, as streams with record distribution ``AUTO`` allow.
         stream: The stream's name, or its ARN.
@@ -139,8 +139,8 @@ def dynamodb_event(  # noqa: PLR0913 - one argument a setting
     """Return an event of a DynamoDB stream.
 
     Args:
-        changes: One a record: an item as a plain dict (INSERT), or a tuple of the old
-            and the new item: ``(None, new)`` is an INSERT, ``(old, None)`` a REMOVE.
+        changes: One a record: an item as a dict, dataclass or model (INSERT), or a tuple of
+            the old and the new item: ``(None, new)`` is an INSERT, ``(old, None)`` a REMOVE.
         keys: The names of the table's key attributes, one or two.
         view: The stream's view type; it says which images are in the event.
         ttl: Whether a REMOVE is one of the table's time to live.
@@ -154,7 +154,7 @@ def dynamodb_event(  # noqa: PLR0913 - one argument a setting
     records = dynamodb_records(
         values, keys=keys, view=view, ttl=ttl, table=table, start=start, first=first_sequence_number
     )
-    return _windowed({"Records": records}, window, "shardId-00000001767225600000-a0b1c2d3", table_arn(table))
+    return _windowed({"Records": list(records)}, window, "shardId-00000001767225600000-a0b1c2d3", table_arn(table))
 
 
 def dynamodb_records(  # noqa: PLR0913 - those of `dynamodb_event`
@@ -166,25 +166,30 @@ def dynamodb_records(  # noqa: PLR0913 - those of `dynamodb_event`
     table: str = "orders",
     start: int = 0,
     first: int | None = None,
-) -> list[Any]:
-    """Return the raw records of a DynamoDB stream, as many as there are changes."""
+) -> Iterator[Any]:
+    """Yield the raw records of a DynamoDB stream, as many as there are changes."""
     if view not in _VIEWS:
         raise ConfigurationError.bad_value("view", view, " or ".join(_VIEWS))
     names, arn = (keys,) if isinstance(keys, str) else tuple(keys), table_arn(table)
     whole("the number of keys", len(names), 1, 2)
-    return [
+    return (
         dynamodb_record(number, *change, arn=arn, keys=names, view=view, ttl=ttl, first=first)
         for number, change in enumerate(map(_change, changes), start)
-    ]
+    )
 
 
 def _change(value: Any) -> tuple[Any, Any]:
     old, new = value if isinstance(value, tuple) and len(value) == 2 else (None, value)  # noqa: PLR2004 - old and new
-    if not all(image is None or isinstance(image, dict) for image in (old, new)) or old is new is None:
-        raise ConfigurationError(
-            "changes takes items as dicts, or tuples of old and new item, one of them None at most"
-        )
-    return old, new
+    if old is new is None:
+        raise ConfigurationError("changes takes items, or tuples of old and new item, one of them None at most")
+    return _image(old), _image(new)
+
+
+def _image(item: Any) -> Any:
+    image = item if item is None or isinstance(item, dict) else fields_of(item)
+    if image is None or isinstance(image, dict):
+        return image
+    raise ConfigurationError(f"changes takes items with named attributes, not a {type(item).__name__}")
 
 
 def _windowed(event: dict[str, Any], window: Mapping[str, Any] | None, shard: str, arn: str) -> dict[str, Any]:
@@ -215,30 +220,30 @@ def kafka_event(
 
     Args:
         records: The messages of each topic-partition, ``{"orders-0": ["a", "b"]}``: bytes
-            and text as they are, any other value as JSON, None for a tombstone, and
-            a tuple of key and value where there is a key.
+            and text as they are, any other value as the JSON that producers write, None for
+            a tombstone, and a tuple of key and value where there is a key.
         start: The offset of the first record of each partition.
         headers: Headers of all records: texts or bytes.
         self_managed: Whether the cluster is one's own, not one of Amazon MSK.
     """
-    partitions = kafka_partitions(records, start, headers or {})
+    partitions = {name: list(raws) for name, raws in kafka_partitions(records, start, headers or {})}
     whole("the number of records", sum(map(len, partitions.values())), 0, BATCH_LIMIT)
     return {**kafka_head(self_managed=self_managed), "records": partitions}
 
 
 def kafka_partitions(
     records: Mapping[str, Iterable[Any]], start: int = 0, headers: Mapping[str, Any] = MappingProxyType({})
-) -> dict[str, list[Any]]:
-    """Return the raw records of a topic, by topic-partition."""
+) -> Iterator[tuple[str, Iterator[Any]]]:
+    """Yield each topic-partition and its raw records."""
     if not isinstance(records, dict):
         raise ConfigurationError("records takes a dict, such as {'orders-0': ['a', 'b']}")
-    return {
-        name: [
-            kafka_record(*_topic_partition(name), offset, _message(value), headers)
-            for offset, value in enumerate(listed(f"records[{name!r}]", values), start)
-        ]
-        for name, values in records.items()
-    }
+    for name, values in records.items():
+        place, messages = _topic_partition(name), listed(f"records[{name!r}]", values)
+        yield name, _partition(place, messages, start, headers)
+
+
+def _partition(place: tuple[str, int], values: list[Any], start: int, headers: Mapping[str, Any]) -> Iterator[Any]:
+    return (kafka_record(*place, offset, _message(value), headers) for offset, value in enumerate(values, start))
 
 
 def _message(value: Any) -> Any:

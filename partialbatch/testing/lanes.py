@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.testing.engine import PAYLOAD_LIMIT, Tracked
@@ -26,7 +27,7 @@ class Retrying:
 
     Attributes:
         batch_size: The most records in a batch.
-        event: Makes the event of a batch.
+        event: Makes the event of a batch from the JSON texts of its records.
         returned: Gives the positions that are delivered again.
         retries: The most retries of a batch; None: no limit.
         longest: The age in seconds after which a record is given up.
@@ -35,7 +36,7 @@ class Retrying:
     """
 
     batch_size: int
-    event: Callable[[list[Tracked]], Any]
+    event: Callable[[tuple[str, ...]], Any]
     returned: Callable[[Verdict, list[Tracked]], Iterable[int]]
     retries: int | None
     longest: float
@@ -82,7 +83,7 @@ def drain(engine: Engine, lanes: Iterable[Lane], how: Retrying) -> None:
         if engine.now > how.longest:
             _give_up(batch, how)
         else:
-            verdict = engine.invoke(lambda batch=batch: how.event(batch), batch)  # type: ignore[misc]  # mypy knows no defaults in lambdas
+            verdict = engine.invoke(partial(how.event, tuple(entry.text for entry in batch)), batch)
             wait = _settle(lane, batch, retried, how.returned(verdict, batch), how)
         if lane.waiting or lane.segments:
             heapq.heappush(ready, (engine.now + wait, number, lane))

@@ -9,7 +9,7 @@ from decimal import Decimal
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.errors import ConfigurationError
+from partialbatch.errors import ConfigurationError, RecordError
 from partialbatch.testing.arns import account_of, region_of
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ __all__ = [
     "EPOCH",
     "attribute_value",
     "dynamodb_record",
+    "fields_of",
     "kafka_record",
     "kinesis_record",
     "kinesis_sequence",
@@ -38,12 +39,33 @@ _DYNAMODB_DIGITS = 38  # boto3 refuses to read more
 
 
 def text_of(value: Any) -> str:
-    """Return a text as it is, and any other value as JSON."""
-    return value if isinstance(value, str) else json.dumps(value)
+    """Return a text as it is, and any other value as the JSON that producers write."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    from partialbatch.producers.text import encoded  # noqa: PLC0415 - the producers take a while to import
+
+    try:
+        return encoded(value, "record")
+    except RecordError as error:
+        raise ConfigurationError(
+            f"a record cannot be written as JSON ({error.__context__}): give it as text, dict, list, number, "
+            "dataclass or pydantic model, or as bytes where the source takes bytes"
+        ) from None
 
 
 def _base64(value: Any) -> str:
-    return base64.b64encode(value if isinstance(value, bytes) else text_of(value).encode()).decode()
+    return base64.b64encode(_encoded(value)).decode()
+
+
+def _encoded(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    try:
+        return text_of(value).encode()
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(
+            f"a record's text has a lone surrogate at character {error.start}, which UTF-8 cannot encode"
+        ) from None
 
 
 def _md5(data: bytes) -> str:
@@ -55,6 +77,7 @@ def sqs_record(  # noqa: PLR0913 - one argument a field
 ) -> Any:
     """Return message `number` of a queue."""
     text, sent = text_of(body), int((EPOCH + number) * 1000)
+    encoded = _encoded(text)
     system = {
         "ApproximateReceiveCount": str(receives),
         "SentTimestamp": str(sent),
@@ -66,7 +89,7 @@ def sqs_record(  # noqa: PLR0913 - one argument a field
     if arn.endswith(".fifo"):
         system["SequenceNumber"] = str(_FIFO_SEQUENCE + 256 * number)
         # What SQS makes of it under content-based deduplication.
-        system["MessageDeduplicationId"] = hashlib.sha256(text.encode()).hexdigest()
+        system["MessageDeduplicationId"] = hashlib.sha256(encoded).hexdigest()
     identifier = f"00000000-0000-4000-8000-{number:012d}"
     record = {
         "messageId": identifier,
@@ -74,7 +97,7 @@ def sqs_record(  # noqa: PLR0913 - one argument a field
         "body": text,
         "attributes": system,
         "messageAttributes": {name: _message_attribute(value) for name, value in attributes.items()},
-        "md5OfBody": _md5(text.encode()),
+        "md5OfBody": _md5(encoded),
         "eventSource": "aws:sqs",
         "eventSourceARN": arn,
         "awsRegion": region_of(arn),
@@ -146,9 +169,20 @@ def attribute_value(value: Any) -> dict[str, Any]:
     for types, write in _ATTRIBUTES:
         if isinstance(value, types):
             return write(value)
-    raise ConfigurationError(
-        f"DynamoDB has no type for a {type(value).__name__}: give str, number, bytes, set, list or dict"
-    )
+    return attribute_value(fields_of(value))
+
+
+def fields_of(value: Any) -> Any:
+    """Return a dataclass or a model as a dict, as the DynamoDB producer takes it."""
+    from partialbatch.producers.text import plain  # noqa: PLC0415 - the producers take a while to import
+
+    try:
+        return plain(value, "python")
+    except TypeError:
+        raise ConfigurationError(
+            f"DynamoDB has no type for a {type(value).__name__}: "
+            "give str, number, bytes, set, list, dict, dataclass or pydantic model"
+        ) from None
 
 
 def _number(value: Any) -> str:
@@ -171,7 +205,7 @@ def _set(value: Any) -> dict[str, Any]:
 _ATTRIBUTES: tuple[tuple[Any, Callable[[Any], dict[str, Any]]], ...] = (
     (NoneType, lambda _: {"NULL": True}),
     (bool, lambda value: {"BOOL": value}),  # before int: a bool is one
-    (str, lambda value: {"S": value}),
+    (str, lambda value: {"S": str.__str__(value)}),  # the text of an enum
     ((int, float, Decimal), lambda value: {"N": _number(value)}),
     (bytes, lambda value: {"B": _base64(value)}),
     (dict, lambda value: {"M": {name: attribute_value(entry) for name, entry in value.items()}}),
@@ -242,7 +276,3 @@ def kafka_record(topic: str, partition: int, offset: int, message: Any, headers:
     if value is not None:
         record["value"] = _base64(value)
     return record
-
-
-def _encoded(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else text_of(value).encode()

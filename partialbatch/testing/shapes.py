@@ -8,7 +8,15 @@ from typing import Any
 from partialbatch.errors import ConfigurationError, EventError
 from partialbatch.testing.checks import listed
 
-__all__ = ["given_records", "group_of", "identifier_of", "records_of", "sequence_number", "source_of"]
+__all__ = [
+    "given_records",
+    "group_of",
+    "identifier_in",
+    "identifier_of",
+    "records_of",
+    "sequence_number",
+    "source_of",
+]
 
 _SOURCES = {
     "aws:sqs": "sqs",
@@ -16,6 +24,7 @@ _SOURCES = {
     "aws:dynamodb": "dynamodb",
     "aws:kafka": "kafka",
     "SelfManagedKafka": "kafka",
+    "aws:SelfManagedKafka": "kafka",  # hand-made events
 }
 
 
@@ -48,12 +57,17 @@ def records_of(event: Any) -> list[Any]:
 def identifier_of(event: Any, raw: Any) -> Any:
     """Return what names a record in a response: a string, or Kafka's partition and offset."""
     source = source_of(event)
+    if isinstance(event, list) and source in ("kinesis", "dynamodb"):
+        return raw["eventID"]
+    return identifier_in(source, raw)
+
+
+def identifier_in(source: str, raw: Any) -> Any:
+    """Return what names a record that Lambda itself delivers, not EventBridge Pipes."""
     if source == "sqs":
         return raw["messageId"]
     if source == "kafka":
         return {"partition": f"{raw['topic']}-{raw['partition']}", "offset": raw["offset"]}
-    if isinstance(event, list):
-        return raw["eventID"]
     return sequence_number(source, raw)
 
 

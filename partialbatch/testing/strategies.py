@@ -19,7 +19,7 @@ from partialbatch.testing.events import (
     pipes_event,
     sqs_event,
 )
-from partialbatch.testing.plans import FOREVER, HOWS, FailurePlan
+from partialbatch.testing.plans import FOREVER, FailurePlan
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -145,7 +145,7 @@ def kafka_events(
 def failure_plans(
     keys: Sequence[Hashable] = tuple(range(10)),
     *,
-    hows: Sequence[How] = HOWS,
+    hows: Sequence[How] = ("error",),
     poison: bool = True,
     most: int = 2,
 ) -> SearchStrategy[FailurePlan]:
@@ -153,7 +153,8 @@ def failure_plans(
 
     Args:
         keys: What `FailurePlan.attempt` is called with.
-        hows: The ways in which records may fail.
+        hows: The ways in which records may fail: ``error``, and if you ask for them ``base``,
+            ``exit`` and ``timeout``, which need a context that shares the plan's clock.
         poison: Whether records may fail for ever, by an error: an exit or a timeout for ever
             takes the whole batch along, whatever the handler does.
         most: The most failing attempts of a record that is no poison.

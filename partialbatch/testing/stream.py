@@ -75,9 +75,11 @@ class SimulatedStream:
         self.parallelization_factor = whole("parallelization_factor", parallelization_factor, 1, 10)
         self.on_failure_destination = on_failure_destination
         self.report_batch_item_failures = report_batch_item_failures
-        self._records = _raw_records(records, source, partition_keys, keys, shards)
-        self.source = source_of({"Records": self._records}) if self._records else source
-        self.max_invocations = bound(max_invocations, len(self._records))
+        # As text: parsed, a record takes three times the memory.
+        raws = _raw_records(records, source, partition_keys, keys, shards)
+        self._texts = [json.dumps(raw) for raw in raws]
+        self.source = source_of([json.loads(self._texts[0])]) if self._texts else source
+        self.max_invocations = bound(max_invocations, len(self._texts))
 
     def run(
         self,
@@ -91,7 +93,8 @@ class SimulatedStream:
             handler: Any callable ``(event, context)``.
             context: Its context; a `LambdaContext` (its timeout counts) starts anew each time.
             succeeded: Raw record -> whether it has succeeded, for handlers that are not
-                ours; None where it was not run. Asked after each invocation.
+                ours: True, False, or None if this invocation did not run it, which is neither
+                a success nor a failure. Asked after each invocation.
         """
         engine = Engine(
             self.source,
@@ -102,8 +105,7 @@ class SimulatedStream:
             report=self.report_batch_item_failures,
             bound=self.max_invocations,
         )
-        event = {"Records": self._records}
-        tracked = [Tracked.of(event, raw, self.source) for raw in self._records]
+        tracked = [Tracked.of(text, self.source) for text in self._texts]
         lanes: dict[tuple[int, int], Lane] = {}
         for entry in tracked:
             place = _hash(str(entry.group))
@@ -115,13 +117,17 @@ class SimulatedStream:
     def _retrying(self) -> Retrying:
         return Retrying(
             batch_size=self.batch_size,
-            event=lambda batch: {"Records": [json.loads(entry.text) for entry in batch]},
+            event=_event,
             returned=lambda verdict, _: verdict.returned,
             retries=self.maximum_retry_attempts,
             longest=self.longest,
             bisect=self.bisect,
             destination=self.on_failure_destination,
         )
+
+
+def _event(texts: Iterable[str]) -> dict[str, Any]:
+    return {"Records": [json.loads(text) for text in texts]}
 
 
 def _retries(value: int | None) -> int | None:
@@ -137,7 +143,7 @@ def _scaled(place: int, shards: int) -> int:
     return place * shards >> 128
 
 
-def _raw_records(records: Any, source: str, partition_keys: Any, keys: Any, shards: int) -> list[Any]:
+def _raw_records(records: Any, source: str, partition_keys: Any, keys: Any, shards: int) -> Iterable[Any]:
     if source not in ("kinesis", "dynamodb"):
         raise ConfigurationError.bad_value("source", source, "'kinesis' or 'dynamodb'")
     given, are_raw = given_records("records", records, ("kinesis", "dynamodb"))
@@ -148,10 +154,10 @@ def _raw_records(records: Any, source: str, partition_keys: Any, keys: Any, shar
     if source == "kinesis":
         arn = stream_arn("orders")
         own = zip(given, partition_keys_of(partition_keys, len(given)), strict=True)
-        return [
+        return (
             kinesis_record(
                 number, data, arn=arn, key=key, shard=_scaled(_hash(key or kinesis_sequence(number)), shards)
             )
             for number, (data, key) in enumerate(own)
-        ]
+        )
     return dynamodb_records(given, keys=keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
@@ -11,6 +12,7 @@ from partialbatch.testing.checks import bound, seconds, whole
 from partialbatch.testing.engine import Engine, Tracked
 from partialbatch.testing.events import BATCH_LIMIT, kafka_head, kafka_partitions
 from partialbatch.testing.lanes import Lane, Retrying, drain
+from partialbatch.testing.shapes import group_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -65,8 +67,10 @@ class SimulatedTopic:
         self.retention = seconds("retention", retention, 60, 10**9)
         self.on_failure_destination = on_failure_destination
         self.report_batch_item_failures = report_batch_item_failures
-        self._head, self._partitions = _raw_partitions(records, kafka_head(self_managed=self_managed))
-        self.max_invocations = bound(max_invocations, sum(map(len, self._partitions.values())))
+        self._head, partitions = _raw_partitions(records, kafka_head(self_managed=self_managed))
+        # As text: parsed, a record takes three times the memory.
+        self._partitions = [[json.dumps(raw) for raw in raws] for _, raws in partitions]
+        self.max_invocations = bound(max_invocations, sum(map(len, self._partitions)))
 
     def run(
         self,
@@ -80,7 +84,8 @@ class SimulatedTopic:
             handler: Any callable ``(event, context)``.
             context: Its context; a `LambdaContext` (its timeout counts) starts anew each time.
             succeeded: Raw record -> whether it has succeeded, for handlers that are not
-                ours; None where it was not run. Asked after each invocation.
+                ours: True, False, or None if this invocation did not run it, which is neither
+                a success nor a failure. Asked after each invocation.
         """
         engine = Engine(
             "kafka",
@@ -91,13 +96,11 @@ class SimulatedTopic:
             report=self.report_batch_item_failures,
             bound=self.max_invocations,
         )
-        event = {**self._head, "records": self._partitions}
-        tracked = [Tracked.of(event, raw, "kafka") for records in self._partitions.values() for raw in records]
+        partitions = [[Tracked.of(text, "kafka") for text in texts] for texts in self._partitions]
         # Offset by offset, so that each batch takes from every partition.
-        places = [place for records in self._partitions.values() for place in range(len(records))]
-        waiting = [entry for _, entry in sorted(zip(places, tracked, strict=True), key=lambda pair: pair[0])]
-        drain(engine, [Lane(deque(waiting), order=lambda entry: str(entry.group))], self._retrying())
-        return engine.delivery(tracked)
+        waiting = deque(entry for row in zip_longest(*partitions) for entry in row if entry is not None)
+        drain(engine, [Lane(waiting, order=lambda entry: str(entry.group))], self._retrying())
+        return engine.delivery(list(chain.from_iterable(partitions)))
 
     def _retrying(self) -> Retrying:
         return Retrying(
@@ -109,10 +112,10 @@ class SimulatedTopic:
             destination=self.on_failure_destination,
         )
 
-    def _event(self, batch: list[Tracked]) -> dict[str, Any]:
+    def _event(self, texts: Iterable[str]) -> dict[str, Any]:
         partitions: dict[Any, list[Any]] = {}
-        for entry in batch:
-            partitions.setdefault(entry.group, []).append(json.loads(entry.text))
+        for raw in map(json.loads, texts):
+            partitions.setdefault(group_of("kafka", raw), []).append(raw)
         return {**self._head, "records": partitions}
 
 
@@ -129,9 +132,9 @@ def _resumed(verdict: Verdict, batch: list[Tracked]) -> list[int]:
     return [position for position, entry in enumerate(batch) if position >= lowest.get(entry.group, len(batch))]
 
 
-def _raw_partitions(records: Any, head: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Return what stands beside the records, and these by topic-partition."""
+def _raw_partitions(records: Any, head: dict[str, Any]) -> tuple[dict[str, Any], Iterable[tuple[str, Iterable[Any]]]]:
+    """Return the fields beside the records, and the records of each topic-partition."""
     if isinstance(records, dict) and isinstance(records.get("records"), dict):
         own = {name: records[name] for name in records if name != "records"}
-        return own or head, dict(records["records"])
+        return own or head, records["records"].items()
     return head, kafka_partitions(records)

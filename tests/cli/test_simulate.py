@@ -23,7 +23,7 @@ def test_it_prints_a_line_a_policy():
     lines = ended.output.splitlines()
     assert lines[0] == "fifo: 200 records in batches of 10, 5.00% of the attempts fail, 1 poison (virtual time)"
     assert [line.split()[0] for line in lines[2:]] == ["policy", "continue", "stop", "skip_group"]
-    assert "20 of 20 groups" in lines[4]
+    assert "50 of 50 groups" in lines[4]
     titles = "policy invocations delivered duplicated drained-in in-order dead-lettered lost"
     assert lines[2].replace("drained in", "drained-in").replace("in order", "in-order").split() == titles.split()
 

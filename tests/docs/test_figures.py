@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from partialbatch.retries import ledger
+from partialbatch.testing import kinesis_event
+
 FOLDER = Path(__file__).parents[2] / "docs" / "figures"
 
 
@@ -35,14 +38,47 @@ def test_what_the_page_says_of_the_table(draw):
     assert {row["Lost"] for row in rows.values()} == {"0"}
     calls = {policy: int(rows["SQS", policy]["Invocations"]) for policy in ("continue", "stop", "skip_group")}
     assert calls["continue"] == min(calls.values())
-    assert rows["SQS FIFO", "continue"]["Groups in order"] != "20 of 20"
+    assert rows["SQS FIFO", "continue"]["Groups in order"] != "250 of 250"
+    held = {policy: int(rows["SQS FIFO", policy]["Records delivered"]) for policy in ("stop", "skip_group")}
+    assert held["skip_group"] < held["stop"]
     for source in ("SQS FIFO", "Kinesis", "DynamoDB", "Kafka"):
-        assert {rows[source, policy]["Groups in order"] for policy in ("stop", "skip_group")} == {"20 of 20"}
+        every = "250 of 250" if source == "SQS FIFO" else "20 of 20"
+        assert {rows[source, policy]["Groups in order"] for policy in ("stop", "skip_group")} == {every}
     for source in ("Kinesis", "DynamoDB"):
         assert rows[source, "stop"]["Duplicated work"] == rows[source, "with ``resume"]["Duplicated work"] == "0"
         assert int(rows[source, "stop"]["Invocations"]) > int(rows[source, "continue"]["Invocations"])
         # About half a batch of 100 a failure; about one in a hundred of 1,000 fails.
         assert 300 < int(rows[source, "continue"]["Duplicated work"]) < 700
+
+
+def page():
+    return " ".join((FOLDER.parent / "policies.rst").read_text().split())
+
+
+@pytest.mark.parametrize("source", ["fifo", "kinesis"])
+@pytest.mark.parametrize("policy", ["continue", "stop", "skip_group"])
+def test_the_words_for_a_drawing_are_those_of_its_run(draw, source, policy):
+    """What a drawing shows is told in words from the same run, for those who do not see it."""
+    assert f"figures/{source}_{policy}.svg :class: drawing :alt: {draw.in_words(source, policy)} " in page()
+
+
+@pytest.mark.parametrize("policy", ["continue", "skip_group"])
+def test_the_records_that_run_twice_are_named(draw, policy):
+    """The page names the records of the drawing that run a second time."""
+    again = re.search(r", and ([AB0-9, and]+) a second time", draw.in_words("kinesis", policy))[1]
+    assert f" {again} run twice" in page()
+
+
+def test_the_page_says_what_the_load_is(draw):
+    """Records, groups, batches and failures of the table are those of the runs."""
+    assert f"The same load under each policy: {draw.load_in_words()}." in page()
+
+
+def test_an_entry_of_a_ledger_holds_as_many_records_as_the_page_says():
+    """The number of Kinesis records in an entry is counted, to a hundred."""
+    numbers = [raw["kinesis"]["sequenceNumber"] for raw in kinesis_event(["a"] * 10_000)["Records"]]
+    held = round(len(ledger.fitting(numbers)), -2)
+    assert f"about {held:,} Kinesis records" in (FOLDER.parent / "retries.rst").read_text()
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.svg")), ids=lambda path: path.stem)

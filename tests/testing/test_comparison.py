@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from partialbatch.errors import ConfigurationError
-from partialbatch.testing.comparison import POLICIES, SOURCES, Load, compare
+from partialbatch.testing.comparison import POLICIES, SOURCES, Load, compare, usual_groups
 from partialbatch.testing.plans import FOREVER
 
 
@@ -29,6 +29,20 @@ def test_fifo_loses_its_order_under_continue_alone():
     assert found["stop"].in_order == found["skip_group"].in_order == 20
     assert {entry.dead_lettered for entry in found.values()} == {1}
     assert {entry.lost for entry in found.values()} == {0}
+
+
+def test_a_fifo_queue_of_many_groups_shows_what_skip_group_is_for():
+    """By the usual number of groups, `skip_group` delivers fewer records again than `stop`, and keeps the order too."""
+    found = figures(Load(source="fifo", groups=usual_groups("fifo", 1_000)))
+    assert found["skip_group"].delivered < found["stop"].delivered
+    assert found["skip_group"].in_order == found["stop"].in_order == 250
+    assert found["continue"].in_order < 250
+
+
+@pytest.mark.parametrize(("source", "records", "groups"), [("sqs", 1, 20), ("kafka", 9_999, 20), ("fifo", 3, 1)])
+def test_other_sources_have_twenty_groups(source, records, groups):
+    """Only on a FIFO queue does the usual number of groups go by the number of records; it is never 0."""
+    assert usual_groups(source, records) == groups
 
 
 def test_streams_pay_order_with_losses_or_with_duplicates():
@@ -58,9 +72,9 @@ def test_poison_is_as_many_records_as_asked_for():
 
 
 def test_what_remains_is_counted():
-    """Without a redrive policy poison is still there when the bound is hit."""
+    """Without a redrive policy poison is still there at the end."""
     (entry,) = compare(Load(records=1, failure_rate=0, poison=1, max_receive_count=None), ["continue"])
-    assert (entry.remaining, entry.dead_lettered, entry.invocations) == (1, 0, 1010)
+    assert (entry.remaining, entry.dead_lettered, entry.invocations) == (1, 0, 100)
 
 
 @pytest.mark.parametrize(

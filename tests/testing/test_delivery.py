@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from partialbatch import batch_handler
+from partialbatch.errors import ConfigurationError
 from partialbatch.retries import discard
 from partialbatch.testing import FailurePlan, SimulatedQueue, SimulatedStream, SimulatedTopic
 from partialbatch.testing.plans import FOREVER
@@ -123,8 +124,14 @@ def test_a_message_shows_five_stories():
 
 
 def test_a_long_story_is_abridged():
-    """Of many deliveries the first five and the last are told."""
-    delivery = SimulatedQueue(["a"], max_receive_count=9).run(lambda event, context: {"batchItemFailures": 1})
+    """Of many different deliveries the first five and the last are told."""
+    calls = []
+
+    def handler(event, context):
+        calls.append(event)
+        raise ValueError(len(calls))
+
+    delivery = SimulatedQueue(["a"], max_receive_count=9).run(handler)
     with pytest.raises(AssertionError) as caught:
         delivery.assert_dead_lettered([])
     lines = [line.strip() for line in str(caught.value).splitlines()]
@@ -133,7 +140,69 @@ def test_a_long_story_is_abridged():
         "invocation 8",
     ]
     assert lines[-3] == "… 3 more invocations …"
-    assert "8: failed (9 deliveries)" in delivery.explain()
+    told = iter([True, False] * 4 + [None])
+    turns = SimulatedQueue(["a"], max_receive_count=9).run(handler, succeeded=lambda raw: next(told))
+    assert "; invocation 0: succeeded, 1: failed, 2: succeeded, 3: failed, 4: succeeded, 8: not run (9 deliveries)" in (
+        turns.explain()
+    )
+
+
+def test_equal_lines_of_a_story_are_folded():
+    """An assertion tells of deliveries that ended alike once."""
+
+    def malformed(event, context):
+        return {"batchItemFailures": 1}
+
+    for limit, more in ((2, ["invocation 1: the same"]), (9, ["8 more, up to invocation 8: the same"])):
+        delivery = SimulatedQueue(["a"], max_receive_count=limit).run(malformed)
+        with pytest.raises(AssertionError) as caught:
+            delivery.assert_dead_lettered([])
+        lines = [line.strip() for line in str(caught.value).splitlines()]
+        assert lines[2].startswith("invocation 0: failed; Lambda: failure: 'batchItemFailures' is no list but 1")
+        assert lines[3:-1] == more
+
+
+def test_explain_folds_equal_lines():
+    """Invocations and records that only repeat the one before take one line together."""
+
+    def handler(event, context):
+        return {"batchItemFailures": [{"itemIdentifier": raw["messageId"]} for raw in event["Records"]]}
+
+    text = SimulatedQueue(list("abcd"), max_receive_count=98).run(handler).explain()
+    reported = "4 records: partial: 4 of 4 messages are reported: they return to the queue"
+    assert text.splitlines()[3:] == [
+        f"invocation 0 at 0 s, {reported}",
+        "invocations 1 to 97 from 30 s to 2910 s: the same",
+        "",
+        f"{name(0)}: in the dead-letter queue; invocation 0 to 97: failed",
+        f"3 more records, up to {name(3)}: the same",
+        "0 records were delivered once, and are done with",
+    ]
+    text = SimulatedQueue(list("ab"), max_receive_count=2).run(handler).explain()
+    assert "invocation 1 at 30 s: the same" in text
+    assert f"; invocation 0: failed, 1: failed\n{name(1)}: the same" in text
+
+
+def test_explain_counts_runs_with_other_invocations_between():
+    """Where a record's equal runs are not in a row, their number is told."""
+    delivery = SimulatedQueue(["a", "b"], batch_size=1, max_receive_count=4).run(lambda event, context: 1 / 0)
+    assert [record.invocations for record in delivery.records] == [(0, 2, 4, 6), (1, 3, 5, 7)]
+    assert "invocation 0 to 6: 4 times failed" in delivery.explain()
+    assert "invocation 1 to 7: 4 times failed" in delivery.explain()
+
+
+def test_successes_that_are_not_shown_are_not_folded_into_failures():
+    """Failures with successes between them are not told as one row of invocations."""
+
+    def handler(event, context):
+        if int(event["Records"][0]["body"]) % 2:
+            raise ValueError("odd")
+
+    bodies = [str(number) for number in range(60)]
+    lines = SimulatedQueue(bodies, batch_size=1, max_invocations=60).run(handler).explain().splitlines()
+    told = [line.partition(" at")[0] for line in lines if "ValueError: odd" in line]
+    assert told == [f"invocation {number}" for number in range(1, 60, 2)]
+    assert lines[lines.index("") + 31] == "and 30 invocations with full success"
 
 
 def test_whether_it_was_seen_or_inferred_is_told():
@@ -216,3 +285,57 @@ def test_a_record_that_was_never_delivered():
     delivery.assert_nothing_lost()
     with pytest.raises(AssertionError, match="no invocation saw it"):
         delivery.assert_dead_lettered([name(1)])
+
+
+def test_none_from_succeeded_means_not_run():
+    """A record of which `succeeded` says None has neither succeeded nor failed, whatever the response says of it."""
+
+    def handler(event, context):
+        return {"batchItemFailures": [{"itemIdentifier": raw["messageId"]} for raw in event["Records"]]}
+
+    told = {name(0): False, name(1): None}
+    queue = SimulatedQueue(list("ab"), max_receive_count=1)
+    delivery = queue.run(handler, succeeded=lambda raw: told[raw["messageId"]])
+    assert [record.runs[0].status for record in delivery.records] == ["failed", "skipped"]
+    assert [record.ran for record in delivery.records] == [True, False]
+    assert delivery.lost == [delivery.records[1]]
+    deleted = queue.run(lambda event, context: None, succeeded=lambda raw: None)
+    assert deleted.duplicated_work == 0
+    with pytest.raises(AssertionError, match=r"invocation 0: not run; Lambda: success"):
+        deleted.assert_nothing_lost()
+
+
+def test_a_stream_record_that_was_told_as_not_run_is_discarded_unrun():
+    """What no invocation ran, as `succeeded` tells, was given up unrun; what ran once has expired."""
+    told = {"key-0": False, "key-1": None}
+    delivery = SimulatedStream(list("ab"), maximum_retry_attempts=0).run(
+        lambda event, context: 1 / 0, succeeded=lambda raw: told[raw["kinesis"]["partitionKey"]]
+    )
+    assert [record.fate for record in delivery.records] == ["expired", "discarded_unrun"]
+
+
+def test_order_is_not_broken_by_records_that_were_not_run():
+    """A record that `succeeded` tells as not run has not overtaken anything."""
+    calls = []
+
+    def handler(event, context):
+        calls.append(event)
+        reported = event["Records"] if len(calls) == 1 else []
+        return {"batchItemFailures": [{"itemIdentifier": raw["messageId"]} for raw in reported]}
+
+    def succeeded(raw):
+        return len(calls) > 1 or (None if raw["body"] == "b" else False)
+
+    delivery = SimulatedQueue(list("ab"), fifo=True).run(handler, succeeded=succeeded)
+    assert [[run.status for run in record.runs] for record in delivery.records] == [
+        ["failed", "succeeded"],
+        ["skipped", "succeeded"],
+    ]
+    delivery.assert_in_order()
+
+
+@pytest.mark.parametrize(("answer", "kind"), [(1, "int"), ("no", "str"), ([], "list")])
+def test_succeeded_says_yes_no_or_nothing(answer, kind):
+    """Any other answer is refused: a coroutine or a text would count as a success."""
+    with pytest.raises(ConfigurationError, match=f"succeeded= returned a {kind}: it returns True, False, or None"):
+        SimulatedQueue(["a"]).run(lambda event, context: None, succeeded=lambda raw: answer)

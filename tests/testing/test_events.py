@@ -5,17 +5,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
+from enum import Enum, StrEnum
+from uuid import UUID
 
 import pytest
 
 from partialbatch.errors import ConfigurationError
+from partialbatch.producers.text import to_text
 from partialbatch.testing import (
     SimulatedStream,
     dynamodb_event,
     kafka_event,
     kinesis_event,
     pipes_event,
+    simulate,
     sqs_event,
 )
 from partialbatch.testing.shapes import group_of, identifier_of, records_of
@@ -25,10 +31,93 @@ def decoded(text):
     return base64.b64decode(text, validate=True)
 
 
+class Size(Enum):
+    LARGE = "L"
+
+
+class Unit(StrEnum):
+    KILO = "kg"
+
+
+@dataclass
+class Weight:
+    unit: Unit
+    value: int
+
+
+@dataclass
+class Order:
+    id: str
+    weight: Weight
+
+
+class Rooted:
+    """A model of a list, as pydantic's `RootModel`."""
+
+    def model_dump(self, mode):
+        return ["x"]
+
+
+def test_dataclasses_become_json_in_every_event():
+    """A dataclass is a body, a message's data, key or value as the producers would write it."""
+    order, text = Order("a", Weight(Unit.KILO, 3)), '{"id":"a","weight":{"unit":"kg","value":3}}'
+    assert sqs_event([order])["Records"][0]["body"] == text
+    assert decoded(kinesis_event([order])["Records"][0]["kinesis"]["data"]).decode() == text
+    raw = kafka_event({"orders-0": [(order, order)]}, headers={"h": order})["records"]["orders-0"][0]
+    assert decoded(raw["key"]).decode() == decoded(raw["value"]).decode() == text
+    assert bytes(raw["headers"][0]["h"]).decode() == text
+
+
+def test_values_become_json_as_the_producers_write_them():
+    """Numbers stay exact, times are ISO 8601, sets sorted arrays; keys of Kafka and headers are written alike."""
+    value = {
+        "price": Decimal("0.10"),
+        "count": Decimal("3.00"),
+        "at": datetime(2026, 1, 1, tzinfo=UTC),
+        "id": UUID(int=1),
+        "size": Size.LARGE,
+        "tags": {"b", "a"},
+    }
+    text = (
+        '{"price":0.10,"count":3,"at":"2026-01-01T00:00:00+00:00",'
+        '"id":"00000000-0000-0000-0000-000000000001","size":"L","tags":["a","b"]}'
+    )
+    assert sqs_event([value])["Records"][0]["body"] == to_text(value, "body", None) == text
+    assert decoded(kinesis_event([value])["Records"][0]["kinesis"]["data"]).decode() == text
+    raw = kafka_event({"orders-0": [(value, value)]}, headers={"h": value})["records"]["orders-0"][0]
+    assert decoded(raw["key"]) == decoded(raw["value"]) == bytes(raw["headers"][0]["h"]) == text.encode()
+    delivery = SimulatedStream([value]).run(lambda event, context: None)
+    assert decoded(delivery.records[0].raw["kinesis"]["data"]).decode() == text
+
+
+def test_dataclasses_are_items_of_a_table():
+    """A dataclass is an item as the DynamoDB producer would put it, within an item a map."""
+    order = Order("a", Weight(Unit.KILO, 3))
+    wire = {"id": {"S": "a"}, "weight": {"M": {"unit": {"S": "kg"}, "value": {"N": "3"}}}}
+    for change in (order, (None, order), ({"id": "a"}, {"id": "a", "weight": order.weight})):
+        image = dynamodb_event([change])["Records"][0]["dynamodb"]["NewImage"]
+        assert image == wire
+        assert type(image["weight"]["M"]["unit"]["S"]) is str
+
+
+def test_simulators_take_dataclasses():
+    """What the makers of events take, the simulators take."""
+    order = Order("a", Weight(Unit.KILO, 3))
+    for records, source in (([order], "sqs"), ([order], "kinesis"), ([order], "dynamodb"), ({"o-0": [order]}, "kafka")):
+        assert simulate(lambda event, context: None, records, source).fates == {"deleted": 1}
+
+
+def test_texts_of_enums_are_plain():
+    """A body that is a `StrEnum` is its plain text."""
+    body = sqs_event([Unit.KILO])["Records"][0]["body"]
+    assert body == "kg"
+    assert type(body) is str
+
+
 def test_sqs_bodies_are_text_or_json():
     """Text stays as it is, other values become JSON, and the MD5 is that of the body."""
     records = sqs_event(["grüezi", {"n": 1}, 3])["Records"]
-    assert [raw["body"] for raw in records] == ["grüezi", '{"n": 1}', "3"]
+    assert [raw["body"] for raw in records] == ["grüezi", '{"n":1}', "3"]
     for raw in records:
         assert raw["md5OfBody"] == hashlib.md5(raw["body"].encode()).hexdigest()
         assert raw["eventSourceARN"] == "arn:aws:sqs:eu-west-1:123456789012:orders"
@@ -136,7 +225,7 @@ def test_message_attributes_carry_type_and_md5():
 def test_kinesis_records_are_base64_with_56_digits():
     """Data is base64, keys differ by default, sequence numbers rise and have 56 digits."""
     records = kinesis_event([b"\xff", "text", {"n": 1}], shard=3)["Records"]
-    assert [decoded(raw["kinesis"]["data"]) for raw in records] == [b"\xff", b"text", b'{"n": 1}']
+    assert [decoded(raw["kinesis"]["data"]) for raw in records] == [b"\xff", b"text", b'{"n":1}']
     assert [raw["kinesis"]["partitionKey"] for raw in records] == ["key-0", "key-1", "key-2"]
     numbers = [raw["kinesis"]["sequenceNumber"] for raw in records]
     assert {len(number) for number in numbers} == {56}
@@ -291,7 +380,13 @@ def test_pipes_hands_over_a_bare_list():
         (lambda: sqs_event(["a"], queue="arn:aws:sns:eu-west-1:1:topic"), "an ARN of sqs"),
         (lambda: dynamodb_event([{"id": 1}], view="ALL"), "view='ALL'"),
         (lambda: dynamodb_event([(None, None)]), "one of them None at most"),
-        (lambda: dynamodb_event(["x"]), "takes items as dicts"),
+        (lambda: dynamodb_event(["x"]), "no type for a str: give str, number, bytes, set, list, dict, dataclass"),
+        (lambda: dynamodb_event([Rooted()]), "items with named attributes, not a Rooted"),
+        (lambda: sqs_event([b"x"]), "a record cannot be written as JSON (bytes has no JSON form): give it as text"),
+        (lambda: kinesis_event([{"n": object()}]), "cannot be written as JSON (object has no JSON form)"),
+        (lambda: kafka_event({"o-0": [({1j}, "v")]}), "cannot be written as JSON ("),
+        (lambda: sqs_event([{"n": float("nan")}]), "cannot be written as JSON (Out of range float values"),
+        (lambda: sqs_event(["a\ud800"]), "a lone surrogate at character 1, which UTF-8 cannot encode"),
         (lambda: dynamodb_event([{"id": object()}]), "no type for a object"),
         (lambda: dynamodb_event([{"id": 1, "s": set()}]), "a DynamoDB set holds"),
         (lambda: dynamodb_event([{"id": 1, "s": {1, "a"}}]), "a DynamoDB set holds"),

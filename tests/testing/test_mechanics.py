@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from partialbatch import batch_handler
 from partialbatch.testing import FailurePlan, LambdaContext, SimulatedQueue, SimulatedStream, SimulatedTopic
-from partialbatch.testing.plans import FOREVER
+from partialbatch.testing.plans import FOREVER, HOWS
 from partialbatch.testing.strategies import failure_plans
 
 POLICIES = ("derive", "continue", "stop", "skip_group")
@@ -248,7 +248,7 @@ def test_exits_and_timeouts(source, policy):
     """Nothing is lost either where a record ends the whole invocation, by an exit or by running into the timeout."""
 
     @halved
-    @given(makers(), groupings, failure_plans(keys=range(MOST), poison=False), st.integers(1, 4))
+    @given(makers(), groupings, failure_plans(keys=range(MOST), hows=HOWS, poison=False), st.integers(1, 4))
     def check(make, groups, plan, batch_size):
         _, handler = make(plan, groups, policy, deadline_margin=None)
         simulated = {"sqs": queue, "fifo": queue, "kinesis": stream, "kafka": topic}[source]

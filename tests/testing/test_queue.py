@@ -153,11 +153,14 @@ def test_retention_ends_the_waiting():
 
 
 def test_the_bound_ends_a_run_that_would_not():
-    """Without a dead-letter queue, poison is delivered until the bound is hit."""
+    """A bound of invocations ends a run early; without one it is 1,000, and 10 more a message."""
     delivery = SimulatedQueue(["a", "b"], max_invocations=7).run(failing("a"))
     assert len(delivery.invocations) == 7
     assert fates(delivery) == ["remaining", "deleted"]
-    assert len(SimulatedQueue(["a"]).run(failing("a")).invocations) == 1010
+    assert SimulatedQueue(["a"]).max_invocations == 1010
+    every = SimulatedQueue(["a"] * 20, batch_size=1).run(failing("a"))
+    assert len(every.invocations) == 1200
+    assert set(fates(every)) == {"remaining"}
     delivery.assert_nothing_lost()
 
 
@@ -314,3 +317,34 @@ def test_a_queue_can_be_run_again():
     queue = SimulatedQueue(["a", "b"], max_receive_count=2)
     first, second = (queue.run(failing("a")) for _ in range(2))
     assert fates(first) == fates(second) == ["dead_lettered", "deleted"]
+
+
+def test_poison_without_a_redrive_policy_is_received_a_hundred_times():
+    """Where no redrive policy takes it, poison stays on the queue after 100 receives, and the others are done with."""
+    plan = FailurePlan({"poison": (FOREVER, "error")})
+    handler = batch_handler(lambda record: plan.attempt(record.text))
+    delivery = SimulatedQueue(["poison", "a", "b"]).run(handler)
+    assert delivery.fates == {"remaining": 1, "deleted": 2}
+    assert plan.attempts["poison"] == len(delivery.invocations) == 100
+    assert delivery.seconds == 99 * 30
+    assert f"{name(0)}: still to be delivered, after 100 deliveries; invocation" in delivery.explain()
+    delivery.assert_nothing_lost()
+
+
+def test_poison_without_a_redrive_policy_holds_up_its_group():
+    """A message group stays behind its poison, and the other groups are done with."""
+    plan = FailurePlan({"poison": (FOREVER, "error")})
+    handler = batch_handler(lambda record: plan.attempt(record.text))
+    queue = SimulatedQueue(["poison", "a", "b"], fifo=True, groups=["g", "g", "h"], batch_size=1)
+    delivery = queue.run(handler)
+    assert [record.fate for record in delivery.records] == ["remaining", "remaining", "deleted"]
+    assert [len(record.runs) for record in delivery.records] == [100, 0, 1]
+    delivery.assert_in_order()
+
+
+def test_receives_before_the_simulation_do_not_count_as_its_own():
+    """A raw message that was received 500 times before gets its 100 receives as well."""
+    queue = SimulatedQueue(sqs_event(["poison"], receive_counts=500))
+    delivery = queue.run(lambda event, context: 1 / 0)
+    assert len(delivery.invocations) == 100
+    assert delivery.invocations[-1].event["Records"][0]["attributes"]["ApproximateReceiveCount"] == "599"

@@ -11,6 +11,7 @@ from partialbatch.testing import (
     SimulatedQueue,
     SimulatedStream,
     dynamodb_event,
+    kafka_event,
     kinesis_event,
     pipes_event,
     simulate,
@@ -59,3 +60,12 @@ def test_bodies_may_look_like_records(body):
 def test_no_bodies_have_no_groups():
     """An empty list of bodies takes an empty list of groups."""
     assert SimulatedQueue([], fifo=True, groups=[]).run(nothing).records == ()
+
+
+def test_a_cluster_of_ones_own_has_two_names():
+    """Hand-made events say `aws:SelfManagedKafka` where Lambda says `SelfManagedKafka`."""
+    event = kafka_event({"orders-0": ["a"]}, self_managed=True)
+    for name in ("SelfManagedKafka", "aws:SelfManagedKafka"):
+        delivery = simulate(nothing, {**event, "eventSource": name})
+        assert delivery.source == "kafka"
+        assert delivery.invocations[0].event["eventSource"] == name

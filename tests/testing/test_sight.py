@@ -11,6 +11,7 @@ from hypothesis.errors import StopTest
 
 from partialbatch import batch_handler
 from partialbatch.testing import FailurePlan, LambdaContext, SimulatedQueue, sqs_event
+from partialbatch.testing.plans import HOWS
 from partialbatch.testing.strategies import failure_plans
 
 LATE = LambdaContext(timeout=3)
@@ -116,7 +117,7 @@ def test_only_the_handler_that_is_called_is_watched():
     assert [run.status for run in delivery.records[0].runs] == ["succeeded"]
 
 
-@given(failure_plans(keys="abc", poison=False))
+@given(failure_plans(keys="abc", hows=HOWS, poison=False))
 def test_as_many_successes_are_seen_as_there_were(plan):
     """However records fail, by a timeout too, what is seen of them is what their own book says."""
     logging.disable(logging.CRITICAL)

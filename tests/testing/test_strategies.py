@@ -10,6 +10,7 @@ from hypothesis import Phase, find, given, settings
 from partialbatch import batch_handler
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing import FailurePlan, LambdaContext, SimulatedQueue
+from partialbatch.testing.plans import HOWS
 from partialbatch.testing.shapes import group_of, identifier_of, records_of, source_of
 from partialbatch.testing.strategies import (
     dynamodb_events,
@@ -92,12 +93,18 @@ def test_sizes_are_those_asked_for():
         drawn(fifo_events(max_size=11))
 
 
-@given(failure_plans(keys="ab", hows=["error"], poison=False, most=3))
+@given(failure_plans(keys="ab", hows=["base", "exit"], poison=False, most=3))
 def test_plans_are_as_asked_for(plan):
     """Keys, ways of failing and numbers of attempts are within what was asked for."""
     assert set(plan.failures) <= {"a", "b"}
-    assert all(1 <= times <= 3 and how == "error" for times, how in plan.failures.values())
+    assert all(1 <= times <= 3 and how in ("base", "exit") for times, how in plan.failures.values())
     assert not plan.poison
+
+
+@given(failure_plans())
+def test_plans_hold_plain_errors_by_default(plan):
+    """Unless other ways are asked for, records fail by an error: an exit or a timeout needs more than a handler."""
+    assert {how for _, how in plan.failures.values()} <= {"error"}
 
 
 def test_plans_shrink_to_one_failure():
@@ -139,7 +146,7 @@ def test_malformed_events_are_of_many_kinds(wanted):
     find(malformed_events(), wanted)
 
 
-@given(failure_plans(keys=["a", "b"]))
+@given(failure_plans(keys=["a", "b"], hows=HOWS))
 def test_a_plan_drives_a_simulation(plan):
     """Together a plan, its clock and a queue end as planned."""
     handler = batch_handler(lambda record: plan.attempt(record.text))

@@ -102,7 +102,7 @@ def closing(console: Console, tallies: Sequence[Tally], ledgers: Sequence[Ledger
     for ledger in ledgers:
         if ledger.sample is not None:
             records, reported = len(ledger.sample.records), len(ledger.sample.verdict.reported)
-            console.print(f"One of the responses ({ledger.source}: {reported} of {records} records failed):")
+            console.print(f"One of the responses ({ledger.source}: {reported} of {records} records reported):")
             console.print_json(json.dumps(ledger.sample_response()))
             return
 

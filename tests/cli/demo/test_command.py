@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -117,7 +118,10 @@ def test_plain_lines():
     assert "SQS FIFO queue  1 record: the invocation failed (FullBatchFailure), all returned\n" in done.stdout
     assert "Kinesis stream  1 record given up after" in done.stdout
     assert "Nothing was lost" in done.stdout
-    assert '"batchItemFailures": [' in done.stdout
+    shown = re.search(
+        r"One of the responses \(SQS queue: (\d+) of 10 records reported\):\n(.*)", done.stdout, re.DOTALL
+    )
+    assert len(json.loads(shown[2])["batchItemFailures"]) == int(shown[1])
 
 
 def test_terminal():
