@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.cli.tracebacks import format_error, place_of
 from partialbatch.errors import PartialBatchError, clip
 from partialbatch.logs import presentable
 from partialbatch.runners.step import is_awaitable
@@ -52,6 +52,7 @@ class Told:
             ``unknown`` where a response leaves it open.
         error: Type and text of its error; None where there is none.
         trace: The error's traceback; None where there is none.
+        place: ``file:line`` of the user's own line that the error passed last; empty: there is none.
         span: When it ran; None where it did not, or where nobody saw it.
     """
 
@@ -59,6 +60,7 @@ class Told:
     error: str | None = None
     trace: str | None = None
     span: Span | None = None
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Ending:
         duration: Seconds.
         inferred: Whether the statuses are read off the response.
         trace: The traceback of what a plain handler raised; None otherwise.
+        place: ``file:line`` of the user's own line that what was raised passed last; empty: there is none.
     """
 
     outcome: Outcome
@@ -78,6 +81,7 @@ class Ending:
     duration: float
     inferred: bool = False
     trace: str | None = None
+    place: str = ""
 
 
 @dataclass(slots=True)
@@ -121,7 +125,7 @@ class Observer:
         """Do what ``handler(event, context)`` does, with a look in between."""
         handler: Any = self.loaded.handler
         invocation: Invocation | None = None
-        trace = None
+        trace, place = None, ""
         try:
             consumer, function, plan = handler._target()  # noqa: SLF001 - one of ours
             invocation = consumer.prepare(function, plan, event, context)
@@ -132,18 +136,21 @@ class Observer:
         except BaseException as error:
             outcome = Outcome.raised(error)
             trace = None if isinstance(error, PartialBatchError | SystemExit) else _trace(error)
+            place = place_of(error)
         duration = self._elapsed()
         results = invocation.result({"batchItemFailures": []}).results if invocation is not None else ()
         told = [self._told(index, result) for index, result in enumerate(results)]
-        return Ending(outcome, tuple(told or [Told("skipped")] * len(self.batch.records)), duration, trace=trace)
+        told = told or [Told("skipped")] * len(self.batch.records)
+        return Ending(outcome, tuple(told), duration, trace=trace, place=place)
 
     def _plain(self, event: Any, context: LambdaContext) -> Ending:
         answer = call(self.loaded.handler, event, context)
         duration = self._elapsed()
         told = [None] * len(self.batch.records)
         seen = statuses(self.batch.claim(answer.outcome), told, ordered=self.batch.ordered)
-        trace = _trace(answer.error) if answer.error is not None else None
-        return Ending(answer.outcome, tuple(map(Told, seen)), duration, inferred=True, trace=trace)
+        error = answer.error
+        trace, place = (None, "") if error is None else (_trace(error), place_of(error))
+        return Ending(answer.outcome, tuple(map(Told, seen)), duration, inferred=True, trace=trace, place=place)
 
     def _watch(self, invocation: Invocation) -> None:
         """Put a clock around the calls of the record function."""
@@ -187,15 +194,16 @@ class Observer:
         error = result.error
         if error is None:
             return Told(result.status, span=self._spans.get(index))
+        if result.status == "skipped":
+            return Told(result.status, str(error), span=self._spans.get(index))
         trace = _trace(error) if result.status == "failed" else None
-        text = str(error) if result.status == "skipped" else _text(error)
-        return Told(result.status, text, trace, self._spans.get(index))
+        return Told(result.status, _text(error), trace, self._spans.get(index), place_of(error))
 
     def _unfinished(self, index: int) -> Told:
         span = self._spans.get(index)
         error = self._run.errors.get(index) if self._run is not None else None
         if error is not None:
-            return Told("failed", _text(error), _trace(error), span)
+            return Told("failed", _text(error), _trace(error), span, place_of(error))
         if span is None:
             return (
                 Told("skipped", "not started: the function's timeout came first")
@@ -217,5 +225,5 @@ def _text(error: BaseException) -> str:
 
 
 def _trace(error: BaseException) -> str:
-    text = "".join(traceback.format_exception(presentable(error)))
+    text = format_error(presentable(error))
     return text if len(text) <= TRACEBACK_SHOWN else f"…{text[-TRACEBACK_SHOWN:]}"

@@ -26,6 +26,7 @@ from partialbatch.cli.poll.sources import QueueSource, StreamSource, destination
 from partialbatch.cli.poll.view import JsonLines, Live, Plain, StandardError, View
 from partialbatch.cli.poller import QueueMapping, StreamMapping, dynamodb_shards, kinesis_shards
 from partialbatch.cli.streams import output_aside
+from partialbatch.cli.tracebacks import log_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,9 +154,7 @@ def poll(ctx: click.Context, /, target: str, **options: Any) -> None:
 
         sys.exit(supervise(folder_of(target), stop))
     logging.basicConfig(
-        level=logging.INFO if options["verbose"] else logging.WARNING,
-        format="%(levelname)s %(name)s %(message)s",
-        stream=StandardError(),
+        level=logging.INFO if options["verbose"] else logging.WARNING, handlers=[log_handler(StandardError())]
     )
     with stop.listening(), output_aside() as stdout:
         loaded = load_handler(target)
