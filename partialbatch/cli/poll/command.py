@@ -233,6 +233,7 @@ def _stream(handler: Handler, options: dict[str, Any]) -> StreamSource:
         sqs = make("sqs")
     on_failure = destination(sqs, options["on_failure"]) if options["on_failure"] else None
     checkpoints = Checkpoints(options["checkpoints"], identity, since)
+    click.get_current_context().call_on_close(checkpoints.close)
     mapping = StreamMapping(
         batch_size=options["batch_size"] or 100,
         window=options["window"],
