@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from partialbatch.cli.poller import ShardPoller, StreamMapping, cutting, dynamodb_shards, kinesis_shards
@@ -360,8 +360,9 @@ def test_events_are_no_larger_than_lambdas(services, scripted):
     assert checkpoints == {"shardId-000000000000": "16"}
 
 
-@given(sizes=st.lists(st.integers(1, 250), min_size=1, max_size=12), batch_size=st.integers(1, 5))
+@given(sizes=st.lists(st.integers(1, 250), min_size=1, max_size=12), batch_size=st.integers(1, 12))
 @settings(max_examples=settings.default.max_examples // 3)
+@example(sizes=[250] * 12, batch_size=12)
 def test_cut_events_follow_each_other(services, scripted, sizes, batch_size):
     """However events are cut, each record is handled once and in order, a window's wait included."""
     arn = services.stream()
