@@ -53,12 +53,11 @@ def sqs_record(message: dict[str, Any], arn: str) -> dict[str, Any]:
 
 def kinesis_record(record: dict[str, Any], arn: str, shard_id: str) -> dict[str, Any]:
     """Turn a record of Kinesis' ``GetRecords`` into a record of a Kinesis event."""
-    # Where a stream distributes records by itself, one that was put without a key has none.
-    key = {"partitionKey": record["PartitionKey"]} if "PartitionKey" in record else {}
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
-            **key,
+            # Streams with record distribution AUTO have records without one.
+            **({"partitionKey": record["PartitionKey"]} if record.get("PartitionKey") else {}),
             "sequenceNumber": record["SequenceNumber"],
             "data": _base64(record["Data"]),
             "approximateArrivalTimestamp": record["ApproximateArrivalTimestamp"].timestamp(),
