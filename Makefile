@@ -20,7 +20,7 @@ $(DEMO_VENV)/.done: setup.cfg
 $(VENV)/.done: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --editable '.[local,pydantic,plot,testing]' --group dev
+	$(BIN)/pip install --quiet --editable '.[local,watch,lint,pydantic,plot,testing]' --group dev
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.done

@@ -1,4 +1,4 @@
-"""The command line: ``partialbatch COMMAND``.
+"""The command line: ``partialbatch COMMAND``, or ``python -m partialbatch COMMAND``.
 
 Only the core is installed by default. Without click there is one line that says what
 to install.
@@ -16,6 +16,10 @@ except ModuleNotFoundError:
 
     def main() -> None:
         """Say what is missing."""
-        sys.exit("partialbatch: the command line needs more than the core: pip install 'partialbatch[cli]'")
+        from partialbatch.cli.extras import install  # noqa: PLC0415 - needed here alone
+
+        needed = install(sys.argv[1:])
+        sys.stderr.write(f"partialbatch: the command line needs more than the core: {needed}\n")
+        sys.exit(2)
 else:
     from partialbatch.cli.commands import main

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import click
 
 from partialbatch import __version__
+from partialbatch.cli.extras import install
 from partialbatch.cli.streams import make_safe, writing
+from partialbatch.cli.unusable import Unusable
 
 __all__ = ["main"]
 
@@ -21,24 +24,29 @@ class _Command:
     Attributes:
         target: ``module:attribute`` of the click command.
         summary: One line for ``partialbatch --help``.
-        extra: What to install when one of the command's modules is missing.
     """
 
     target: str
     summary: str
-    extra: str = "cli"
 
     def load(self, name: str) -> click.Command:
         module, _, attribute = self.target.partition(":")
         try:
             command: click.Command = getattr(import_module(module), attribute)
         except ModuleNotFoundError as missing:
-            if str(missing.name).startswith("partialbatch"):
-                raise
-            raise click.ClickException(
-                f"`partialbatch {name}` needs {missing.name}: pip install 'partialbatch[{self.extra}]'"
-            ) from None
+            raise _explained(missing, name) from None
         return command
+
+
+def _explained(missing: ModuleNotFoundError, command: str) -> Exception:
+    """Name the install command for a module of an extra; a module of this package is a bug.
+
+    Modules that users' code misses don't come here: `loading` tells of those.
+    """
+    name = str(missing.name)
+    if name.startswith("partialbatch"):
+        return missing
+    return Unusable(f"`partialbatch {command}` needs {name}: {install([command, *sys.argv[1:]], name)}")
 
 
 _COMMANDS = {
@@ -49,7 +57,6 @@ _COMMANDS = {
     "demo": _Command(
         "partialbatch.cli.demo.command:demo",
         "Run handlers over local queues and streams; count what is lost.",
-        "local,pydantic",
     ),
     "event": _Command("partialbatch.cli.event:event", "Print a sample event of a queue, stream, table or topic."),
     "invoke": _Command(
@@ -72,6 +79,12 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         found = _COMMANDS.get(cmd_name)
         return found.load(cmd_name) if found else None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as missing:  # some are imported when an option asks for them
+            raise _explained(missing, str(ctx.invoked_subcommand)) from None
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         make_safe()

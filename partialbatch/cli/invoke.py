@@ -23,6 +23,7 @@ from partialbatch.cli.observing import Observer
 from partialbatch.cli.paths import FilePath
 from partialbatch.cli.streams import output_aside
 from partialbatch.cli.telling import Invocation, show, tell
+from partialbatch.cli.tracebacks import log_handler
 from partialbatch.errors import listing
 from partialbatch.testing.context import LambdaContext
 
@@ -139,13 +140,15 @@ def _bad_context(why: str) -> Unusable:
 def _logs(*, verbose: bool) -> Iterator[None]:
     """Keep those of our own log lines that the table repeats for ``--verbose``."""
     if verbose:
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+        logging.basicConfig(level=logging.INFO, handlers=[log_handler(sys.stderr)])
         yield
         return
     logs.logger.addFilter(_is_news)
+    before, logging.lastResort = logging.lastResort, log_handler(sys.stderr, logging.WARNING, "%(message)s")
     try:
         yield
     finally:
+        logging.lastResort = before
         logs.logger.removeFilter(_is_news)
 
 
@@ -181,7 +184,7 @@ class _Ending:
         if self.unrun:
             click.echo(f"Error: not run, since the time was up: {listing(self.unrun)}", err=True)
         if self.report is not None and not self._write(self.report, handler):
-            return 1
+            return 2
         return 0 if all(invocation.fine for invocation in self.done) else 1
 
     def _write(self, path: Path, handler: str) -> bool:

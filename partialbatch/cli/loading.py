@@ -5,15 +5,14 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-import traceback
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from partialbatch.cli.tracebacks import own_frame
+from partialbatch.cli.unusable import Unusable
 from partialbatch.errors import clip, listing
 from partialbatch.handler import BatchHandler, BoundBatchHandler
 from partialbatch.references import handler_behind
@@ -23,12 +22,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 __all__ = ["Loaded", "Unusable", "load_handler"]
-
-
-class Unusable(click.ClickException):
-    """What the user named cannot be used: one line on standard error, exit code 2, and no usage text."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +111,10 @@ def _why_not(error: BaseException, place: str, name: str) -> str:
     text = clip(" ".join(str(error).split()), 300)
     if isinstance(error, SyntaxError) and error.filename:
         return f"{place} does not import: SyntaxError: {error.msg} ({Path(error.filename).name}, line {error.lineno})"
-    # The line that is the user's own: what they import, and this package, raises further down.
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_of_user(frame.filename)]
-    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    # The line that is the user's own: the libraries that they import raise further down.
+    frame = own_frame(error)
+    where = f" ({Path(frame.filename).name}, line {frame.lineno})" if frame else ""
     return f"{place} does not import: {type(error).__name__}: {text}".rstrip(": ") + where
-
-
-def _is_of_user(filename: str) -> bool:
-    package = str(Path(__file__).parent.parent)
-    return not filename.startswith(("<frozen ", package)) and importlib.__file__ != filename
 
 
 def _find(module: ModuleType, place: str, name: str) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.cli.tracebacks import format_error, place_of
 from partialbatch.errors import PartialBatchError, clip
 from partialbatch.logs import presentable
 from partialbatch.runners.step import is_awaitable
@@ -53,6 +53,7 @@ class Told:
             ``unknown`` where a response leaves it open.
         error: Type and text of its error; None where there is none.
         trace: The error's traceback; None where there is none.
+        place: ``file:line`` of the user's own line that the error passed last; empty: there is none.
         span: When it ran; None where it did not, or where nobody saw it.
     """
 
@@ -60,6 +61,7 @@ class Told:
     error: str | None = None
     trace: str | None = None
     span: Span | None = None
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Ending:
         duration: Seconds.
         inferred: Whether the statuses are read off the response.
         trace: The traceback of what a plain handler raised; None otherwise.
+        place: ``file:line`` of the user's own line that what was raised passed last; empty: there is none.
     """
 
     outcome: Outcome
@@ -79,6 +82,7 @@ class Ending:
     duration: float
     inferred: bool = False
     trace: str | None = None
+    place: str = ""
 
 
 @dataclass(slots=True)
@@ -121,7 +125,7 @@ class Observer:
 
     def _ours(self, event: Any, context: LambdaContext) -> Ending:
         """Call the handler, also behind decorators, and watch its records."""
-        trace = None
+        trace, place = None, ""
         try:
             with watching(self.loaded.behind, self._see):
                 outcome = Outcome.returned(self.loaded.handler(event, context))
@@ -130,13 +134,15 @@ class Observer:
         except BaseException as error:
             outcome = Outcome.raised(error)
             trace = None if isinstance(error, PartialBatchError | SystemExit) else _trace(error)
+            place = place_of(error)
         duration = self._elapsed()
         if self._invocation is None and self.loaded.behind is not self.loaded.handler:
             # A decorator did not call the handler, or with another event.
-            return Ending(outcome, self._inferred(outcome), duration, inferred=True, trace=trace)
+            return Ending(outcome, self._inferred(outcome), duration, inferred=True, trace=trace, place=place)
         results = self._invocation.result({"batchItemFailures": []}).results if self._invocation is not None else ()
         told = [self._told(index, result) for index, result in enumerate(results)]
-        return Ending(outcome, tuple(told or [Told("skipped")] * len(self.batch.records)), duration, trace=trace)
+        told = told or [Told("skipped")] * len(self.batch.records)
+        return Ending(outcome, tuple(told), duration, trace=trace, place=place)
 
     def _see(self, event: Any, invocation: Invocation) -> None:
         same = self.loaded.behind is self.loaded.handler or event == self.batch.event
@@ -147,8 +153,10 @@ class Observer:
     def _plain(self, event: Any, context: LambdaContext) -> Ending:
         answer = call(self.loaded.handler, event, context)
         duration = self._elapsed()
-        trace = _trace(answer.error) if answer.error is not None else None
-        return Ending(answer.outcome, self._inferred(answer.outcome), duration, inferred=True, trace=trace)
+        error = answer.error
+        trace, place = (None, "") if error is None else (_trace(error), place_of(error))
+        told = self._inferred(answer.outcome)
+        return Ending(answer.outcome, told, duration, inferred=True, trace=trace, place=place)
 
     def _inferred(self, outcome: Outcome) -> tuple[Told, ...]:
         """Read off a response what became of each record."""
@@ -197,15 +205,16 @@ class Observer:
         error = result.error
         if error is None:
             return Told(result.status, span=self._spans.get(index))
+        if result.status == "skipped":
+            return Told(result.status, str(error), span=self._spans.get(index))
         trace = _trace(error) if result.status == "failed" else None
-        text = str(error) if result.status == "skipped" else _text(error)
-        return Told(result.status, text, trace, self._spans.get(index))
+        return Told(result.status, _text(error), trace, self._spans.get(index), place_of(error))
 
     def _unfinished(self, index: int) -> Told:
         span = self._spans.get(index)
         error = self._run.errors.get(index) if self._run is not None else None
         if error is not None:
-            return Told("failed", _text(error), _trace(error), span)
+            return Told("failed", _text(error), _trace(error), span, place_of(error))
         if span is None:
             return (
                 Told("skipped", "not started: the function's timeout came first")
@@ -227,5 +236,5 @@ def _text(error: BaseException) -> str:
 
 
 def _trace(error: BaseException) -> str:
-    text = "".join(traceback.format_exception(presentable(error)))
+    text = format_error(presentable(error))
     return text if len(text) <= TRACEBACK_SHOWN else f"…{text[-TRACEBACK_SHOWN:]}"

@@ -36,8 +36,6 @@ _COLUMNS = (
     ("dead_lettered", "dead-lettered"),
     ("lost", "lost"),
 )
-_NARROW = 80
-"""Columns: below that many the table gives way to a line a figure."""
 
 
 @click.command()
@@ -71,7 +69,8 @@ _NARROW = 80
 def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> None:  # noqa: FBT001 - click's way
     """Run a synthetic load under several error policies and compare what becomes of it.
 
-    Ends with 1 if a policy lost records, with 2 if an option is not possible.
+    Ends with 1 if a policy lost records, with 2 if an option is not possible or the plot
+    cannot be drawn.
     """
     _refuse(settings["source"])
     if plot is not None:
@@ -113,10 +112,13 @@ def _told(load: Load, figures: list[Figures]) -> dict[str, Any]:
 
 
 def _text(load: Load, figures: list[Figures]) -> str:
-    columns = get_terminal_size().columns if sys.stdout.isatty() else _NARROW
-    lines = _table(figures) if columns >= _NARROW else _stacked(figures)
+    title, lines = _title(load), _table(figures)
+    if sys.stdout.isatty():
+        columns = get_terminal_size().columns
+        title = fill(title, columns)
+        if max(map(len, lines)) > columns:
+            lines = _stacked(figures)
     left = [f"{entry.policy}: {entry.remaining:,} records were still there" for entry in figures if entry.remaining]
-    title = _title(load) if columns >= _NARROW else fill(_title(load), columns)
     return "\n".join([title, "", *lines, *left])
 
 
@@ -162,7 +164,7 @@ def _check_plot(path: str) -> None:
     try:
         known = endings()
     except ImportError:
-        raise click.ClickException("--plot needs matplotlib: pip install 'partialbatch[plot]'") from None
+        raise Unusable("--plot needs matplotlib: pip install 'partialbatch[plot]'") from None
     ending, folder = Path(path).suffix.lower(), Path(path).parent
     if ending not in known:
         raise Unusable(f"--plot {path}: {ending or 'no ending'} names no format; it takes {', '.join(known)}")
@@ -176,4 +178,4 @@ def _draw(load: Load, figures: list[Figures], path: str) -> None:
     try:
         draw(_title(load), figures, path)
     except (OSError, ValueError) as error:
-        raise click.ClickException(f"--plot {path}: {error}") from None
+        raise Unusable(f"--plot {path}: {error}") from None

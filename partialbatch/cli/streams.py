@@ -40,7 +40,7 @@ def make_safe() -> None:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """End the process with one line, and 1, where the output takes no more: on a full disk, say."""
+    """End the process with one line, and 2, where the output takes no more: on a full disk, say."""
     try:
         try:
             yield
@@ -52,7 +52,8 @@ def writing() -> Iterator[None]:
         _let_go()
         if error.errno == errno.EPIPE:  # the reader has what it wanted
             sys.exit(1)
-        sys.exit(f"Error: the output cannot be written: {error.strerror}")
+        sys.stderr.write(f"Error: the output cannot be written: {error.strerror}\n")
+        sys.exit(2)
 
 
 def _let_go() -> None:

@@ -153,7 +153,8 @@ def tell(invocation: Invocation) -> dict[str, Any]:
         "inferred": ending.inferred,
         "records": [_told(row) for row in invocation.rows],
         "response": invocation.response,
-        "error": ending.outcome.error,
+        "error": invocation.ending.outcome.error,
+        "place": invocation.ending.place or None,
     }
 
 
@@ -168,6 +169,7 @@ def _told(row: Row) -> dict[str, Any]:
         "duration": None if row.seconds is None else round(row.seconds, 6),
         "worker": None if span is None else span.worker,
         "error": row.told.error,
+        "place": row.told.place or None,
     }
 
 
@@ -183,6 +185,8 @@ def show(console: Console, invocation: Invocation) -> None:
     if invocation.ending.outcome.error is None:  # else it is in the verdict
         _show_response(console, invocation)
     _line(console, f"Lambda: {verdict.kind}. {sentence(verdict.reason)}", f"bold {COLOURS[verdict.kind]}")
+    if invocation.ending.place:
+        _line(console, f"Raised at {invocation.ending.place}")
     if invocation.ending.inferred:
         _line(console, "(The statuses are read off the response: they are what the handler claims.)")
     if invocation.lost:
@@ -201,12 +205,16 @@ def _line(console: Console, text: str, style: str = "") -> None:
     console.print(Text(visible(text), style=style), soft_wrap=not console.is_terminal, highlight=False)
 
 
+def _at(place: str) -> str:
+    return f"({place})" if place else ""
+
+
 def _word(status: str) -> str:
     return status.replace("_", "-")
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    error = " ".join((row.told.error or "").split())
+    error = " ".join(f"{row.told.error or ''} {_at(row.told.place)}".split())
     texts = (str(row.number), row.name, row.group or "", _word(row.told.status), row.duration, row.fate, error)
     return tuple(map(visible, texts))
 

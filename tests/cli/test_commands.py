@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -49,22 +50,69 @@ def test_unknown_command():
     assert "No such command 'nonsense'" in done.output
 
 
-def test_without_click():
-    """Without click there is one line that names the extra."""
-    done = python("import sys; sys.modules['click'] = None; from partialbatch.cli import main; main()")
-    assert done.returncode == 1
-    assert done.stderr == ("partialbatch: the command line needs more than the core: pip install 'partialbatch[cli]'\n")
+@pytest.mark.parametrize(
+    ("arguments", "extras"),
+    [
+        ([], "cli"),
+        (["poll", "app:handler"], "cli"),
+        (["poll", "app:handler", "--reload"], "cli,watch"),
+        (["simulate", "--plot=out.svg"], "cli,plot"),
+        (["check", "template.yaml"], "cli,lint"),
+        (["demo"], "local,pydantic"),
+    ],
+    ids=" ".join,
+)
+def test_without_click(arguments, extras):
+    """Without click there is one line, whose install command brings all that the command line needs."""
+    done = python("import sys; sys.modules['click'] = None; from partialbatch.cli import main; main()", *arguments)
+    assert done.returncode == 2
+    needed = f"pip install 'partialbatch[{extras}]'"
+    assert done.stderr == f"partialbatch: the command line needs more than the core: {needed}\n"
 
 
-@pytest.mark.parametrize("missing", ["rich", "boto3", "moto", "pydantic"])
-def test_without_what_a_command_needs(missing):
-    """A command whose extra is missing names the module and the extra, in one line."""
-    code = f"import sys; sys.modules[{missing!r}] = None; from partialbatch.cli import main; main(['demo'])"
-    done = python(code)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"Error: `partialbatch demo` needs {missing}")
-    assert done.stderr.endswith(": pip install 'partialbatch[local,pydantic]'\n")
+@pytest.mark.parametrize(
+    ("missing", "arguments", "extras"),
+    [
+        ("rich", ["demo"], "local,pydantic"),
+        ("moto", ["demo"], "local,pydantic"),
+        ("pydantic", ["demo"], "local,pydantic"),
+        ("boto3", ["poll", "app:handler", "--queue", "http://127.0.0.1:9/0/q", "--reload"], "cli,watch"),
+        ("watchfiles", ["poll", "app:handler", "--queue", "http://127.0.0.1:9/0/q", "--reload"], "cli,watch"),
+        ("cfnlint", ["check", "template.yaml"], "cli,lint"),
+        ("rich", ["invoke", "app:handler", "event.json"], "cli"),
+    ],
+)
+def test_without_what_a_command_needs(missing, arguments, extras, tmp_path):
+    """A command whose extra is missing ends with 2 and one line: the module, and one command that brings all."""
+    (tmp_path / "event.json").write_text("{}")
+    (tmp_path / "template.yaml").write_text("Resources: {}")
+    code = f"import sys; sys.modules[{missing!r}] = None; from partialbatch.cli import main; main()"
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: `partialbatch {arguments[0]}` needs {missing}")
+    assert done.stderr.endswith(f": pip install 'partialbatch[{extras}]'\n")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_bug_of_ours_in_a_command_is_no_missing_extra(monkeypatch):
+    """The same holds for a module of this package that a command imports while it runs."""
+
+    @click.command()
+    def broken():
+        importlib.import_module("partialbatch.cli.nothing")
+
+    monkeypatch.setattr(commands._Command, "load", lambda _self, _name: broken)
+    done = CliRunner().invoke(main, ["event"])
+    assert isinstance(done.exception, ModuleNotFoundError)
+
+
+def test_python_runs_the_package():
+    """``python -m partialbatch`` is the command line, under that name."""
+    command = [sys.executable, "-m", "partialbatch", "event", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: python -m partialbatch event ")
 
 
 def test_a_bug_of_ours_is_no_missing_extra(monkeypatch):

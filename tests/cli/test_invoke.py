@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
@@ -83,7 +84,7 @@ def test_records_the_response_and_the_verdict(module, save):
     assert re.fullmatch(r"event\.json: sqs, 2 succeeded, 1 failed, in [\d.]+ ms", lines[0])
     assert lines[1].split() == ["#", "identifier", "group", "status", "duration", "Lambda", "error"]
     assert re.fullmatch(r"0  0{8}-\S+0  +succeeded  [\d.]+ ms +deleted", lines[2])
-    assert re.fullmatch(r"1  0{8}-\S+1  +failed     [\d.]+ ms +returns  ValueError: odd: 1", lines[3])
+    assert re.fullmatch(r"1  0{8}-\S+1  +failed     [\d.]+ ms +returns  ValueError: odd: 1 \(\w+\.py:8\)", lines[3])
     assert lines[5] == "Response:"
     assert json.loads(lines[6]) == {"batchItemFailures": [{"itemIdentifier": "00000000-0000-4000-8000-000000000001"}]}
     assert lines[7].startswith("Lambda: partial. 1 of 3 messages are reported: they return to the queue")
@@ -128,6 +129,42 @@ def test_a_decorator_that_hands_on_something_else_is_read_off_the_response(modul
     _, invocation = told(f"{name}:handler", save(sqs_event(["a", "bad"])))
     assert statuses(invocation) == ["succeeded", "succeeded"]
     assert [record["duration"] for record in invocation["records"]] == [None, None]
+RAISES = """
+import json
+from partialbatch import batch_handler
+from partialbatch.retries import discard
+
+@batch_handler(permanent=KeyError, dead_letter=discard)
+def handler(record):
+    if record.text == "letter":
+        raise KeyError("k")
+    json.loads(record.text)
+
+@batch_handler
+def validated(order: dict):
+    pass
+
+def plain(event, context):
+    return json.loads("no json")
+"""
+
+
+def test_each_error_names_the_users_own_line(module, save):
+    """The file and line that the user wrote stand beside each error, also where a library raised it."""
+    name = module(RAISES)
+    _, invocation = told(f"{name}:handler", save(sqs_event(["{}", "no json", "letter"])))
+    assert [record["place"] for record in invocation["records"]] == [None, f"{name}.py:10", f"{name}.py:9"]
+    _, invocation = told(f"{name}:plain", "event.json")
+    assert invocation["place"] == f"{name}.py:17"
+    assert f"\nRaised at {name}.py:17\n" in run(f"{name}:plain", "event.json").stdout
+
+
+def test_an_error_before_the_function_names_no_line(module, save):
+    """A record that fails before any line of the user's ran has no place to name."""
+    name = module(RAISES)
+    done = run(f"{name}:validated", save(sqs_event(["no json", "{}"])))
+    assert "PayloadError: " in done.stdout
+    assert ".py:" not in done.stdout
 
 
 def test_all_succeeded(module, save):
@@ -655,6 +692,7 @@ def test_verbose_lets_the_logs_through(module, save):
     assert quiet == "handling 0\nhandling 1\n"
     assert "WARNING partialbatch sqs record 00000000-0000-4000-8000-000000000001 failed: ValueError" in loud
     assert "Traceback" in loud
+    assert re.findall(r'File "(.*)", line (\d+)', loud) == [(str(Path(f"{name}.py").resolve()), "8")]
     json.loads(stdout)
 
 
@@ -704,7 +742,7 @@ def test_a_report_that_cannot_be_written(module, save, tmp_path):
     assert (done.exit_code, done.stdout) == (2, "")
     assert "there is no folder nowhere" in done.stderr
     done = run(target, event, "--report", "/dev/full")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "Lambda: success" in done.stdout
     assert done.stderr.endswith("Error: --report /dev/full: No space left on device\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 
 import pytest
 
@@ -154,6 +155,8 @@ def test_a_module_that_is_not_there(module):
             "from partialbatch import batch_handler\nbatch_handler(max_concurrency=0)",
             "max_concurrency=0 is not possible",
         ),
+        ("import json\n\njson.loads('no json')", "Expecting value: line 1 column 1 (char 0) ({}.py, line 3)"),
+        ("import boto3\nboto3.client('none', region_name='us-east-1')", "({}.py, line 2)"),
     ],
 )
 def test_a_module_that_does_not_import(module, code, expected):
@@ -163,6 +166,19 @@ def test_a_module_that_does_not_import(module, code, expected):
     assert message.startswith(f"{name} does not import: ")
     assert expected.format(name) in message
     assert f"({name}.py, line " in message
+
+
+def test_a_library_that_does_not_import_names_the_users_line(module, tmp_path, monkeypatch):
+    """Where an installed library raises, the line is the one that imports it; without one, the library's own."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "broken_library.py").write_text("\n\n1 / 0")
+    monkeypatch.syspath_prepend(str(folder))
+    paths = {"purelib": str(folder)}
+    monkeypatch.setattr(sysconfig, "get_path", lambda name, real=sysconfig.get_path: paths.get(name) or real(name))
+    name = module("import os\nimport broken_library")
+    assert refused(f"{name}:handler").endswith(f"ZeroDivisionError: division by zero ({name}.py, line 2)")
+    assert refused("broken_library:handler").endswith("(broken_library.py, line 3)")
 
 
 def test_a_module_that_is_not_python_at_all(module, tmp_path):

@@ -29,7 +29,7 @@ def test_it_prints_a_line_a_policy():
 
 
 def test_a_narrow_terminal_has_a_line_a_figure(on_terminal):
-    """Below 80 columns no line is broken by the terminal; from there on the table is as in a pipe."""
+    """Where the table is wider than the terminal no line is broken; elsewhere it is as in a pipe."""
     arguments = ["simulate", "--records", "50", "--policy", "continue,stop"]
     code, shown = on_terminal(*arguments, columns=40)
     lines = shown.splitlines()
@@ -40,8 +40,18 @@ def test_a_narrow_terminal_has_a_line_a_figure(on_terminal):
     assert lines[-2].split() == ["lost", "0"]
     piped = run(*arguments[1:]).stdout
     assert "policy " in piped
-    for columns in (80, 100):
+    widest = max(map(len, piped.splitlines()[2:]))
+    assert 80 < widest < 90
+    for columns in (widest, 100):
         assert on_terminal(*arguments, columns=columns) == (0, piped)
+
+
+@pytest.mark.parametrize("columns", [80, 83])
+def test_no_terminal_breaks_a_line_of_the_table(on_terminal, columns):
+    """A terminal that is too narrow for the table by a few columns has a line a figure too."""
+    _, shown = on_terminal("simulate", "--records", "50", "--policy", "continue", columns=columns)
+    assert max(map(len, shown.splitlines())) <= columns
+    assert "continue" in shown.splitlines()
 
 
 def test_a_loss_ends_with_1():
@@ -134,10 +144,10 @@ def test_a_plot_that_cannot_be_is_told_before_anything_runs(tmp_path, monkeypatc
 
 
 def test_a_plot_that_cannot_be_written_is_told(tmp_path):
-    """A disk that is full by then ends with 1 and one line, after the table."""
+    """A disk that is full by then ends with 2 and one line, after the table."""
     (tmp_path / "out.svg").symlink_to("/dev/full")
     ended = run("--records", "10", "--plot", str(tmp_path / "out.svg"))
-    assert ended.exit_code == 1
+    assert ended.exit_code == 2
     assert ended.stdout.startswith("sqs: 10 records")
     assert ended.stderr.startswith("Error: --plot")
     assert "No space left" in ended.stderr
@@ -154,8 +164,8 @@ def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", missing)
     ended = run("--records", "10", "--plot", str(tmp_path / "out.svg"))
-    assert ended.exit_code == 1
-    assert "partialbatch[plot]" in ended.output
+    assert ended.exit_code == 2
+    assert "pip install 'partialbatch[plot]'" in ended.output
 
 
 def test_planned_failures_are_not_logged(caplog):

@@ -90,10 +90,10 @@ FULL = "Error: the output cannot be written: No space left on device\n"
     ids=" ".join,
 )
 def test_a_full_disk_is_told_in_one_line(arguments):
-    """Where the output cannot be written there is one line, no traceback, and exit code 1."""
+    """Where the output cannot be written there is one line, no traceback, and exit code 2."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, FULL)
+    assert (done.returncode, done.stderr) == (2, FULL)
 
 
 def test_a_full_disk_after_an_invocation(module, tmp_path):
@@ -103,7 +103,7 @@ def test_a_full_disk_after_an_invocation(module, tmp_path):
     with Path("/dev/full").open("w") as full:
         command = [*COMMAND, "invoke", f"{name}:handler", "event.json", "--json"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.endswith(FULL)
     assert "Traceback" not in done.stderr
 
@@ -117,7 +117,7 @@ def test_a_full_disk_under_a_poller(module, services):
     with Path("/dev/full").open("w") as full:
         command = [*COMMAND, "poll", target, "--queue", url, "--until-empty", "--wait", "0"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment)
-    assert (done.returncode, done.stderr) == (1, FULL)
+    assert (done.returncode, done.stderr) == (2, FULL)
 
 
 def test_a_reader_that_has_gone():

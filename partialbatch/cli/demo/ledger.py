@@ -108,6 +108,10 @@ class Ledger:
             "on-failure destination told",
         )
 
+    def waiting(self, error: BaseException, seconds: float) -> None:
+        """Tell that the local server has to be asked again."""
+        self._tell(self.source, f"{type(error).__name__}: trying again in {seconds:.1f} s")
+
     def tally(self, dead: Iterable[str]) -> Tally:
         """Compare what was put in with what was handled and what is dead-lettered."""
         found = set(dead)

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import MutableMapping
-from contextlib import suppress
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.cli.loading import Unusable
+from partialbatch.cli.poll.locking import InUseError, LockedFile
+from partialbatch.cli.unusable import Unusable
+from partialbatch.errors import clip, safe_repr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["SHARD_END", "Checkpoints"]
 
 SHARD_END = "SHARD_END"
 """The checkpoint of a shard that is closed, and all of which is done."""
 
+_KEYS = ("stream", "since", "shards")
+_LONGEST = 128
+"""The most digits of a sequence number."""
+_LATEST = 253_402_300_800
+"""The year 10,000, in epoch seconds: no clock shows it."""
+
 
 class Checkpoints(MutableMapping[str, str]):
     """The last sequence number that is done, by shard.
 
     With a file, a change is on the disk before the call returns, and the file is always a
-    whole one: each version is written beside it and then takes its place.
+    whole one: each version is written beside it and then takes its place. The file is this
+    object's alone until it is closed, or its process ends.
 
     Args:
         path: The file; None keeps the checkpoints in memory.
@@ -35,33 +41,34 @@ class Checkpoints(MutableMapping[str, str]):
             file says wins, so that a restart does not leave out what came in between.
 
     Raises:
-        Unusable: The file is another stream's, is no such file, or cannot be read or written.
+        Unusable: The file is another stream's or another poller's, is no such file, or cannot be read
+            or written; a change may raise it too.
     """
 
     def __init__(self, path: Path | None, stream: str, since: float | None = None) -> None:
         self.since = since
-        self._path = path.resolve() if path else None
+        self._path = path
+        self._file: LockedFile | None = None
         self._stream = stream
         self._shards: dict[str, str] = {}
         self._lock = Lock()
-        if self._path is not None:
+        if path is not None:
             try:
-                self._open(self._path)
-            except OSError as error:
-                raise Unusable(f"--checkpoints {path}: {error.strerror}") from None
+                self._open(path)
+            except BaseException:
+                self.close()
+                raise
 
     def __getitem__(self, shard: str) -> str:
         return self._shards[shard]
 
     def __setitem__(self, shard: str, number: str) -> None:
         with self._lock:
-            self._shards[shard] = number
-            self._write()
+            self._write({**self._shards, shard: number})
 
     def __delitem__(self, shard: str) -> None:
         with self._lock:
-            del self._shards[shard]
-            self._write()
+            self._write({other: number for other, number in self._shards.items() if other != shard})
 
     def __iter__(self) -> Iterator[str]:
         return iter(tuple(self._shards))
@@ -69,34 +76,86 @@ class Checkpoints(MutableMapping[str, str]):
     def __len__(self) -> int:
         return len(self._shards)
 
+    def close(self) -> None:
+        """Let other pollers have the file."""
+        if self._file is not None:
+            self._file.close()
+
     def _open(self, path: Path) -> None:
-        if path.exists():
-            self._load(path)
-        self._write()  # finds out now whether it can be, and keeps `since`
-
-    def _load(self, path: Path) -> None:
         try:
-            document: Any = json.loads(path.read_text("utf-8"))
-            stream, since, shards = document["stream"], document["since"], dict(document["shards"])
-        except (ValueError, KeyError, TypeError):
-            raise Unusable(f"--checkpoints {path}: it is no file of checkpoints") from None
-        if stream != self._stream:
-            raise Unusable(f"--checkpoints {path}: it is of {stream}, not of {self._stream}; name another file")
-        self.since, self._shards = since, shards
+            self._file = LockedFile(path.resolve())
+            data = self._file.read()
+        except (OSError, InUseError) as error:
+            raise self._unusable(error) from None
+        if data is not None:
+            self._load(data)
+        self._write(self._shards)  # finds out now whether it can be, and keeps `since`
 
-    def _write(self) -> None:
-        if self._path is None:
-            return
-        document = {"stream": self._stream, "since": self.since, "shards": self._shards}
-        with NamedTemporaryFile(
-            "w", encoding="utf-8", dir=self._path.parent, prefix=f".{self._path.name}.", delete=False
-        ) as file:
+    def _load(self, data: bytes) -> None:
+        try:
+            document: Any = json.loads(data, object_pairs_hook=_without_doubles)
+        except (ValueError, RecursionError) as error:
+            doubled = f": {error}" if isinstance(error, _DoubleError) else ""
+            raise self._problem(f"it is no file of checkpoints{doubled}") from None
+        if wrong := _mistake(document):
+            raise self._problem(f"it is no file of checkpoints: {wrong}")
+        stream = document["stream"]
+        if stream != self._stream:
+            raise self._problem(f"it is of {clip(stream, 300)}, not of {self._stream}; name another file")
+        self.since, self._shards = document["since"], document["shards"]
+
+    def _write(self, shards: dict[str, str]) -> None:
+        if self._file is not None:
+            document = {"stream": self._stream, "since": self.since, "shards": shards}
             try:
-                json.dump(document, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())  # else a crash of the machine can leave an empty file under the name
-                Path(file.name).replace(self._path)
-            except BaseException:
-                with suppress(OSError):
-                    Path(file.name).unlink()
-                raise
+                self._file.write(json.dumps(document, indent=1).encode())
+            except (OSError, InUseError) as error:
+                raise self._unusable(error) from None
+        self._shards = shards
+
+    def _unusable(self, error: OSError | InUseError) -> Unusable:
+        if isinstance(error, InUseError):
+            return self._problem("another poller uses it; a stream has one, or name another file")
+        return self._problem(error.strerror or str(error))
+
+    def _problem(self, what: str) -> Unusable:
+        return Unusable(f"--checkpoints {self._path}: {what}")
+
+
+class _DoubleError(ValueError):
+    """A name that is twice in an object."""
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:  # which of the two is meant, nobody can tell
+            raise _DoubleError(f"{safe_repr(name)} is in it twice")
+        made[name] = value
+    return made
+
+
+def _mistake(document: Any) -> str:
+    """Say what is wrong with a document; empty: nothing."""
+    if not isinstance(document, dict) or set(document) != set(_KEYS):
+        return f"it must be an object with {', '.join(_KEYS)}"
+    if not isinstance(document["stream"], str):
+        return "stream must be text"
+    since = document["since"]
+    if since is not None and not _is_time(since):
+        return "since must be null or a time in epoch seconds"
+    if not isinstance(document["shards"], dict):
+        return "shards must be an object"
+    wrong = (shard for shard, number in document["shards"].items() if not _is_checkpoint(number))
+    first = next(wrong, None)
+    return "" if first is None else f"shards[{safe_repr(first)}] must be a sequence number in quotes, or {SHARD_END!r}"
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < _LATEST
+
+
+def _is_checkpoint(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    return value == SHARD_END or (value.isascii() and value.isdigit() and len(value) <= _LONGEST)

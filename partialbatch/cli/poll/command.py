@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from partialbatch.cli.poll.sources import QueueSource, StreamSource, destination
 from partialbatch.cli.poll.view import JsonLines, Live, Plain, StandardError, View
 from partialbatch.cli.poller import QueueMapping, StreamMapping, dynamodb_shards, kinesis_shards
 from partialbatch.cli.streams import output_aside
+from partialbatch.cli.tracebacks import log_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +71,8 @@ def _default(text: str) -> str:
 @click.option(
     "--visibility",
     type=click.IntRange(1, 43_200),
-    help="Queue: seconds that received messages stay invisible." + _default("the queue's"),
+    help="Queue: seconds that received messages stay invisible."
+    + _default("the queue's, and longer while a batch takes longer"),
 )
 @click.option(
     "--wait",
@@ -142,8 +145,8 @@ def poll(ctx: click.Context, /, target: str, **options: Any) -> None:
     command, also SIGKILL, no record is lost: what was not settled is delivered again.
     Without --checkpoints a stream is read from its oldest record again.
 
-    Ends with 1 if the run failed (or, with --until-empty, gave records up), with 2 if the
-    handler, the queue or stream, or an option cannot be used.
+    Ends with 1 if, with --until-empty, records were given up; with 2 if the handler, the queue
+    or stream, or an option cannot be used, or an error ended the run.
     """
     _refuse(ctx, options)
     parent = os.environ.get(PARENT)
@@ -153,9 +156,7 @@ def poll(ctx: click.Context, /, target: str, **options: Any) -> None:
 
         sys.exit(supervise(folder_of(target), stop))
     logging.basicConfig(
-        level=logging.INFO if options["verbose"] else logging.WARNING,
-        format="%(levelname)s %(name)s %(message)s",
-        stream=StandardError(),
+        level=logging.INFO if options["verbose"] else logging.WARNING, handlers=[log_handler(StandardError())]
     )
     with stop.listening(), output_aside() as stdout:
         loaded = load_handler(target)
@@ -232,6 +233,7 @@ def _stream(handler: Handler, options: dict[str, Any]) -> StreamSource:
         sqs = make("sqs")
     on_failure = destination(sqs, options["on_failure"]) if options["on_failure"] else None
     checkpoints = Checkpoints(options["checkpoints"], identity, since)
+    click.get_current_context().call_on_close(checkpoints.close)
     mapping = StreamMapping(
         batch_size=options["batch_size"] or 100,
         window=options["window"],
@@ -248,18 +250,20 @@ def _stream(handler: Handler, options: dict[str, Any]) -> StreamSource:
 
 def _kinesis(make: Callable[[str], Any], name: str) -> tuple[Callable[..., Any], str, str]:
     client = make("kinesis")
-    which = {"StreamARN": name} if name.startswith("arn:") else {"StreamName": name}
+    own = None if name.startswith("arn:") else name
+    which = {"StreamName": own} if own else {"StreamARN": name}
     summary = client.describe_stream_summary(**which)["StreamDescriptionSummary"]
     # A stream that was deleted and made again counts its records anew: old checkpoints would pass over new records.
     created = summary["StreamCreationTimestamp"].astimezone(UTC)
     arn = summary["StreamARN"]
-    return lambda arn, since: kinesis_shards(client, arn, since), arn, f"{arn} of {created:%Y-%m-%dT%H:%M:%SZ}"
+    readers = partial(kinesis_shards, client, name=own)
+    return readers, arn, f"{arn} of {created:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _dynamodb(make: Callable[[str], Any], arn: str) -> tuple[Callable[..., Any], str, str]:
     client = make("dynamodbstreams")
     client.describe_stream(StreamArn=arn, Limit=1)
-    return lambda arn, since: dynamodb_shards(client, arn, since), arn, arn
+    return partial(dynamodb_shards, client), arn, arn
 
 
 def _view(options: dict[str, Any], handler: str, stdout: TextIO) -> View:

@@ -9,7 +9,7 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from partialbatch.cli.poll.services import passing
+from partialbatch.cli.poller.passing import passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,10 @@ from math import inf
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from partialbatch.cli.poll.services import Failed, explain
+import click
+
+from partialbatch.cli.poll.services import explain
+from partialbatch.cli.unusable import Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,13 +23,17 @@ if TYPE_CHECKING:
     from partialbatch.cli.poll.sources import Source
     from partialbatch.cli.poll.view import View
 
-__all__ = ["PARENT", "Stop", "run"]
+__all__ = ["PARENT", "GaveUp", "Stop", "run"]
 
 PARENT = "PARTIALBATCH_POLL_PARENT"
 """The environment variable that tells a run the process that watches over it."""
 
 _TICK = 0.05
 _LOOK = 0.5
+
+
+class GaveUp(click.ClickException):
+    """Records were given up: one line on standard error, exit code 1."""
 
 
 class Stop:
@@ -69,7 +76,8 @@ def run(source: Source, engine: Engine, view: View, stop: Stop, *, until_empty: 
     """Poll until told to stop; finish the batches in hand.
 
     Raises:
-        Failed: An error ended the run; or, with `until_empty`, records were given up.
+        Unusable: An error ended the run.
+        GaveUp: With `until_empty`, records were given up.
     """
     # What handlers print is not the command's output.
     with redirect_stdout(sys.stderr), view.during():
@@ -80,9 +88,9 @@ def run(source: Source, engine: Engine, view: View, stop: Stop, *, until_empty: 
         _finish(engine, view)
         view.tell("stopped")
     if engine.error is not None:
-        raise Failed(f"{explain(engine.error)}; nothing is lost: what was not settled is delivered again")
+        raise Unusable(f"{explain(engine.error)}; nothing is lost: what was not settled is delivered again")
     if until_empty and view.counts.given_up:
-        raise Failed(f"records were given up: {view.counts.given_up:,}")
+        raise GaveUp(f"records were given up: {view.counts.given_up:,}")
 
 
 def _watch(source: Source, engine: Engine, stop: Stop, *, until_empty: bool) -> None:

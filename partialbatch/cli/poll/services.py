@@ -9,17 +9,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
-import click
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionError,  # noqa: A004 - botocore's own, which is not Python's
-    HTTPClientError,
-    IncompleteReadError,
     NoCredentialsError,
     NoRegionError,
-    ParamValidationError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -29,17 +24,10 @@ from partialbatch.errors import clip
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Failed", "connect", "explain", "naming", "passing"]
+__all__ = ["connect", "explain", "naming"]
 
 _MISSING = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "InvalidAddress"}
 _MISSING |= {"ResourceNotFoundException", "StreamNotFound"}
-_THROTTLED = {"Throttling", "ThrottlingException", "RequestThrottled", "LimitExceededException"}
-_THROTTLED |= {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "SlowDown"}
-_SERVER_ERROR = 500
-
-
-class Failed(click.ClickException):
-    """The run has failed: one line on standard error, exit code 1."""
 
 
 def connect(place: str, *, region: str | None, endpoint_url: str | None, wait: int = 0) -> Callable[[str], Any]:
@@ -76,29 +64,20 @@ def naming(option: str, value: str) -> Iterator[None]:
     """Turn errors of the first calls into one line that names the option.
 
     Raises:
-        Unusable: There is no such queue or stream, or can be none: a malformed URL or ARN, say.
-        Failed: The service could not be asked.
+        Unusable: There is no such queue or stream, there can be none (a malformed URL or ARN, say),
+            or the service couldn't be asked.
     """
     try:
         yield
     except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:
-        if isinstance(error, ClientError) and error.response["Error"]["Code"] in _MISSING:
-            raise Unusable(f"{option} {value}: there is none") from None
-        if isinstance(error, ParamValidationError | ValueError):  # refused before anything was sent
-            raise Unusable(f"{option} {value}: {explain(error)}") from None
-        raise Failed(f"{option} {value}: {explain(error)}") from None
-
-
-def passing(error: BaseException) -> bool:
-    """Tell whether an error may pass: the service is away, or does too much."""
-    if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= _SERVER_ERROR or error.response["Error"]["Code"] in _THROTTLED
-    return isinstance(error, ConnectionError | HTTPClientError | IncompleteReadError | ResponseParserError)
+        missing = isinstance(error, ClientError) and error.response["Error"]["Code"] in _MISSING
+        raise Unusable(f"{option} {value}: {'there is none' if missing else explain(error)}") from None
 
 
 def explain(error: BaseException) -> str:
     """Say in one line what is wrong."""
+    if isinstance(error, Unusable):
+        return error.format_message()
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials (an emulator takes any: AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local)"
     if isinstance(error, NoRegionError):

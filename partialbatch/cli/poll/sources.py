@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from functools import partial
 from math import ceil
 from random import SystemRandom
@@ -60,10 +59,9 @@ class QueueSource:
         needed = ceil(mapping.timeout + mapping.window)
         visibility = int(attributes["VisibilityTimeout"])
         if mapping.visibility is None and visibility < needed:
-            mapping = replace(mapping, visibility=needed)
             self.note = (
                 f"the queue's visibility timeout ({visibility} s) is shorter than --timeout and --window together: "
-                f"messages are received for {needed} s"
+                f"messages of a batch that takes longer are kept invisible, for up to {needed} s"
             )
         self._client, self._url, self._handler = client, url, handler
         self._mapping, self._count = mapping, pollers

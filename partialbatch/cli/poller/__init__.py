@@ -4,7 +4,7 @@ It reads queues and streams, hands Lambda-shaped events to any callable
 ``(event, context)``, lets `partialbatch.testing.verdict` read the answer, and then
 does what the service would: delete, give back, move the checkpoint, split, give up.
 
-One ``step()`` is one invocation, and nothing is settled before the handler has
+One ``step()`` is one batch, and nothing is settled before the handler has
 answered: a process that is killed at any point leaves every record with the service.
 """
 

@@ -54,6 +54,10 @@ class Observer(Protocol):
         """Take note of stream records whose retries are exhausted."""
         ...
 
+    def waiting(self, error: BaseException, seconds: float) -> None:
+        """Take note of an error that may pass, and of the seconds until the next attempt."""
+        ...
+
 
 class Silent:
     """The observer that takes no notes."""
@@ -62,6 +66,9 @@ class Silent:
         """Do nothing."""
 
     def gave_up(self, given_up: GivenUp) -> None:
+        """Do nothing."""
+
+    def waiting(self, error: BaseException, seconds: float) -> None:
         """Do nothing."""
 
 

@@ -97,24 +97,30 @@ class ShardReader:
         return self._fetch(self._iterator(self._after), limit)
 
 
-def kinesis_shards(client: KinesisClient, arn: str, since: float | None = None) -> Iterator[ShardReader]:
+def kinesis_shards(
+    client: KinesisClient, arn: str, since: float | None = None, *, name: str | None = None
+) -> Iterator[ShardReader]:
     """Yield a reader for each shard of a Kinesis stream.
 
     Args:
         client: Of boto3.
         arn: The stream.
         since: Leave out what arrived before this time, in epoch seconds; None: nothing.
+        name: The stream's name, to ask by it: more emulators know names than ARNs, other accounts' streams
+            have ARNs only. None: ask by the ARN.
     """
     oldest: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
     if since is not None:
         oldest = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(since, UTC)}
-    for shard in _kinesis_shards(client, arn):
-        which = {"StreamARN": arn, "ShardId": shard["ShardId"]}
+    stream: Any = {"StreamARN": arn} if name is None else {"StreamName": name}
+    by_arn: Any = stream if name is None else {}  # GetRecords takes no name
+    for shard in _kinesis_shards(client, stream):
+        which = {**stream, "ShardId": shard["ShardId"]}
         yield ShardReader(
             arn,
             shard,
             iterator=_iterator(client.get_shard_iterator, "StartingSequenceNumber", oldest, which),
-            fetch=lambda iterator, limit: client.get_records(StreamARN=arn, ShardIterator=iterator, Limit=limit),
+            fetch=lambda iterator, limit: client.get_records(ShardIterator=iterator, Limit=limit, **by_arn),
             convert=kinesis_record,
             since=since,
         )
@@ -138,8 +144,8 @@ def dynamodb_shards(client: DynamoDBStreamsClient, arn: str, since: float | None
         )
 
 
-def _kinesis_shards(client: KinesisClient, arn: str) -> list[Any]:
-    page = client.list_shards(StreamARN=arn)
+def _kinesis_shards(client: KinesisClient, stream: Any) -> list[Any]:
+    page = client.list_shards(**stream)
     shards: list[Any] = list(page["Shards"])
     # boto3's paginator names the stream beside the token, which the service refuses (boto/botocore#2009).
     while token := page.get("NextToken"):

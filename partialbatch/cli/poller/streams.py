@@ -9,6 +9,7 @@ from itertools import takewhile
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.cli.poller.cutting import fills, first_event, size_of
 from partialbatch.cli.poller.invoking import Silent, invoke
 from partialbatch.cli.poller.records import arrived, number_of
 
@@ -125,6 +126,7 @@ class ShardPoller:
         self._observer = observer or Silent()
         self._parts: deque[_Part] = deque()
         self._gathered: list[RawRecord] = []
+        self._size = 0
         self._since = 0.0
         self.stalls = 0
         reader.seek(checkpoints.get(reader.shard_id))
@@ -165,16 +167,23 @@ class ShardPoller:
 
     def _gather(self) -> bool:
         """Read until the batch is full or the window is over; return whether there is a batch now."""
+        if not fills(self._size):  # what one event couldn't hold of the last read is there still
+            self._read()
+        full = len(self._gathered) >= self._mapping.batch_size or fills(self._size) or self._reader.closed
+        if not self._gathered or not (full or monotonic() - self._since >= self._mapping.window):
+            return False
+        end = first_event(self._gathered)
+        self._parts.append(_Part(self._gathered[:end]))
+        self._gathered = self._gathered[end:]
+        self._size, self._since = size_of(self._gathered), monotonic()
+        return True
+
+    def _read(self) -> None:
         more = self._reader.read(self._mapping.batch_size - len(self._gathered))
         if more and not self._gathered:
             self._since = monotonic()
         self._gathered += more
-        full = len(self._gathered) >= self._mapping.batch_size or self._reader.closed
-        if not self._gathered or not (full or monotonic() - self._since >= self._mapping.window):
-            return False
-        self._parts.append(_Part(self._gathered))
-        self._gathered = []
-        return True
+        self._size += size_of(more)
 
     def _stale(self, records: Sequence[RawRecord]) -> int:
         """Count the first records that are too old."""

@@ -39,3 +39,9 @@ def test_plan():
             book.work("hopeless")
     assert dict(book.handled) == {"once": 1}
     assert book.tally([]).lost == ("hopeless",)
+
+
+def test_waits_are_told(capsys):
+    """A local server that has to be asked again is told of in one line."""
+    ledger({}).waiting(ConnectionError("away"), 0.25)
+    assert capsys.readouterr().out == "test ConnectionError: trying again in 0.2 s\n"

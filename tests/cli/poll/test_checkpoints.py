@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partialbatch.cli.loading import Unusable
+from partialbatch.cli.poll import locking
 from partialbatch.cli.poll.checkpoints import Checkpoints
 
 CHANGES = st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.integers(0, 10**56).map(str)), max_size=12)
@@ -31,16 +36,19 @@ def test_file_holds_every_change(changes, in_file):
             assert dict(checkpoints) == model
             assert len(checkpoints) == len(model)
             if path:
-                assert dict(Checkpoints(path, "s")) == model
+                checkpoints.close()
+                checkpoints = Checkpoints(path, "s")
+                assert dict(checkpoints) == model
                 assert list(Path(folder).iterdir()) == [path]
+        checkpoints.close()
 
 
 def test_since_of_the_file_wins(tmp_path):
     """The start of the first run stays, so that a restart leaves out nothing in between."""
     path = tmp_path / "at.json"
-    assert Checkpoints(path, "s", 5.0).since == 5.0
-    assert Checkpoints(path, "s", 9.0).since == 5.0
-    assert Checkpoints(path, "s").since == 5.0
+    for since in (5.0, 9.0, None):
+        with closing(Checkpoints(path, "s", since)) as checkpoints:
+            assert checkpoints.since == 5.0
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"stream": "s", "since": null, "shards": 5}', "\udcff"])
@@ -53,10 +61,193 @@ def test_no_such_file(tmp_path, text):
     assert path.read_text(errors="surrogateescape") == text
 
 
+GOOD = {"stream": "s", "since": None, "shards": {"a": "1", "b": "SHARD_END"}}
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        ({**GOOD, "stream": 5}, "stream must be text"),
+        ({**GOOD, "since": "5"}, "since must be null or a time in epoch seconds"),
+        ({**GOOD, "since": True}, "since must be null or a time"),
+        ({**GOOD, "since": float("nan")}, "since must be null or a time"),
+        ({**GOOD, "since": -1}, "since must be null or a time"),
+        ({**GOOD, "since": 10**400}, "since must be null or a time"),
+        ({**GOOD, "shards": []}, "shards must be an object"),
+        ({**GOOD, "shards": {"a": "1", "b": 2}}, "shards['b'] must be a sequence number in quotes, or 'SHARD_END'"),
+        ({**GOOD, "shards": {"a": None}}, "shards['a'] must be a sequence number"),
+        ({**GOOD, "shards": {"a": ""}}, "shards['a'] must be a sequence number"),
+        ({**GOOD, "shards": {"a": "1 "}}, "shards['a'] must be a sequence number"),
+        ({**GOOD, "shards": {"a": "1" * 129}}, "shards['a'] must be a sequence number"),
+        ({**GOOD, "shard": {}}, "it must be an object with stream, since, shards"),
+        ({"stream": "s", "shards": {}}, "it must be an object with stream, since, shards"),
+        ('{"stream": "s", "since": null, "shards": {"a": "1", "a": "2"}}', "'a' is in it twice"),
+        ("[" * 100_000, ""),
+    ],
+)
+def test_a_file_edited_by_hand_is_validated_whole(tmp_path, document, why):
+    """Each value that a poller would stumble over later is refused at the start, and the file is left as it is."""
+    path = tmp_path / "at.json"
+    text = document if isinstance(document, str) else json.dumps(document)
+    path.write_text(text)
+    with pytest.raises(Unusable) as caught:
+        Checkpoints(path, "s")
+    assert caught.value.format_message().startswith(f"--checkpoints {path}: it is no file of checkpoints")
+    assert why in caught.value.format_message()
+    assert path.read_text() == text
+
+
+@given(
+    since=st.none() | st.integers(0, 10**11) | st.floats(0, 1e11),
+    shards=st.dictionaries(st.text(), st.just("SHARD_END") | st.integers(0, 10**56).map(str)),
+)
+def test_what_is_right_is_taken(since, shards):
+    """Any file that a poller writes can be read again."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "at.json")
+        path.write_text(json.dumps({"stream": "s", "since": since, "shards": shards}))
+        with closing(Checkpoints(path, "s")) as checkpoints:
+            assert (checkpoints.since, dict(checkpoints)) == (since, shards)
+
+
+def test_two_pollers_on_one_file(tmp_path):
+    """The second is refused as long as the first has the file, whatever the first writes, and then has it itself."""
+    path = tmp_path / "at.json"
+    first = Checkpoints(path, "s")
+    for number in "123":
+        with pytest.raises(Unusable, match=f"--checkpoints {path}: another poller uses it; "):
+            Checkpoints(path, "s")
+        first["a"] = number
+    first.close()
+    with closing(Checkpoints(path, "s")) as second:
+        assert dict(second) == {"a": "3"}
+
+
+def test_a_file_that_was_replaced_by_somebody_else(tmp_path):
+    """A poller whose file is no longer its own stops instead of writing over another's checkpoints."""
+    path = tmp_path / "at.json"
+    first = Checkpoints(path, "s")
+    path.rename(tmp_path / "moved.json")
+    with closing(Checkpoints(path, "s")) as second:
+        second["a"] = "9"
+        with pytest.raises(Unusable, match="another poller uses it"):
+            first["a"] = "1"
+    first.close()
+    assert json.loads(path.read_text())["shards"] == {"a": "9"}
+
+
+def test_a_file_that_is_gone_is_written_anew(tmp_path):
+    """Who deletes the file of a running poller gets it back with the next checkpoint."""
+    path = tmp_path / "at.json"
+    with closing(Checkpoints(path, "s")) as checkpoints:
+        path.unlink()
+        checkpoints["a"] = "1"
+    assert json.loads(path.read_text())["shards"] == {"a": "1"}
+
+
+def test_two_pollers_that_make_the_file_at_once(tmp_path, monkeypatch):
+    """Of two that find no file only one makes it; where the system has no links it is made all the same."""
+    path = tmp_path / "at.json"
+    real = os.link
+
+    def late(source, target):
+        path.write_text("of another")
+        real(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    with pytest.raises(Unusable, match="another poller uses it"):
+        Checkpoints(path, "s")
+    assert [file.name for file in tmp_path.iterdir()] == ["at.json"]
+    path.unlink()
+
+    def without(_source, _target):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", without)
+    Checkpoints(path, "s").close()
+    assert [file.name for file in tmp_path.iterdir()] == ["at.json"]
+
+
+def test_a_file_that_is_replaced_while_it_is_opened(tmp_path, monkeypatch):
+    """The lock of a version that is no longer there counts for nothing."""
+    path = tmp_path / "at.json"
+    Checkpoints(path, "s").close()
+    other = tmp_path / "other.json"
+    other.write_text(path.read_text())
+    real = fcntl.flock
+
+    def slow(descriptor, how):
+        real(descriptor, how)
+        if other.exists():
+            other.replace(path)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+    with closing(Checkpoints(path, "s")) as checkpoints:
+        checkpoints["a"] = "1"
+        with pytest.raises(Unusable, match="another poller"):
+            Checkpoints(path, "s")
+
+
+def test_a_system_without_locks(tmp_path, monkeypatch):
+    """Where files can't be locked, that is the reason given."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with pytest.raises(Unusable, match=r"--checkpoints .*at\.json: this system has no file locks \(fcntl\)"):
+        Checkpoints(tmp_path / "at.json", "s")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    """What the system says is told with the file's name."""
+
+    def refuse(*_arguments, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    path = tmp_path / "at.json"
+    monkeypatch.setattr(locking, "mkstemp", refuse)
+    with pytest.raises(Unusable, match=f"--checkpoints {path}: Permission denied"):
+        Checkpoints(path, "s")
+
+
+def test_a_forked_child_gives_up_the_file(tmp_path):
+    """A child closes what it has inherited."""
+    path = tmp_path / "at.json"
+    inherited = Checkpoints(path, "s")
+    locking._leave_to_parent()
+    with closing(Checkpoints(path, "s")) as other:
+        assert dict(other) == dict(inherited)
+
+
+FORKS = """
+import os, sys
+from pathlib import Path
+from partialbatch.cli.poll.checkpoints import Checkpoints
+checkpoints = Checkpoints(Path(sys.argv[1]), "s")
+if os.fork() == 0:
+    print("held", flush=True)
+    sys.stdin.read()
+    os._exit(0)
+sys.stdin.readline()
+os._exit(0)
+"""
+
+
+def test_a_crash_leaves_no_lock(tmp_path):
+    """The lock ends with its process, also where that has forked a child that lives on."""
+    path = tmp_path / "at.json"
+    command = [sys.executable, "-c", FORKS, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(Unusable, match="another poller uses it"):
+            Checkpoints(path, "s")
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        Checkpoints(path, "s").close()
+
+
 def test_another_stream(tmp_path):
     """The checkpoints of another stream are refused."""
     path = tmp_path / "at.json"
-    Checkpoints(path, "first")
+    Checkpoints(path, "first").close()
     with pytest.raises(Unusable, match="it is of first, not of second"):
         Checkpoints(path, "second")
 
@@ -77,8 +268,10 @@ def test_failed_write_leaves_the_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(Unusable, match=f"--checkpoints {path}: No space left on device"):
         checkpoints["a"] = "2"
+    assert dict(checkpoints) == {"a": "1"}
+    checkpoints.close()
     assert json.loads(path.read_text())["shards"] == {"a": "1"}
     assert list(tmp_path.iterdir()) == [path]
 
@@ -87,6 +280,7 @@ def test_link_stays_a_link(tmp_path):
     """Where the name is a link, the file behind it is written."""
     (tmp_path / "real.json").write_text('{"stream": "s", "since": null, "shards": {}}')
     (tmp_path / "link.json").symlink_to("real.json")
-    Checkpoints(tmp_path / "link.json", "s")["a"] = "1"
+    with closing(Checkpoints(tmp_path / "link.json", "s")) as checkpoints:
+        checkpoints["a"] = "1"
     assert (tmp_path / "link.json").is_symlink()
     assert json.loads((tmp_path / "real.json").read_text())["shards"] == {"a": "1"}

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from partialbatch.cli.poll.checkpoints import Checkpoints
 
 PLAIN = """
 from collections import Counter
@@ -180,6 +185,54 @@ def test_checkpoints_of_a_stream_made_anew(services, poll, app):
     assert "2001-01-01T00:00:00Z, not of" in result.stderr
 
 
+def test_two_pollers_on_one_file_of_checkpoints(services, poll, app, tmp_path):
+    """A second poller is refused before it reads a record."""
+    arn = services.stream()
+    services.put(arn, ["a"])
+    options = ["--stream", arn, "--endpoint-url", endpoint(services), "--checkpoints", "at.json", "--until-empty"]
+    assert poll(f"{app}:handler", *options).exit_code == 0
+    identity = json.loads(Path("at.json").read_text())["stream"]
+    with closing(Checkpoints(tmp_path / "at.json", identity)):
+        assert refused(poll(f"{app}:handler", *options), 2, "--checkpoints at.json: another poller uses it")
+    assert poll(f"{app}:handler", *options).exit_code == 0
+
+
+def test_a_full_disk_names_the_file_of_checkpoints(services, poll, app, monkeypatch):
+    """A checkpoint that cannot be written ends the run with one line that names the file, and exit code 2."""
+    arn = services.stream()
+    services.put(arn, ["a"])
+    real, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) > 1:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    options = ["--stream", arn, "--endpoint-url", endpoint(services), "--checkpoints", "at.json"]
+    result = poll(f"{app}:handler", *options)
+    assert refused(result, 2, "Error: --checkpoints at.json: No space left on device; nothing is lost")
+
+
+def test_tracebacks_begin_with_the_users_line(services, started, app, tmp_path):
+    """What is logged of a failed record holds the user's frames alone."""
+    url, _ = queue(services, ["bad"], max_receive_count=1)
+    process = started(f"{app}:handler", "--queue", url, "--wait", 0, "--retry-after", 0, "--until-empty")
+    _, told = process.communicate(timeout=60)
+    assert "ValueError: no good" in told
+    assert set(re.findall(r'File "(.*?)"', told)) == {str(tmp_path / f"{app}.py")}
+
+
+def test_failed_messages_come_back_when_the_queue_says(services, poll, app, handled):
+    """A queue whose visibility timeout is shorter than --timeout is polled with its own, which a note tells."""
+    url, dead = queue(services, ["bad"], visibility=1, max_receive_count=2)
+    result = poll(f"{app}:handler", "--queue", url, "--timeout", 600, "--wait", 1, "--until-empty", "--json")
+    assert (result.exit_code, handled()) == (0, ["bad", "bad"])
+    assert services.bodies(dead) == ["bad"]
+    assert "kept invisible, for up to 600 s" in result.stderr
+
+
 def test_verbose(services, poll, app):
     """--verbose lets information through the logs."""
     url, _ = queue(services, [])
@@ -273,20 +326,20 @@ def test_what_cannot_exist(poll, app, options):
 
 
 def test_no_network(poll, app):
-    """A service that nobody reaches at the start is one line, and exit code 1."""
-    assert refused(poll(f"{app}:handler", "--queue", URL), 1, "Could not connect to the endpoint URL")
+    """A service that nobody reaches at the start is one line, and exit code 2."""
+    assert refused(poll(f"{app}:handler", "--queue", URL), 2, "Could not connect to the endpoint URL")
 
 
 def test_no_credentials(poll, app, monkeypatch):
     """Without credentials the line says how an emulator is satisfied."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    assert refused(poll(f"{app}:handler", "--queue", URL), 1, "no AWS credentials (an emulator takes any")
+    assert refused(poll(f"{app}:handler", "--queue", URL), 2, "no AWS credentials (an emulator takes any")
 
 
 def test_no_region(poll, app):
     """Without a region the line names the option."""
-    assert refused(poll(f"{app}:handler", "--stream", "clicks"), 1, "no AWS region: give --region")
+    assert refused(poll(f"{app}:handler", "--stream", "clicks"), 2, "no AWS region: give --region")
 
 
 def test_live_view(services, on_terminal, app):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
 from partialbatch.cli.loading import Unusable
-from partialbatch.cli.poll.services import Failed, connect, explain, naming, passing
+from partialbatch.cli.poll.services import connect, explain, naming
 
 
 def client_error(code, status=400):
@@ -39,37 +38,18 @@ def test_region_of_the_environment(monkeypatch, name):
     assert connect("s", region=None, endpoint_url=None)("sqs").meta.region_name == "sa-east-1"
 
 
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (EndpointConnectionError(endpoint_url="x"), True),
-        (ReadTimeoutError(endpoint_url="x"), True),
-        (ResponseParserError("cut off"), True),
-        (client_error("InternalFailure", 500), True),
-        (client_error("InternalFailure", 499), False),
-        (client_error("ProvisionedThroughputExceededException"), True),
-        (client_error("AccessDenied"), False),
-        (ClientError({"Error": {"Code": "x"}}, "GetRecords"), False),
-        (NoCredentialsError(), False),
-        (ConnectionError("Python's own"), False),
-    ],
-)
-def test_what_may_pass(error, expected):
-    """An absent or overloaded service may come back; a refusal stays one."""
-    assert passing(error) is expected
-
-
 def test_explanations_are_one_line():
     """An error of whatever kind is one line; one that is not the service's has its type."""
     assert explain(ValueError("a\n b")) == "ValueError: a b"
     assert explain(KeyboardInterrupt()) == "KeyboardInterrupt"
     assert "\n" not in explain(client_error("x\ny"))
     assert len(explain(ValueError("x" * 999))) < 320
+    assert explain(Unusable("--checkpoints at.json: No space left")) == "--checkpoints at.json: No space left"
 
 
 def test_missing_and_other_errors():
-    """What does not exist cannot be used; what could not be asked has failed."""
+    """A queue that doesn't exist, and one that could not be asked for, end the command with one line and 2."""
     with pytest.raises(Unusable, match="--queue q: there is none"), naming("--queue", "q"):
         raise client_error("QueueDoesNotExist")
-    with pytest.raises(Failed, match=r"--queue q: .*AccessDenied"), naming("--queue", "q"):
+    with pytest.raises(Unusable, match=r"--queue q: .*AccessDenied"), naming("--queue", "q"):
         raise client_error("AccessDenied")

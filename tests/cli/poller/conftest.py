@@ -53,12 +53,16 @@ class Notes:
     def __init__(self):
         self.invocations = []
         self.given_up = []
+        self.waits = []
 
     def invoked(self, invocation):
         self.invocations.append(invocation)
 
     def gave_up(self, given_up):
         self.given_up.append(given_up)
+
+    def waiting(self, error, seconds):
+        self.waits.append((error, seconds))
 
 
 @pytest.fixture(scope="session")

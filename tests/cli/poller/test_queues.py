@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import time
+from threading import Event
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partialbatch.cli.poller import QueueMapping, QueuePoller
+from partialbatch.cli.poller import QueueMapping, QueuePoller, cutting
+from partialbatch.testing.engine import PAYLOAD_LIMIT
 
 AT_ONCE = QueueMapping(give_back_after=0)
 
@@ -324,3 +327,168 @@ def test_message_that_is_twice_in_a_batch(services, scripted):
     assert poller.step()
     assert handler.batches == [["a", "a"]]
     assert not poller.drained()
+
+
+class Wrapped:
+    """A client some of whose calls are the test's own."""
+
+    def __init__(self, real, **calls):
+        self._real = real
+        self._calls = calls
+
+    def __getattr__(self, name):
+        return self._calls.get(name) or getattr(self._real, name)
+
+
+def test_handled_messages_do_not_run_again_when_their_delete_fails(services, scripted, notes):
+    """A delete that fails is repeated, and the observer is told of the wait."""
+    url, _ = services.queue()
+    services.send(url, ["a", "b"])
+    answers = [
+        EndpointConnectionError(endpoint_url=url),
+        ClientError({"Error": {"Code": "KmsThrottled"}}, "DeleteMessageBatch"),
+        {"Failed": [{"Id": "1", "SenderFault": False, "Code": "InternalError"}], "Successful": [{"Id": "0"}]},
+    ]
+
+    def delete(**arguments):
+        answer = answers.pop(0) if answers else None
+        if isinstance(answer, Exception):
+            raise answer
+        if answer:
+            services.sqs.delete_message_batch(QueueUrl=url, Entries=arguments["Entries"][:1])
+            return answer
+        return services.sqs.delete_message_batch(**arguments)
+
+    handler = scripted()
+    client = Wrapped(services.sqs, delete_message_batch=delete)
+    poller = QueuePoller(client, url, handler, AT_ONCE, notes)
+    assert poller.step()
+    assert poller.drained()
+    assert handler.batches == [["a", "b"]]
+    assert ["KmsThrottled" in str(error) for error, _ in notes.waits] == [False, True, False]
+
+
+def test_events_are_no_larger_than_lambdas(services, scripted):
+    """A batch of more than 6 MB becomes several events, and all of it is deleted."""
+    url, _ = services.queue()
+    names = [f"{number:02}" for number in range(30)]
+    for name in names:
+        services.sqs.send_message(QueueUrl=url, MessageBody=name + "x" * 250_000)
+    handler = scripted()
+    poller = QueuePoller(services.sqs, url, handler, QueueMapping(batch_size=40, window=60))
+    assert poller.step()
+    assert poller.drained()
+    assert len(handler.batches) == 2
+    assert all(len(json.dumps(event)) <= PAYLOAD_LIMIT for event in handler.events)
+    assert [body[:2] for body in handler.handled] == names
+
+
+@pytest.mark.parametrize("give_back_after", [None, 0])
+def test_a_cut_batch_of_a_fifo_queue_keeps_its_order(services, scripted, monkeypatch, give_back_after):
+    """Messages behind one that failed in the event before aren't run; those of other groups are."""
+    monkeypatch.setattr(cutting, "PAYLOAD_LIMIT", 1)
+    url, _ = services.queue(fifo=True, visibility=30 if give_back_after == 0 else 1)
+    services.send(url, ["a1", "a2"], group="a")
+    services.send(url, ["b1", "b2"], group="b")
+    handler = scripted({"a1": 1}, stop=True)
+    mapping = QueueMapping(give_back_after=give_back_after, wait=1)
+    poller = QueuePoller(services.sqs, url, handler, mapping)
+    assert poller.step()
+    assert handler.handled == ["b1", "b2"]
+    assert handler.batches == [["a1"], ["b1"], ["b2"]]
+
+
+def test_a_stop_gives_back_the_events_that_were_not_started(services, scripted, monkeypatch):
+    """Of a cut batch only the event in hand is finished; the rest is visible again at once."""
+    monkeypatch.setattr(cutting, "PAYLOAD_LIMIT", 1)
+    url, _ = services.queue(visibility=600)
+    services.send(url, ["a", "b", "c"])
+    handler = scripted()
+    poller = QueuePoller(services.sqs, url, handler, QueueMapping(), stopping=lambda: bool(handler.batches))
+    assert poller.step()
+    assert handler.batches == [["a"]]
+    assert sorted(services.bodies(url)) == ["b", "c"]
+
+
+def test_later_events_of_a_batch_stay_invisible(services, scripted, monkeypatch):
+    """Messages that wait for the event before are kept for its timeout and their own."""
+    monkeypatch.setattr(cutting, "PAYLOAD_LIMIT", 1)
+    url, _ = services.queue(visibility=600)
+    services.send(url, ["a", "b", "c"])
+    asked = []
+
+    def change(**arguments):
+        asked.append([entry["VisibilityTimeout"] for entry in arguments["Entries"]])
+        return services.sqs.change_message_visibility_batch(**arguments)
+
+    client = Wrapped(services.sqs, change_message_visibility_batch=change)
+    QueuePoller(client, url, scripted(), QueueMapping(timeout=30)).step()
+    assert asked == [[630, 630], [630]]
+
+
+def watched(services, url, handler, mapping, change):
+    asked = []
+
+    def receive(**arguments):
+        asked.append(arguments.get("VisibilityTimeout"))
+        return services.sqs.receive_message(**arguments)
+
+    client = Wrapped(services.sqs, receive_message=receive, change_message_visibility_batch=change)
+    poller = QueuePoller(client, url, handler, mapping)
+    assert poller.step()
+    return asked[0]
+
+
+def test_messages_of_a_slow_batch_are_kept_invisible(services):
+    """The visibility timeout is the queue's; a handler that takes longer has its messages extended to its timeout."""
+    url, _ = services.queue(visibility=2)
+    services.send(url, ["a", "b"])
+    extended, calls = Event(), []
+
+    def change(**arguments):
+        answer = services.sqs.change_message_visibility_batch(**arguments)
+        calls.append(arguments["Entries"])
+        extended.set()
+        return answer
+
+    asked = watched(services, url, lambda _event, _context: extended.wait(20) and None, QueueMapping(), change)
+    assert asked is None
+    assert len(calls) == 1
+    assert [20 < entry["VisibilityTimeout"] <= 30 for entry in calls[0]] == [True, True]
+
+
+def test_extension_is_tried_again(services):
+    """A service that is away for a moment does not end the extension; a refusal does."""
+    url, _ = services.queue(visibility=2)
+    services.send(url, ["a"])
+    ended, problems = (
+        Event(),
+        [
+            EndpointConnectionError(endpoint_url=url),
+            ClientError({"Error": {"Code": "AccessDenied"}}, "ChangeMessageVisibilityBatch"),
+        ],
+    )
+
+    def change(**arguments):
+        problem = problems.pop(0)
+        if not problems:
+            ended.set()
+        raise problem
+
+    watched(services, url, lambda _event, _context: ended.wait(20) and None, QueueMapping(timeout=30), change)
+    assert problems == []
+
+
+def test_messages_of_a_quick_batch_are_left_to_the_queue(services, scripted):
+    """A batch that is quick enough changes no visibility: messages come back when the queue says."""
+    url, _ = services.queue(visibility=2)
+    services.send(url, ["a"])
+    assert watched(services, url, scripted({"a": 1}), QueueMapping(), None) is None
+
+
+def test_a_window_is_added_to_the_queues_visibility(services, scripted):
+    """Messages that wait for their window have all of the queue's visibility timeout after it."""
+    url, _ = services.queue(visibility=20)
+    services.send(url, ["a"])
+    mapping = QueueMapping(batch_size=1, window=60)
+    assert watched(services, url, scripted(), mapping, None) == 80

@@ -38,6 +38,40 @@ def test_seek_goes_on_after_a_number(services):
     assert reader.read(2) == []
 
 
+class ByName:
+    """An emulator that knows streams by their names only."""
+
+    def __init__(self, real):
+        self._real = real
+
+    def __getattr__(self, name):
+        def call(**arguments):
+            assert "StreamARN" not in arguments
+            return getattr(self._real, name)(**arguments)
+
+        return call
+
+
+def test_a_stream_is_read_by_its_name(services):
+    """With the stream's name no call has its ARN in it: not every emulator takes one."""
+    arn = services.stream(shards=2)
+    services.put(arn, "abcd")
+    name = arn.rpartition("/")[2]
+    found = []
+    for reader in kinesis_shards(ByName(services.kinesis), arn, name=name):
+        reader.seek(None)
+        found += [record["kinesis"]["partitionKey"] for record in reader.read(100)]
+    assert sorted(found) == list("abcd")
+
+
+def test_a_record_without_a_partition_key():
+    """A record that was put without a key is delivered without one."""
+    record = {"SequenceNumber": "1", "Data": b"x", "ApproximateArrivalTimestamp": datetime.now(UTC)}
+    made = kinesis_record(record, "arn:aws:kinesis:us-east-1:123456789012:stream/s", "shardId-000000000000")
+    assert "partitionKey" not in made["kinesis"]
+    assert made["kinesis"]["data"] == "eA=="
+
+
 def test_dynamodb_seek(services):
     """The same on a DynamoDB stream."""
     name, arn = services.table()

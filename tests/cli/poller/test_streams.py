@@ -7,11 +7,12 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from partialbatch.cli.poller import ShardPoller, StreamMapping, dynamodb_shards, kinesis_shards
+from partialbatch.cli.poller import ShardPoller, StreamMapping, cutting, dynamodb_shards, kinesis_shards
 from partialbatch.testing import SimulatedStream
+from partialbatch.testing.engine import PAYLOAD_LIMIT
 
 
 def run(services, arn, handler, mapping, observer=None):
@@ -340,3 +341,38 @@ def test_stalls(services, scripted):
     while poller.step():
         stalls.append(poller.stalls)
     assert stalls == [1, 2, 0, 1, 0]
+
+
+def test_events_are_no_larger_than_lambdas(services, scripted):
+    """A batch of more than 6 MB becomes several events, each of them handled and retried by itself."""
+    arn = services.stream()
+    for letter in "abcdefgh":
+        services.put(arn, [letter])
+        services.kinesis.put_record(StreamARN=arn, Data=letter.encode() * 700_000, PartitionKey=letter)
+    handler = scripted({"a" * 700_000: 1})
+    checkpoints = run(services, arn, handler, StreamMapping())
+    assert all(len(json.dumps(event)) <= PAYLOAD_LIMIT for event in handler.events)
+    assert [[body[0] for body in batch] for batch in handler.batches] == [
+        list("aabbccddeeffg"),
+        list("abbccddeeffg"),
+        list("ghh"),
+    ]
+    assert checkpoints == {"shardId-000000000000": "16"}
+
+
+@given(sizes=st.lists(st.integers(1, 250), min_size=1, max_size=12), batch_size=st.integers(1, 12))
+@settings(max_examples=settings.default.max_examples // 3)
+@example(sizes=[250] * 12, batch_size=12)
+def test_cut_events_follow_each_other(services, scripted, sizes, batch_size):
+    """However events are cut, each record is handled once and in order, a window's wait included."""
+    arn = services.stream()
+    bodies = [f"{number:02}" + "x" * size for number, size in enumerate(sizes)]
+    services.put(arn, bodies)
+    handler = scripted()
+    before, cutting.PAYLOAD_LIMIT = cutting.PAYLOAD_LIMIT, 2_500
+    try:
+        run(services, arn, handler, StreamMapping(batch_size=batch_size))
+    finally:
+        cutting.PAYLOAD_LIMIT = before
+    assert handler.handled == bodies
+    assert all(len(json.dumps(event)) <= 2_500 or len(event["Records"]) == 1 for event in handler.events)
