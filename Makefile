@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 DEMO_VENV ?= .venv-demo
 BIN = $(VENV)/bin
-WORKERS ?= 2
+# One more than there are cores: tests wait, too.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 # Tests go to whichever worker is idle: some take a second, most a millisecond.
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
@@ -21,7 +22,7 @@ $(DEMO_VENV)/.done: setup.cfg
 $(VENV)/.done: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@.ci/install $(VENV) 'a pip that knows dependency groups' --upgrade 'pip>=25.1'
-	@.ci/install $(VENV) 'partialbatch and its test tools, once, in about a minute' --editable '.[local,pydantic,plot,testing,lint]' --group test
+	@.ci/install $(VENV) 'partialbatch and its test tools, once, in about a minute' --editable '.[local,pydantic,plot,testing]' --group test --group docs
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.done
@@ -70,7 +71,11 @@ docs: $(VENV)/.done  ## build the documentation site in build/docs
 figures: $(VENV)/.done  ## run the simulations whose figures and drawings the documentation shows
 	$(BIN)/python docs/draw.py
 
-dist: $(VENV)/.dev  ## build the wheel and the sdist in dist/, and check them
+$(VENV)/.dist: $(VENV)/.done
+	@.ci/install $(VENV) 'build and twine' --group dist
+	@touch $@
+
+dist: $(VENV)/.dist  ## build the wheel and the sdist in dist/, and check them
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/twine check --strict dist/*
