@@ -55,7 +55,7 @@ def browser():
 
     found = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if not found:
-        pytest.skip("Chromium is missing: apt-get install chromium-headless-shell")
+        pytest.skip("Chromium is missing: as root, apt-get install chromium")
     flags = ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
     more = ("disable-component-update", "disable-sync")
     with sync_playwright() as playwright:
