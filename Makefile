@@ -3,52 +3,62 @@ PYTHON ?= python3
 VENV ?= .venv
 DEMO_VENV ?= .venv-demo
 BIN = $(VENV)/bin
-WORKERS ?= 2
-COVERAGE ?= --cov --cov-report=term-missing:skip-covered
+# One more than there are cores: tests wait, too.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+# Tests go to whichever worker is idle: some take a second, most a millisecond.
+PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly emulator lint format bench docs figures clean
+.PHONY: help demo test coverage nightly emulator lint format bench docs figures dist clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 $(DEMO_VENV)/.done: setup.cfg
 	$(PYTHON) -m venv $(DEMO_VENV)
-	$(DEMO_VENV)/bin/pip install --quiet --editable '.[local,pydantic]'
-	touch $@
+	@.ci/install $(DEMO_VENV) 'the demo and its local services, once, in about a minute' --editable '.[local,pydantic]'
+	@touch $@
 
 $(VENV)/.done: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --editable '.[local,watch,lint,pydantic,plot,testing]' --group dev
-	touch $@
+	@.ci/install $(VENV) 'a pip that knows dependency groups' --upgrade 'pip>=25.1'
+	@.ci/install $(VENV) 'partialbatch and its test tools, once, in about a minute' --editable '.[local,watch,lint,pydantic,plot,testing]' --group test --group docs
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.done
+	@.ci/install $(VENV) 'linters and type checkers' --group dev
+	@touch $@
 
 $(VENV)/.bench: $(VENV)/.done
-	$(BIN)/pip install --quiet --group bench
-	touch $@
+	@.ci/install $(VENV) 'the peers' --group bench
+	@touch $@
 
 demo: $(DEMO_VENV)/.done  ## run handlers over local queues and streams, and count what was lost
 	$(DEMO_VENV)/bin/partialbatch demo
 
-test: $(VENV)/.done  ## run the tests, with coverage
-	.ci/packages
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(COVERAGE)
+test: $(VENV)/.done  ## run the tests
+	@.ci/packages
+	$(PYTEST)
 
-nightly: $(VENV)/.done  ## run the property tests with many more examples
-	.ci/packages
-	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n $(WORKERS) --dist loadfile
+coverage: $(VENV)/.done  ## run the tests, and fail unless they cover every line and branch
+	@.ci/packages
+	HYPOTHESIS_PROFILE=coverage $(PYTEST) --cov --cov-report=term-missing:skip-covered
+
+nightly: $(VENV)/.done  ## run the property tests with many more examples, and what takes long
+	@.ci/packages
+	HYPOTHESIS_PROFILE=nightly $(PYTEST)
 
 emulator: $(VENV)/.done  ## run the tests of the real runtime against the Runtime Interface Emulator, too
 	.ci/emulator $(VENV)/emulator $(BIN)/python
 	PATH="$(abspath $(VENV))/emulator:$$PATH" $(BIN)/pytest tests/testing/runtime
 
-lint: $(VENV)/.done  ## check style, format, layers and types
+lint: $(VENV)/.dev  ## check style, format, layers and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-format: $(VENV)/.done  ## format the code
+format: $(VENV)/.dev  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -60,6 +70,16 @@ docs: $(VENV)/.done  ## build the documentation site in build/docs
 
 figures: $(VENV)/.done  ## run the simulations whose figures and drawings the documentation shows
 	$(BIN)/python docs/draw.py
+
+$(VENV)/.dist: $(VENV)/.done
+	@.ci/install $(VENV) 'build and twine' --group dist
+	@touch $@
+
+dist: $(VENV)/.dist  ## build the wheel and the sdist in dist/, and check them
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python .ci/dist.py dist
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) $(DEMO_VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from itertools import pairwise
 
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import sync_playwright
 
 from partialbatch.cli import main
 from partialbatch.cli.observing import Span, Told
@@ -39,19 +37,6 @@ def plain(event, context):
     raise RuntimeError("<b>out of stock</b>")
 """
 FIFO = sqs_event(["meet", "bad", "b", "meet", "d", "e"], fifo=True, groups=["one", "one", "one", "two", "two", "two"])
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Debian's Chromium; its absence is a failure, for the page must have been looked at."""
-    found = shutil.which("chromium")
-    assert found, "the report is checked in Chromium: apt-get install chromium"
-    flags = ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
-    more = ("disable-component-update", "disable-sync")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=[f"--{flag}" for flag in (*flags, *more)])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

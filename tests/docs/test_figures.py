@@ -7,6 +7,7 @@ import importlib.util
 import io
 import re
 import xml.etree.ElementTree as ET
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ def draw():
     spec = importlib.util.spec_from_file_location("draw", FOLDER.parent / "draw.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    module.table = cache(module.table)  # it takes a second, and every caller gets the same
     return module
 
 

@@ -33,6 +33,14 @@ def in_thread(function, *args):
     return thread
 
 
+def until_one_waits(engine):
+    """Return once a thread waits for the call of another one."""
+    ends = time.monotonic() + 20
+    while not engine._waiting:
+        assert time.monotonic() < ends
+        time.sleep(0.001)
+
+
 def test_flush_waits_for_the_call_of_another_thread():
     """What another thread has in flight, and what fails of it, is flush's as well."""
     client = Gated(["t"])
@@ -41,7 +49,7 @@ def test_flush_waits_for_the_call_of_another_thread():
     assert client.begun.acquire(timeout=10)
     back = []
     flushing = in_thread(lambda: back.append(producer.flush()))
-    time.sleep(0.05)
+    until_one_waits(producer._engine)
     assert back == []
     for _ in range(3):
         client.gate.release()
@@ -58,7 +66,7 @@ def test_put_waits_for_room_that_another_thread_makes():
     first = in_thread(producer.put, {"n": 0})
     assert client.begun.acquire(timeout=10)
     second = in_thread(producer.put, {"n": 1})
-    time.sleep(0.05)
+    until_one_waits(producer._engine)
     assert len(client.calls) == 0
     client.gate.release()
     client.gate.release()
@@ -144,7 +152,7 @@ def test_leaving_an_interrupted_block_waits_for_calls_in_flight():
         producer.put({"n": 1})
         assert client.begun.acquire(timeout=10)
         waiting = in_thread(late)
-        time.sleep(0.05)
+        until_one_waits(producer._engine)
         threading.Timer(0.1, client.gate.release).start()
         raise ZeroDivisionError
     waiting.join(10)
@@ -185,7 +193,7 @@ def test_a_flush_ends_when_another_thread_closes():
     session.put({"n": 1})
     assert client.begun.acquire(timeout=10)
     flushing = in_thread(flush)
-    time.sleep(0.05)
+    until_one_waits(session._engine)
     closing = in_thread(session.close)
     while not session._engine._closed:
         time.sleep(0.001)

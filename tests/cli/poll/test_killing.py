@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-KILLS = max(4, settings.default.max_examples // 30)
+KILLS = max(3, settings.default.max_examples // 30)
 RECORDS = 15 * KILLS  # more than are handled between two kills: each finds something to interrupt
 BODIES = [f"r{number:04}" for number in range(RECORDS)]
 
