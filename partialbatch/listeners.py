@@ -10,7 +10,7 @@ from partialbatch.checks import MOMENTS
 from partialbatch.copies import copied
 from partialbatch.errors import INTERRUPTS
 from partialbatch.results import BatchResult
-from partialbatch.unrun import holds_code
+from partialbatch.unrun import check_value, holds_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ class Listeners:
             try:
                 returned = method(*map(_own, arguments))
                 if holds_code(returned):
-                    raise TypeError(f"{moment} returned a {type(returned).__name__}, whose code has not run")
+                    check_value(returned, f"the hook's {moment}", "make it a plain function")
             except INTERRUPTS:
                 raise
             except BaseException as error:  # a `CancelledError` of the hook's own cancels nothing

@@ -70,10 +70,14 @@ UNRUN = {
     "set": lambda: {coroutine()},
     "frozenset": lambda: frozenset([pending()]),
     "deque": lambda: deque([map(abs, [1])]),
-    "values": lambda: {"a": coroutine()}.values(),
+    "values": lambda: dict.fromkeys("a", pending()).values(),
     "nested": lambda: [[1], [[(coroutine(),)]]],
+    "nested pending": lambda: [[pending()]],
     "list subclass": lambda: type("Rows", (list,), {})([coroutine()]),
 }
+
+
+PENDING = "a future (Future) that is not done, and nobody waits for it: return its result()"
 
 
 @pytest.mark.parametrize("make", UNRUN.values(), ids=UNRUN)
@@ -191,15 +195,8 @@ def test_hooks_may_return_all_but_code():
             UNRUN["partial"],
             "f() returned a function (partial) that nobody calls, so its work was not done: call it",
         ),
-        (
-            UNRUN["pending"],
-            "f() returned a future (Future) that is not done, and nobody waits for it: return its result()",
-        ),
-        (
-            UNRUN["list"],
-            "f() returned a list of values, one of them an awaitable (coroutine) that nobody awaits, "
-            "so its work was not done: await it",
-        ),
+        (UNRUN["pending"], f"f() returned {PENDING}"),
+        (UNRUN["nested pending"], f"f() returned a list of values, one of them {PENDING}"),
     ],
 )
 def test_errors_say_what_to_do(make, message):
