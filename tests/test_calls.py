@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from partialbatch import Change, DynamoDBRecord, RawRecord, SQSRecord
@@ -137,7 +139,7 @@ def test_state():
         invoke = bind(function, made, SQSSource(), None, window)
         window.state = 1
         assert invoke(RAW) == 1
-        window.advance(2)
+        window.advance(window.take(2))
         assert invoke(RAW) == 2
         with pytest.raises(EventError, match=r"'state' .* of no tumbling window; .* or remove the parameter$"):
             bind(function, made, SQSSource(), None, None)
@@ -149,3 +151,43 @@ def test_windows():
     assert (window.state, window.final) == ({"a": 1}, True)
     window = Window({"window": {}})
     assert (window.state, window.final) == (None, False)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_state_is_copied_when_it_is_taken(asynchronous):
+    """What the function does with it afterwards changes nothing."""
+    kept = {"n": [0]}
+
+    def fold(record, state):
+        kept["n"][0] += 1
+        return kept
+
+    async def afold(record, state):
+        return fold(record, state)
+
+    window = Window({"state": None})
+    function = afold if asynchronous else fold
+    invoke = bind(function, plan(function, resolve(), {}, bound=False), SQSSource(), None, window)
+    returned = asyncio.run(invoke(RAW)) if asynchronous else invoke(RAW)
+    assert returned is kept
+    assert window.state is None  # until the record has succeeded
+    window.advance(returned)
+    kept["n"][0] = 5
+    assert window.state == {"n": [1]}
+
+
+def test_an_async_wrapper_may_return_a_state_at_once():
+    """What need not be awaited is taken as it is."""
+
+    class Fold:
+        async def __call__(self, record, state):
+            raise AssertionError
+
+    class Cached(Fold):
+        def answer(self, record, state):
+            return 3
+
+    function, window = Cached(), Window({})
+    made = plan(function, resolve(), {}, bound=False)
+    assert made.awaits
+    assert asyncio.run(bind(function.answer, made, SQSSource(), None, window)(RAW)) == 3

@@ -59,7 +59,7 @@ def test_sinks(value):
 def test_what_is_no_sink(value):
     """Classes, what opens otherwise, and what does neither; each error names the option."""
     for check in (checks.sink, checks.dead_letter):
-        with pytest.raises(ConfigurationError, match=r"^option=.* a Sink"):
+        with pytest.raises(ConfigurationError, match=r"^option=.* a (Sink|plain function)"):
             check("option", value)
 
 
@@ -135,3 +135,32 @@ def test_what_is_no_hook(value):
     """Classes, async methods, objects without any of the methods, and what is no sequence."""
     with pytest.raises(ConfigurationError, match=r"^hooks=.* none of them async"):
         checks.hooks("hooks", value)
+
+
+async def _agenerates(value):
+    yield value
+
+
+def _generates(value):
+    yield value
+
+
+class _Generates:
+    def __call__(self, value):
+        yield value
+
+
+@pytest.mark.parametrize("value", [_generates, _agenerates, _Generates()])
+def test_generator_functions_are_no_group_by_and_no_window_end(value):
+    """Calling one runs nothing."""
+    for check in (checks.group_by, checks.window_end):
+        with pytest.raises(ConfigurationError, match=r"^option=.* generator function, or None$"):
+            check("option", value)
+
+
+@pytest.mark.parametrize("moment", checks.MOMENTS)
+@pytest.mark.parametrize("method", [_generates, _agenerates])
+def test_generator_functions_are_no_hook(moment, method):
+    """A method with a `yield` in it, and no `contextmanager` over it, would never run."""
+    with pytest.raises(ConfigurationError, match="none of them async or a generator"):
+        checks.hooks("hooks", [type("Hook", (), {moment: staticmethod(method)})()])

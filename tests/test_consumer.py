@@ -9,7 +9,7 @@ import logging
 import threading
 import weakref
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -682,3 +682,77 @@ def test_a_missing_identifier_hides_no_error_where_the_response_is_ignored(ident
     assert [type(error) for error in caught.value.errors] == [ZeroDivisionError]
     assert str(caught.value).endswith(f"records: {identifier or None}")
     assert [entry.status for entry in handler.process(event).results] == ["succeeded", "failed", "succeeded"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_state_that_is_changed_later_counts_as_it_was(asynchronous):
+    """An object that the function keeps carries nothing of a failed record into the response."""
+    seen = []
+
+    def fold(record, state):
+        seen.append(number(record))
+        if number(record) == 2:
+            raise ValueError
+        return seen
+
+    async def afold(record, state):
+        return fold(record, state)
+
+    assert batch_handler(afold if asynchronous else fold)(window("aaa", state=None))["state"] == [0, 1]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize(
+    "make", [threading.Lock, lambda: {"it": threading.Lock()}, lambda: map(abs, [1]), Future], ids=str
+)
+def test_a_state_that_cannot_be_copied_fails_its_record(asynchronous, make):
+    """The state stays the one before it."""
+
+    def fold(record, state):
+        return make() if number(record) == 1 else number(record)
+
+    async def afold(record, state):
+        return fold(record, state)
+
+    response = batch_handler(afold if asynchronous else fold)(window("aaa", state=None))
+    assert response == {"batchItemFailures": [{"itemIdentifier": "1"}, {"itemIdentifier": "2"}], "state": 0}
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), Decimal("nan"), [{"a": float("-inf")}]])
+def test_a_state_that_json_cannot_hold_raises(odd):
+    """Lambda would refuse a NaN or an infinity, for JSON has none."""
+    with pytest.raises(EventError, match="the tumbling window's state is no JSON, which has no NaN or infinity"):
+        batch_handler(lambda record, state: odd)(window("a"))
+
+
+def test_a_window_end_gets_a_state_of_its_own():
+    """What it does to it is not in the response."""
+    handler = batch_handler(lambda record, state: {"n": 1}, window_end=lambda state: state.clear())
+    assert handler(window("a", isFinalInvokeForWindow=True))["state"] == {"n": 1}
+
+
+async def _ends(state=None):
+    raise AssertionError
+
+
+async def _ends_badly(state):
+    return [_ends()]
+
+
+@pytest.mark.parametrize("call", ["handler", "process", "aprocess"])
+@pytest.mark.parametrize(
+    "window_end",
+    [lambda state: [_ends()], lambda state: map(print, state), lambda state: (x for x in state), _ends_badly],
+    ids=["list", "map", "generator", "async"],
+)
+def test_a_window_end_whose_code_has_not_run_fails_the_invocation(window_end, call):
+    """The window's last records come back, for nothing was done with their state."""
+    handler = batch_handler(lambda record, state: [1], window_end=window_end)
+    event = window("a", isFinalInvokeForWindow=True)
+    calls = {
+        "handler": handler,
+        "process": handler.process,
+        "aprocess": lambda event: asyncio.run(handler.aprocess(event)),
+    }
+    with pytest.raises(TypeError, match=r"^window_end returned .*(nobody awaits|has not run)"):
+        calls[call](event)

@@ -7,10 +7,12 @@ import contextvars
 import gc
 import time
 import weakref
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 
 import pytest
-from batches import Clock, Plain, kinesis, number, reported, sqs
+from batches import Clock, Plain, ids, kafka, kinesis, number, reported, sqs
 from sinks import Refusing, ScriptedSink
 
 from partialbatch import Reject, batch_handler
@@ -366,3 +368,94 @@ def test_windows_are_told_of():
     story = Story()
     batch_handler(lambda record, state: state, hooks=[story])(kinesis("a", window={}, state={}))
     assert [entry[0] for entry in story.told] == ["start", "enter", "leave", "end", "over"]
+
+
+@RUNNERS
+def test_a_hook_that_clears_its_response_deletes_no_record(kind, workers):
+    """Each hook has a response of its own; Lambda gets the one that the states say."""
+    seen = []
+
+    class Clears:
+        def on_batch_end(self, result):
+            seen.append(reported(result.response))
+            result.response["batchItemFailures"].clear()
+            result.response.clear()
+
+    def fails(record):
+        raise ValueError
+
+    handler = make(fails, kind, workers, hooks=[Clears(), Clears()], raise_on_full_failure=False)
+    assert reported(handler(sqs(3))) == ids(range(3))
+    assert reported(handler.process(sqs(3)).response) == ids(range(3))
+    assert seen == [ids(range(3))] * 4
+
+
+def test_a_hook_cannot_change_a_kafka_identifier():
+    """Identifiers of several parts are copied as well."""
+
+    class Changes:
+        def on_batch_end(self, result):
+            for failure in result.response["batchItemFailures"]:
+                failure["itemIdentifier"]["offset"] = 99
+
+    handler = batch_handler(lambda record: 1 / 0, hooks=[Changes()], raise_on_full_failure=False)
+    assert reported(handler(kafka([0, 0]))) == [{"partition": "orders-0", "offset": n} for n in (0, 1)]
+
+
+def test_a_hook_cannot_change_the_state_of_a_window():
+    """The response's state is not the one that hooks see."""
+
+    class Changes:
+        def on_record_end(self, result):
+            result.value["n"] = 99
+
+        def on_batch_end(self, result):
+            result.response["state"]["n"] = 99
+
+    handler = batch_handler(lambda record, state: {"n": state["n"] + 1}, hooks=[Changes()])
+    assert handler(kinesis("aaa", window={}, state={"n": 0}))["state"] == {"n": 3}
+
+
+@RUNNERS
+@pytest.mark.parametrize("change", ["reverse", "clear", "pop"])
+def test_a_hook_may_change_its_list_of_records(kind, workers, change):
+    """All records run, and each is shown to `around_record` as itself."""
+    ran, around = [], []
+
+    class Changes:
+        def on_batch_start(self, records, context):
+            getattr(records, change)()
+
+        @contextmanager
+        def around_record(self, record):
+            around.append(record.body)
+            yield
+
+    class Counts:
+        def on_batch_start(self, records, context):
+            assert [record.body for record in records] == ["0", "1", "2"]
+
+    def body(record):
+        assert around[-1] == record.body or workers > 1
+        ran.append(record.body)
+
+    assert reported(make(body, kind, workers, hooks=[Changes(), Counts()])(sqs(3))) == []
+    assert sorted(ran) == sorted(around) == ["0", "1", "2"]
+
+
+def test_a_hook_that_returns_code_that_nobody_runs_is_logged(caplog):
+    """A plain method that returns a coroutine or a generator has done nothing; a future is at work."""
+
+    async def tells():
+        raise AssertionError
+
+    hook = SimpleNamespace(
+        on_batch_start=lambda records, context: tells(),
+        on_record_end=lambda result: (item for item in ()),
+        on_batch_end=lambda result: Future(),
+    )
+    assert batch_handler(lambda record: None, hooks=[hook])(sqs(1)) == {"batchItemFailures": []}
+    assert "a hook raised in on_batch_start" in caplog.text
+    assert "the hook's on_batch_start returned an awaitable (coroutine) that nobody awaits" in caplog.text
+    assert "the hook's on_record_end returned a generator (generator), whose code has not run" in caplog.text
+    assert "on_batch_end" not in caplog.text

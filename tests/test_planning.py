@@ -6,11 +6,11 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from batches import Clock, kinesis, number, reported, sqs
+from batches import Clock, Plain, ids, kinesis, number, reported, sqs
 
-from partialbatch import ErrorPolicy, batch_handler
+from partialbatch import ErrorPolicy, RawRecord, Reject, batch_handler
 from partialbatch.planning import Planner
-from partialbatch.retries import ResumeLedger
+from partialbatch.retries import ResumeLedger, discard
 from partialbatch.settings import resolve
 
 
@@ -133,3 +133,215 @@ def test_no_deadline_without_a_margin():
     """`None` means that records start until the end."""
     assert Planner(resolve(deadline_margin=None)).deadline(Clock(1)) is None
     assert Planner(resolve(deadline_margin=1)).deadline(Clock(3)).seconds_left == pytest.approx(2)
+
+
+class Hostile:
+    """A group that hashes like all others, and cannot be compared."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __hash__(self):
+        return 1
+
+    def __eq__(self, other):
+        raise RuntimeError(self.name)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("options", [{}, {"sink": lambda succeeded: succeeded[:1]}, {"dead_letter": discard}])
+def test_a_group_that_cannot_be_compared_fails_its_record_alone(workers, options):
+    """Comparing groups is code of the user's: it runs once, where its failure is its record's."""
+    handler = batch_handler(
+        lambda record: None,
+        group_by=lambda record: Hostile(record.body) if number(record) > 1 else "a",
+        error_policy="continue",
+        max_concurrency=workers,
+        **options,
+    )
+    result = handler.process(sqs(4))
+    # The first of its kind has nothing to be compared with.
+    assert reported(result.response) == (["m0", "m3"] if "sink" in options else ["m3"])
+    assert isinstance(result.results[3].error, RuntimeError)
+
+
+@pytest.mark.parametrize("policy", ["stop", "skip_group"])
+def test_a_group_of_a_source_of_ones_own_that_cannot_be_compared_fails_its_record(policy):
+    """The same holds for what the source says."""
+
+    class Grouped(Plain):
+        def group(self, raw):
+            return Hostile(raw["messageId"])
+
+    handler = batch_handler(lambda record: None, source=Grouped(), error_policy=policy, dead_letter=discard)
+    assert reported(handler(sqs(3))) == ["m1", "m2"]
+
+
+async def awaits():
+    raise AssertionError
+
+
+def test_a_coroutine_is_no_group():
+    """Each would be a group of its own, and nothing would be in order: such records fail."""
+    ran = []
+    handler = batch_handler(
+        ran.append, group_by=lambda record: awaits() if number(record) else "a", error_policy="continue"
+    )
+    result = handler.process(sqs(3))
+    assert [entry.status for entry in result.results] == ["succeeded", "failed", "failed"]
+    assert "group_by returned an awaitable (coroutine) that nobody awaits" in str(result.failed[0].error)
+
+
+def test_a_coroutine_of_a_source_of_ones_own_is_no_group():
+    """Whatever tells the group must have run."""
+
+    class Grouped(Plain):
+        def group(self, raw):
+            return awaits()
+
+    handler = batch_handler(print, source=Grouped(), max_concurrency=2)
+    result = handler.process(sqs(1))
+    assert "the event source's group() returned an awaitable" in str(result.failed[0].error)
+
+
+@pytest.mark.parametrize("policy", ["stop", "skip_group"])
+@pytest.mark.parametrize("fifo", [True, False])
+def test_an_unknown_group_holds_no_last_attempt_of_another_message_group_back(policy, fifo):
+    """SQS would take it into the dead-letter queue, unrun; what must wait for its own group waits."""
+    groups = "abacba" if fifo else None
+    ran = []
+    handler = batch_handler(
+        lambda record: ran.append(number(record)),
+        group_by=lambda record: 1 // (number(record) - 2) and record.body,
+        max_receive_count=3,
+        error_policy=policy,
+        fifo=fifo,
+    )
+    result = handler.process(sqs(6, groups=groups, receives=[1, 1, 1, 3, 3, 3]))
+    # m4 is behind m1 in its group, which ran; m5 behind m2, whose group is unknown.
+    expected = [0, 1, 3] if fifo else [0, 1, 3, 4, 5]
+    assert ran == expected
+    assert reported(result.response) == ids(sorted({*range(6)} - {*expected}))
+
+
+def test_an_unknown_group_at_the_last_attempt_is_settled_behind_another():
+    """It fails, or is a dead letter, for nothing holds it back either."""
+    letters = []
+
+    def group_by(record):
+        raise Reject if number(record) == 2 else ValueError
+
+    handler = batch_handler(
+        print, group_by=group_by, max_receive_count=3, error_policy="stop", dead_letter=letters.append
+    )
+    result = handler.process(sqs(3, groups="abc", receives=[1, 1, 3]))
+    assert [entry.status for entry in result.results] == ["failed", "skipped", "dead_lettered"]
+    assert [letter["identifier"] for letter in letters] == ["m2"]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("policy", ["derive", "stop"])
+def test_receive_counts_are_those_that_were_delivered(workers, policy):
+    """A function that empties its record at the last attempt holds back no other message's last attempt."""
+    ran = []
+
+    def empties(record):
+        ran.append(record.body)
+        record.raw.clear()
+        raise ValueError
+
+    handler = batch_handler(empties, max_receive_count=3, error_policy=policy, max_concurrency=workers)
+    result = handler.process(sqs(4, groups="abcd", receives=[3, 3, 3, 3]))
+    assert sorted(ran) == ["0", "1", "2", "3"]
+    assert reported(result.response) == ids(range(4))
+
+
+def test_a_hook_cannot_change_the_order_of_groups():
+    """Policy and groups are those of the records as delivered."""
+
+    class Changes:
+        def on_batch_start(self, records, context):
+            for record in records:
+                record.raw["eventSourceARN"] = "arn:aws:sqs:eu-west-1:1:standard"
+                record.raw["attributes"]["MessageGroupId"] = record.body
+
+    ran = []
+
+    def fails(record):
+        ran.append(number(record))
+        raise ValueError
+
+    options = {"hooks": [Changes()], "raise_on_full_failure": False}
+    assert reported(batch_handler(fails, **options)(sqs(3, groups="aaa"))) == ids(range(3))
+    assert ran == [0]
+    ran.clear()
+    batch_handler(fails, error_policy="skip_group", **options)(sqs(3, groups="aab"))
+    assert ran == [0, 2]
+
+
+def test_a_source_of_ones_own_cannot_reorder_the_records():
+    """Its `policy` gets a list of its own, and what names a record is copied."""
+
+    class Changes(Plain):
+        def policy(self, records):
+            records.reverse()
+            return "continue"
+
+        def identifier(self, raw):
+            return raw.setdefault("name", {"id": raw["messageId"]})
+
+    ran = []
+
+    def body(raw: RawRecord):
+        ran.append(raw["body"])
+        raw["name"]["id"] = "other"
+        raise ValueError
+
+    handler = batch_handler(body, source=Changes(), raise_on_full_failure=False)
+    assert reported(handler(sqs(3))) == [{"id": name} for name in ids(range(3))]
+    assert ran == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_each_record_of_a_window_is_settled_before_the_next_one_starts(refuses):
+    """Also where no record has a group: the state must have seen all that is before it, or nothing behind it runs."""
+
+    class Ungrouped(Plain):
+        def identifier(self, raw):
+            return raw["kinesis"]["sequenceNumber"]
+
+    ran = []
+
+    def fold(raw, state):
+        ran.append(raw["eventID"][-1])
+        if ran[-1] == "1":
+            raise Reject
+        return [*state, ran[-1]]
+
+    def letters(letter):
+        if refuses:
+            raise OSError
+
+    handler = batch_handler(fold, source=Ungrouped(), dead_letter=letters)
+    response = handler(kinesis("abc", window={}, state=[]))
+    assert ran == (["0", "1"] if refuses else ["0", "1", "2"])
+    assert response["state"] == (["0"] if refuses else ["0", "2"])
+    assert reported(response) == (["1", "2"] if refuses else [])
+
+
+def test_a_window_is_in_order_across_its_groups():
+    """Records of different groups, too, wait for the one before."""
+    ran = []
+
+    def fold(record, state):
+        ran.append(number(record))
+        if number(record) == 0:
+            raise Reject
+        return state
+
+    def refuses(letter):
+        raise OSError
+
+    handler = batch_handler(fold, dead_letter=refuses, raise_on_full_failure=False)
+    assert reported(handler(kinesis("abc", window={}))) == ["0", "1", "2"]
+    assert ran == [0]

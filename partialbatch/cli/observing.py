@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.cli.tracebacks import format_error, place_of
 from partialbatch.errors import PartialBatchError, clip
 from partialbatch.logs import presentable
-from partialbatch.runners.step import is_awaitable
 from partialbatch.testing.context import LambdaContext
 from partialbatch.testing.sight import call, statuses
 from partialbatch.testing.verdict import Outcome
 from partialbatch.testing.watching import watching
+from partialbatch.unrun import is_awaitable
 
 if TYPE_CHECKING:
     from partialbatch.cli.batches import Batch

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from partialbatch.references import handler_behind
 from partialbatch.results import DEAD_LETTERED, FAILED, SKIPPED, SUCCEEDED
-from partialbatch.runners.step import is_awaitable
 from partialbatch.testing.verdict import Outcome
 from partialbatch.testing.watching import watching
+from partialbatch.unrun import is_awaitable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -129,6 +129,8 @@ def test_a_decorator_that_hands_on_something_else_is_read_off_the_response(modul
     _, invocation = told(f"{name}:handler", save(sqs_event(["a", "bad"])))
     assert statuses(invocation) == ["succeeded", "succeeded"]
     assert [record["duration"] for record in invocation["records"]] == [None, None]
+
+
 RAISES = """
 import json
 from partialbatch import batch_handler

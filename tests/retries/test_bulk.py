@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import sqlite3
 import threading
 
 import pytest
-from batches import ids, kinesis, number, reported, sqs
+from batches import Plain, ids, kinesis, number, reported, sqs
 
-from partialbatch import PartialBatchError, Reject, batch_handler
+from partialbatch import PartialBatchError, RawRecord, RecordResult, Reject, batch_handler
 from partialbatch.errors import ConfigurationError, RecordSkipped
 from partialbatch.retries import discard
 
@@ -163,6 +164,106 @@ def test_the_error_may_be_given():
     assert [entry.status for entry in result.results] == ["failed", "failed", "succeeded"]
     assert isinstance(result.failed[0].error, KeyError)
     assert "returned the record as failed" in str(result.failed[1].error)
+
+
+class Shared(Plain):
+    """A source that shows all records by one view, by none, or cannot show them."""
+
+    def __init__(self, view):
+        self._shown = view
+
+    def view(self, raw):
+        if self._shown is KeyError:
+            raise KeyError
+        return self._shown
+
+
+VIEWS = pytest.mark.parametrize("view", ["shared", None, KeyError])
+
+
+def body(raw: RawRecord):
+    return int(raw["body"])
+
+
+@VIEWS
+@pytest.mark.parametrize(
+    "pick",
+    [
+        lambda result: result,
+        lambda result: result.with_error(KeyError()),
+        lambda r: r.with_error(KeyError("a")).with_error(ValueError()),
+    ],
+    ids=["result", "with_error", "with_error twice"],
+)
+def test_results_are_known_where_records_share_a_view(view, pick):
+    """What was refused is told by the result that was handed out, never by the view in it."""
+    handler = batch_handler(body, source=Shared(view), sink=lambda succeeded: [pick(succeeded[1])])
+    assert reported(handler(sqs(3))) == ["m1"]
+
+
+@VIEWS
+@pytest.mark.parametrize(
+    "pick", [lambda result: result.record, lambda result: RecordResult(result.record, "failed"), copy.copy]
+)
+def test_a_view_of_several_records_puts_all_in_doubt(view, pick):
+    """Nobody can tell which of them was meant, so all that was given fails."""
+    handler = batch_handler(body, source=Shared(view), sink=lambda succeeded: [pick(succeeded[1])])
+    assert len(handler.process(sqs(3)).failed) == 3
+
+
+@pytest.mark.parametrize(
+    "pick",
+    [
+        lambda r: r.record,
+        lambda r: RecordResult(r.record, "failed"),
+        copy.copy,
+        lambda r: copy.copy(r.with_error(KeyError())),
+    ],
+)
+def test_a_view_of_one_record_stands_for_its_result(pick):
+    """A record view, or a result made of it, is as good as the result where no other has that view."""
+    assert reported(make("plain", lambda succeeded: [pick(succeeded[1])])(sqs(3))) == ["m1"]
+
+
+@KINDS
+@pytest.mark.parametrize("awaits", [False, True])
+@pytest.mark.parametrize("returned", ["", "m0", {"m0": 1}, {}, 0, True])
+def test_a_value_that_is_no_list_of_results_fails_all(kind, awaits, returned):
+    """Text, a mapping or a number says nothing of which records failed."""
+
+    async def store(succeeded):
+        return returned
+
+    result = make(kind, store if awaits else lambda succeeded: returned).process(sqs(2))
+    assert [type(entry.error) for entry in result.failed] == [TypeError] * 2
+
+
+def test_coroutines_for_each_record_fail_all():
+    """A step that makes a coroutine a record and awaits none has stored nothing."""
+
+    async def store(result):
+        raise AssertionError
+
+    result = make("plain", lambda succeeded: [store(entry) for entry in succeeded]).process(sqs(2))
+    assert "the bulk sink returned a list of values, one of them an awaitable" in str(result.failed[1].error)
+
+
+def test_an_error_that_is_none_is_not_taken_for_one():
+    """A result whose error is text fails with a general one."""
+    result = make("plain", lambda succeeded: [succeeded[0].with_error("locked")]).process(sqs(2))
+    assert "returned the record as failed" in str(result.failed[0].error)
+
+
+def test_a_step_may_change_its_list():
+    """What it pops or sorts is its own."""
+
+    def store(succeeded):
+        succeeded.sort(key=lambda entry: -entry.value)
+        failed = [succeeded.pop()]
+        succeeded.clear()
+        return failed
+
+    assert reported(make("plain", store)(sqs(3))) == ["m0"]
 
 
 @pytest.mark.parametrize("stranger", [object(), None, "m0"])

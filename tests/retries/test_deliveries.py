@@ -7,8 +7,10 @@ import logging
 import threading
 import time
 from collections import defaultdict, deque
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -949,3 +951,113 @@ def test_letters_hold_what_is_needed_to_replay():
         "source_arn": "arn:aws:sqs:eu-west-1:123456789012:orders",
         "receive_count": 3,
     }
+
+
+class Lazy(ScriptedSink):
+    """A sink of one's own, one of whose methods returns what it should have done."""
+
+    def __init__(self, method, returned):
+        super().__init__()
+        self._method, self._returned = method, returned
+
+    def open(self, **options):
+        session = super().open(**options)
+        if self._method == "open":
+            return self._returned()
+        setattr(session, self._method, lambda *_, **__: self._returned())
+        return session
+
+
+class Kept(Refusing):
+    """A sink that accepts everything and counts how often it was closed."""
+
+    closed = 0
+
+    def flush(self):
+        return []
+
+    def close(self):
+        self.closed += 1
+
+
+async def _sends():
+    raise AssertionError
+
+
+def _yields():
+    raise AssertionError
+    yield
+
+
+@RUNNERS
+@pytest.mark.parametrize("method", ["open", "put", "flush"])
+@pytest.mark.parametrize(
+    "returned",
+    [_sends, lambda: partial(print, 1), Future, lambda: [_sends()]],
+    ids=["coroutine", "partial", "future", "list"],
+)
+def test_a_session_that_returns_what_it_should_have_done_fails_its_records(method, returned, kind, workers):
+    """A coroutine that nobody awaits has sent nothing, whatever the method."""
+    handler = make(number, kind, workers, sink=Lazy(method, returned), raise_on_full_failure=False)
+    result = handler.process(sqs(3))
+    assert [entry.status for entry in result.results] == ["failed"] * 3
+    if returned is _sends:
+        message = f"the sink's {method}() returned an awaitable (coroutine) that nobody awaits"
+        assert all(message in str(entry.error) for entry in result.failed)
+
+
+@pytest.mark.parametrize("method", ["open", "put", "flush"])
+def test_a_dead_letter_session_that_returns_what_it_should_have_done_refuses(method):
+    """The record is not put aside, and comes back."""
+    handler = make(fails(Reject(), 1), dead_letter=Lazy(method, _sends))
+    assert reported(handler(sqs(2))) == ["m1"]
+
+
+def test_a_generator_as_put_fails_its_records():
+    """A `yield` in `put` keeps all of it from running."""
+    assert len(make(number, sink=Lazy("put", _yields)).process(sqs(2)).failed) == 2
+
+
+def test_a_generator_as_flush_is_run():
+    """It gives the items that were not accepted, like a list."""
+
+    class Yields(Refusing):
+        def flush(self):
+            yield from super().flush()
+
+    assert len(make(number, sink=Yields()).process(sqs(2)).failed) == 2
+
+
+@pytest.mark.parametrize("answer", ["", b"", {}, None, 0, False, "0", [None], ["m0"], [3]])
+def test_a_flush_that_answers_with_no_list_of_refusals_fails_its_records(answer):
+    """Nobody can tell what was accepted."""
+    assert len(make(number, sink=Lazy("flush", lambda: answer)).process(sqs(2)).failed) == 2
+
+
+@pytest.mark.parametrize("answers", [_sends, OSError, BaseException], ids=["coroutine", "error", "odd error"])
+def test_a_session_that_cannot_be_closed_is_logged(answers, caplog):
+    """What it had accepted is not in doubt, and the session of the dead letter is closed all the same."""
+
+    def close():
+        if answers is not _sends:
+            raise answers
+        return _sends()
+
+    letters = Kept()
+    handler = make(fails(Reject(), 1), sink=Lazy("close", close), dead_letter=letters)
+    assert reported(handler(sqs(2))) == []
+    assert "the session of a sink could not be closed" in caplog.text
+    assert letters.closed == 1
+
+
+def test_an_interrupt_of_close_is_raised():
+    """Once the other session is closed too."""
+
+    def close():
+        raise SystemExit
+
+    letters = Kept()
+    handler = make(fails(Reject(), 1), sink=Lazy("close", close), dead_letter=letters)
+    with pytest.raises(SystemExit):
+        handler(sqs(2))
+    assert letters.closed == 1

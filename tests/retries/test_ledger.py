@@ -270,7 +270,7 @@ def test_a_number_that_stands_twice_is_done_when_both_are():
 def test_the_checkpoint_itself_always_runs():
     """It was reported, whatever a store of one's own says."""
     store = Store()
-    store.entries["arn:aws:kinesis:eu-west-1:123456789012:stream/clicks/shardId-000000000000", "0"] = ["0", "1"]
+    store.read = lambda *_: frozenset(("0", "1"))
     assert run(ResumeLedger(store), "abc", ())[1] == ["0", "2"]
 
 
@@ -301,15 +301,19 @@ def test_dead_letters_are_done():
     """A record that the dead letter took is not run again either."""
     resume = ResumeLedger.in_memory()
     options = {"permanent": ZeroDivisionError, "dead_letter": discard}
+    ran = []
 
     @batch_handler(resume=resume, **options)
     def handler(record):
+        ran.append(record.text)
         if record.text == "1":
             raise ZeroDivisionError
         raise ValueError
 
     assert [entry.status for entry in handler.process(kinesis("ab")).results] == ["failed", "dead_lettered"]
-    assert run(resume, "ab", ())[1] == ["0"]
+    ran.clear()
+    handler.process(kinesis("ab"))
+    assert ran == ["0"]
 
 
 def test_a_resumed_record_is_a_success_of_the_batch():
@@ -495,3 +499,126 @@ def test_a_table_without_boto3_is_refused(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "boto3", None)
     with pytest.raises(ConfigurationError, match=r"needs boto3.*partialbatch\[boto3\]"):
         ResumeLedger.dynamodb("table", consumer="orders")
+
+
+@pytest.mark.parametrize("ledger", [ResumeLedger.in_memory, lambda: ResumeLedger(Store())], ids=["memory", "store"])
+@pytest.mark.parametrize("same", [True, False], ids=["one function", "two functions"])
+def test_handlers_that_share_a_ledger_share_no_entry(ledger, same):
+    """What one handler has done, the other still has to do, even over functions of one name, or one function."""
+    resume, ran = ledger(), []
+
+    def billing(record):
+        ran.append(record.text)
+        if record.text == "0":
+            raise ValueError
+
+    def shipping(record):
+        billing(record)
+
+    first = batch_handler(billing, resume=resume)
+    second = batch_handler(billing if same else shipping, resume=resume)
+    for expected in (["0", "1", "2"], ["0"]):
+        for handler in (first, second):
+            ran.clear()
+            handler.process(kinesis("abc"))
+            assert ran == expected
+
+
+def test_methods_of_a_class_share_their_ledger_with_their_own_kind_alone():
+    """Each handler of a class is one reader, whatever the instance; two of them are two."""
+    resume, ran = ResumeLedger.in_memory(), []
+
+    class Clicks:
+        @batch_handler(resume=resume)
+        def count(self, record):
+            ran.append(record.text)
+            if record.text == "0":
+                raise ValueError
+
+        @batch_handler(resume=resume)
+        def store(self, record):
+            self.__class__.count.__wrapped__(self, record)
+
+    for handler, expected in (("count", "012"), ("count", "0"), ("store", "012"), ("store", "0")):
+        ran.clear()
+        getattr(Clicks(), handler).process(kinesis("abc"))
+        assert "".join(ran) == expected
+
+
+class Answers:
+    """A ledger of one's own that answers as told."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def done_behind(self, arn, checkpoint):
+        return self.answer() if callable(self.answer) else self.answer
+
+    def remember(self, arn, checkpoint, done):
+        return self.done_behind(arn, checkpoint)
+
+
+async def awaits():
+    return frozenset(["1"])
+
+
+@pytest.mark.parametrize("answer", ["0,1,2", b"12", {"1": 1}, None, 1, awaits, iter(["1"])], ids=repr)
+def test_a_ledger_that_answers_otherwise_than_with_a_set_skips_nothing(answer, caplog):
+    """In text each part of an identifier would be found; a coroutine has not read anything."""
+    assert run(Answers(answer), "abc", ())[1] == ["0", "1", "2"]
+    assert "the resume ledger could not be read (TypeError): records may run again" in caplog.text
+
+
+@pytest.mark.parametrize("answer", [frozenset("1"), {"1"}, ["1"], ("1",), {"1": 1}.keys()], ids=repr)
+def test_a_ledger_may_answer_with_any_set_or_list(answer):
+    """The identifiers in it are done."""
+    assert run(Answers(answer), "abc", ())[1] == ["0", "2"]
+
+
+def test_a_store_that_answers_with_text_skips_nothing():
+    """The same holds for a store of one's own behind a `ResumeLedger`."""
+    store = Store()
+    store.read = lambda *_: "0,1,2"
+    assert run(ResumeLedger(store), "abc", ())[1] == ["0", "1", "2"]
+
+
+def test_a_ledger_whose_write_is_awaited_by_nobody_is_logged(caplog):
+    """It has kept nothing."""
+    ledger = Answers(frozenset())
+    ledger.remember = lambda *_: awaits()
+    run(ledger, "abc", {"0"})
+    assert "the resume ledger could not be written (TypeError)" in caplog.text
+
+
+def test_async_ledgers_and_stores_are_refused_at_decoration():
+    """Nobody would await them."""
+
+    class Awaited(Answers):
+        async def remember(self, arn, checkpoint, done):
+            raise AssertionError
+
+    class AwaitedStore(Store):
+        async def read(self, arn, checkpoint):
+            raise AssertionError
+
+    with pytest.raises(ConfigurationError, match=r"^resume=.*a ResumeLedger, none of whose methods is async, or None$"):
+        batch_handler(print, resume=Awaited(()))
+    for store in (AwaitedStore(), Store, object()):
+        with pytest.raises(ConfigurationError, match=r"^ResumeLedger.store=.*`read` and `write`, none of them async$"):
+            ResumeLedger(store)
+
+
+def test_a_record_function_cannot_move_an_entry_to_another_stream():
+    """The stream is read before it runs."""
+    resume, ran = ResumeLedger.in_memory(), []
+
+    @batch_handler(resume=resume)
+    def changes(record):
+        ran.append(record.text)
+        record.raw["eventID"] = "shardId-9:9"
+        if ran == ["0"]:
+            raise ValueError
+
+    changes.process(kinesis("abc"))
+    changes.process(kinesis("abc"))
+    assert ran == ["0", "1", "2", "0"]

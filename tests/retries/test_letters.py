@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
-from batches import kafka, kinesis, reported, sqs
+from batches import Plain, kafka, kinesis, reported, sqs
 
 from partialbatch import Reject, batch_handler
 from partialbatch.backoff import Backoff
@@ -126,3 +127,55 @@ def test_permanent_needs_a_dead_letter():
     with pytest.raises(ConfigurationError, match=r"permanent needs dead_letter.*discard"):
         batch_handler(_rejects, permanent=ValueError)
     assert batch_handler(_rejects, permanent=ValueError, dead_letter=discard)
+
+
+@pytest.mark.parametrize("kind", ["plain", "threads", "async"])
+def test_a_letter_holds_the_record_as_delivered(kind):
+    """Whatever the function, a hook or the dead letter before it does to the record."""
+    letters, expected = [], kafka([0, 0, 1])
+
+    class Spoils:
+        def on_batch_start(self, records, context):
+            for record in records:
+                record.raw["headers"].append("hook")
+
+    def spoils(record):
+        record.raw.pop("value")
+        record.raw["headers"].append("spoiled")
+        raise Reject
+
+    async def aspoils(record):
+        spoils(record)
+
+    def keeps(letter):
+        letters.append(json.loads(json.dumps(letter)))
+        letter["identifier"].clear()
+        letter["record"].clear()
+
+    handler = batch_handler(
+        aspoils if kind == "async" else spoils,
+        dead_letter=keeps,
+        hooks=[Spoils()],
+        max_concurrency=2 if kind == "threads" else 1,
+    )
+    result = handler.process(kafka([0, 0, 1]))
+    assert len(result.dead_lettered) == 3
+    found = sorted((letter["record"] for letter in letters), key=lambda raw: raw["offset"])
+    assert found == [raw for batch in expected["records"].values() for raw in batch]
+    assert [letter["identifier"]["offset"] for letter in sorted(letters, key=str)] == [0, 1, 2]
+
+
+def test_a_record_that_cannot_be_copied_is_no_dead_letter(caplog):
+    """What would be put aside might not be what was delivered: the record fails."""
+
+    class Locked(Plain):
+        def records(self, event):
+            return [{**raw, "lock": threading.Lock()} for raw in event["Records"]]
+
+    letters = []
+    handler = batch_handler(_rejects, source=Locked(), dead_letter=letters.append, raise_on_full_failure=False)
+    assert reported(handler(sqs(1))) == ["m0"]
+    assert letters == []
+    assert "the dead letter of own record m0 was not accepted" in caplog.text
+    handler = batch_handler(_rejects, source=Locked(), dead_letter=discard)
+    assert reported(handler(sqs(1))) == []  # which keeps nothing of a record

@@ -227,3 +227,23 @@ def test_views_by_source():
     """Each built-in view belongs to one source."""
     assert sorted(VIEWS.values()) == ["dynamodb", "kafka", "kinesis", "sqs"]
     assert all(issubclass(view, Record) and view({}).source == name for view, name in VIEWS.items())
+
+
+@pytest.mark.parametrize("source", ["auto", "sqs", "kafka"])
+@pytest.mark.parametrize("listed", [[], {}, "", [{"eventSource": "aws:sqs", "messageId": "m0", "body": "secret"}]])
+def test_records_in_two_places_are_no_batch(kafka, of_kafka, source, listed):
+    """Whichever were left out would be deleted, so neither is taken for the batch, nor for an empty one."""
+    event = {**of_kafka(kafka()), "Records": listed}
+    assert not is_empty(event)
+    with pytest.raises(
+        EventError, match=r"^this event has both 'Records' and 'records', .* remove the other"
+    ) as caught:
+        _open(event, source=source)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_empty_second_place_does_not_matter(sqs, kafka, of_kafka):
+    """Where only one of them holds records, that is the batch."""
+    assert len(_open({"Records": [sqs()], "records": {}})[1]) == 1
+    assert _open({"Records": [], "records": {}}) == (None, [])
+    assert len(_open({**of_kafka(kafka()), "Records": None})[1]) == 1
