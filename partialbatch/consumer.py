@@ -177,7 +177,8 @@ class Consumer:
 
             await place.run(in_rounds, *work)
         else:
-            await place.call(run_plain, *work, on_cancel=partial(work[1].close, ENDING))
+            run_late = partial(run_plain, late=place.is_late)
+            await place.call(run_late, *work, on_cancel=partial(work[1].close, ENDING))
 
     def _after_run(self, invocation: Invocation, context: Any) -> None:
         """Delay retries, where an option or an error asks for it."""
