@@ -45,7 +45,7 @@ class Consumer:
 
     def load_for(self, plan: Plan) -> None:
         """Load what a record function will need: initialisation has burst CPU, and is what SnapStart covers."""
-        if plan.awaits:
+        if plan.awaits or plan.relays:
             from partialbatch.runners import loops, tasks  # noqa: F401, PLC0415 - loads asyncio
         elif self._planner.concurrency > 1:
             import concurrent.futures.thread  # noqa: F401, PLC0415 - handlers of one worker need none
@@ -126,6 +126,10 @@ class Consumer:
             from partialbatch.runners.tasks import with_timeout  # noqa: PLC0415 - loads asyncio
 
             invoke = with_timeout(invoke, self._settings.record_timeout)
+        elif plan.relays:
+            from partialbatch.runners.loops import completed  # noqa: PLC0415 - loads asyncio
+
+            invoke = completed(invoke)
         invocation = Invocation(plan, source, records, identifiers, invoke, window, keep or self._keeps_results)
         if self._settings.max_receive_count is not None:
             invocation.run.holds_back = _holds_back(source)

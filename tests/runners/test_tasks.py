@@ -54,19 +54,58 @@ def test_whatever_is_async_is_awaited(function, workers):
     assert [entry.value for entry in result.results] == list(range(5))
 
 
-def test_a_sync_wrapper_of_an_async_function_may_answer_itself():
-    """Where a wrapper decides not to call the async function, what it returns is the value."""
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_plain_wrapper_may_run_the_async_function_that_it_wraps(workers):
+    """The outermost function counts: one that is plain is called where no event loop runs."""
 
     async def inner(record):
+        await asyncio.sleep(0)
+        return number(record)
+
+    @functools.wraps(inner)
+    def wrapper(record):
+        return asyncio.run(inner(record))
+
+    handler = batch_handler(wrapper, max_concurrency=workers)
+    assert handler(sqs(4)) == {"batchItemFailures": []}
+    assert [entry.value for entry in handler.process(sqs(4)).results] == list(range(4))
+    assert [entry.value for entry in asyncio.run(handler.aprocess(sqs(4))).results] == list(range(4))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_plain_wrapper_may_answer_itself_or_return_what_the_async_function_gives(workers):
+    """Where a wrapper decides not to call the async function its own value counts; a coroutine is run to its end."""
+
+    async def inner(record):
+        await asyncio.sleep(0)
+        if number(record) == 2:
+            raise ValueError
         return "inner"
 
     @functools.wraps(inner)
     def wrapper(record):
         return inner(record) if number(record) else "cached"
 
-    for options in ({}, {"record_timeout": 5}):
-        result = batch_handler(wrapper, **options).process(sqs(2))
-        assert [entry.value for entry in result.results] == ["cached", "inner"]
+    handler = batch_handler(wrapper, max_concurrency=workers)
+    assert reported(handler(sqs(3))) == ["m2"]
+    for result in (handler.process(sqs(3)), asyncio.run(handler.aprocess(sqs(3)))):
+        assert [entry.value for entry in result.results] == ["cached", "inner", None]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_plain_wrapper_that_returns_a_coroutine_inside_a_loop_names_aprocess():
+    """Where a loop runs already, a coroutine cannot be run to its end: the error says what to write there."""
+
+    async def inner(record): ...
+
+    @functools.wraps(inner)
+    def wrapper(record):
+        return inner(record)
+
+    async def main():
+        return batch_handler(wrapper).process(sqs(1))
+
+    assert "await handler.aprocess" in str(asyncio.run(main()).results[0].error)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
@@ -530,7 +569,7 @@ def test_a_clock_that_fails_raises_once_nothing_runs(workers):
 
     class Broken(Clock):
         def get_remaining_time_in_millis(self):
-            if self.reads:
+            if self.reads >= 3:
                 raise OSError("no clock")
             return super().get_remaining_time_in_millis()
 
