@@ -5,17 +5,21 @@ Loaded only where one of them is set, or a record function raised `RetryAfter` o
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, cast
 
 from partialbatch import logs
+from partialbatch.copies import copied
 from partialbatch.errors import INTERRUPTS, RecordSkipped, Reject, RetryAfter
 from partialbatch.listeners import Listeners
 from partialbatch.results import FAILED, SKIPPED, SUCCEEDED
 from partialbatch.retries.bulk import Bulk
 from partialbatch.retries.deliveries import Deliveries
-from partialbatch.retries.letters import as_sink
+from partialbatch.retries.letters import as_sink, discard
+from partialbatch.retries.readers import reader, stream
 from partialbatch.retries.visibility import Visibility, plan_timeouts, random_wait
 from partialbatch.types import ErrorPolicy
+from partialbatch.unrun import check_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -53,6 +57,16 @@ class Attachments:
         if settings.retry_delay is not None:
             self._visibility.warm_up()
         self.keeps_results = self.bulk is not None or self._listeners is not None
+        # `discard` keeps nothing of a record.
+        self._needs_records = settings.retry_delay is not None or not (
+            settings.dead_letter is None or settings.dead_letter is discard
+        )
+        self._reader = ""
+
+    def name(self, function: Any) -> None:
+        """Take a name for the ledger, unless there is one: two handlers that share it share no entry."""
+        if self._settings.resume is not None and not self._reader:
+            self._reader = reader(function, self)
 
     def refuse_running_loop(self) -> None:
         """Check that an async bulk step can be called at the end, before any record runs in vain.
@@ -71,8 +85,9 @@ class Attachments:
         if ledger is None or invocation.window is not None:
             return
         first = run.identifiers[0]
+        run.entry = f"{stream(run.records[0])}|{self._reader}"
         try:
-            done = ledger.done_behind(_stream(run.records[0]), first) if isinstance(first, str) else ()
+            done = _names(ledger.done_behind(run.entry, first)) if isinstance(first, str) else ()
         except INTERRUPTS:
             raise
         except BaseException as error:  # a ledger of the user's own may raise: the batch runs as without it
@@ -88,11 +103,13 @@ class Attachments:
         """Have sessions opened when they are needed, and tell the hooks that the batch begins."""
         run = invocation.run
         run.collects = self._settings.sink is not None
+        if self._needs_records:
+            run.delivered = [_as_delivered(raw) for raw in run.records]
         if self._sink is not None or self._dead_letter is not None:
             run.deliveries = self._deliveries(invocation, seconds_left(context, self._settings.deadline_margin))
         self._listen(invocation, context)
 
-    async def bulk_step(self, invocation: Invocation, place: Here | Beside, policy: ErrorPolicy) -> None:
+    async def bulk_step(self, invocation: Invocation, place: Here | Beside) -> None:
         """Hand what succeeded to the bulk sink; what it returns as failed fails, and its group behind it."""
         run, bulk = invocation.run, cast("Bulk", self.bulk)
         succeeded = {
@@ -102,7 +119,7 @@ class Attachments:
         }
         failures = await bulk.failures(succeeded, place)
         if failures:
-            await place.call(_take_back, run, succeeded, failures, policy is not ErrorPolicy.CONTINUE)
+            await place.call(_take_back, run, succeeded, failures, run.policy is not ErrorPolicy.CONTINUE)
         if self._listeners is not None:
             for index in succeeded:
                 if run.states[index] == SUCCEEDED:
@@ -143,8 +160,9 @@ class Attachments:
         unsettled = {"", *(names[index] for index in reported)}
         done = [name for name in names[reported[0] + 1 :] if name not in unsettled]
         if checkpoint and done:
+            write: Callable[..., Any] = ledger.remember
             try:
-                ledger.remember(_stream(run.records[0]), checkpoint, done)
+                check_value(write(run.entry, checkpoint, done), "the ledger's remember()", "make it a plain function")
             except INTERRUPTS:
                 raise
             except BaseException as error:  # the response must not depend on it
@@ -187,12 +205,12 @@ class Attachments:
 
         def group(index: int) -> Any:
             # The option's group, where there is one; else the message group.
-            mine = run.group(index)
-            return mine if mine is not None else source.group(run.records[index])
+            mine = run.lane(index)
+            return mine if mine is not None else source.group(run.delivered[index])
 
         def wait(index: int) -> float:
             try:
-                count = int(source.receive_count(run.records[index]))
+                count = int(source.receive_count(run.delivered[index]))
             except Exception:
                 count = 1  # what cannot be read comes back soon
             return random_wait(cast("Backoff", backoff), count)
@@ -204,7 +222,7 @@ class Attachments:
             wait=wait if backoff is not None else None,
             group=group,
         )
-        self._visibility.change(timeouts, run.records, seconds_left(context, self._settings.deadline_margin))
+        self._visibility.change(timeouts, run.delivered, seconds_left(context, self._settings.deadline_margin))
 
 
 def seconds_left(context: Any, margin: float | None) -> Callable[[], float] | None:
@@ -216,29 +234,39 @@ def seconds_left(context: Any, margin: float | None) -> Callable[[], float] | No
     return lambda: max(0.0, read() / 1000 - reserve)
 
 
-def _stream(raw: Any) -> str:
-    """Name what a record's number is unique in: the stream and, for Kinesis, the shard.
+def _names(done: Any) -> frozenset[Any]:
+    """Return the identifiers that a ledger gave.
 
-    https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html: a sequence number is
-    unique per partition key within its shard.
+    Raises:
+        TypeError: It gave no set or list. In text, each part of an identifier would be found.
     """
-    shard, found, _ = str(raw.get("eventID", "")).partition(":")
-    return f"{raw.get('eventSourceARN', '')}/{shard}" if found else str(raw.get("eventSourceARN", ""))
+    check_value(done, "the ledger's done_behind()", "make it a plain function")
+    if isinstance(done, AbstractSet | list | tuple):
+        return frozenset(done)
+    raise TypeError(f"the ledger's done_behind() returned a value of type {type(done).__name__}, no set of identifiers")
+
+
+def _as_delivered(raw: Any) -> Any:
+    """Return a copy of a record, or why there is none."""
+    try:
+        return copied(raw)
+    except Exception as error:  # an EventSource of the user's own may deliver anything
+        return error
 
 
 def _taken_back(run: Run) -> set[int]:
     """Return what a bulk step failed for the sake of its group's order: it comes back as if it had not run."""
-    return {i for i, error in run.errors.items() if isinstance(error, RecordSkipped) and run.group(i) is not None}
+    return {i for i, error in run.errors.items() if isinstance(error, RecordSkipped) and run.lane(i) is not None}
 
 
 def _take_back(run: Run, succeeded: Iterable[int], failures: Mapping[int, BaseException], holds: bool) -> None:  # noqa: FBT001 - private
     """Note what failed in the bulk step: as dead letters, where the error is permanent."""
     held: set[Any] = set()
     for index in succeeded:
-        group = run.group(index)
+        lane = run.lane(index)
         if index in failures:
-            if run.give_up(index, failures[index]) and holds and group is not None:
-                held.add(group)
-        elif group in held:
+            if run.give_up(index, failures[index]) and holds and lane is not None:
+                held.add(lane)
+        elif lane in held:
             # It was written after one of its group that was not: only both again end up in order.
             run.fail(index, RecordSkipped("a record of its group before it failed in the bulk sink"))

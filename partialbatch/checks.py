@@ -101,18 +101,18 @@ def receives(option: str, value: Any) -> int | None:
     raise ConfigurationError.bad_value(option, value, "the queue's maxReceiveCount, a whole number from 1 to 1000")
 
 
-def callable_or_none(option: str, value: Any) -> Any:
-    """Check a callable, or None."""
-    if value is None or callable(value):
+def window_end(option: str, value: Any) -> Any:
+    """Check a callable, or None: calling a generator function runs nothing."""
+    if value is None or (callable(value) and not _yields(value)):
         return value
-    raise ConfigurationError.bad_value(option, value, "a callable or None")
+    raise ConfigurationError.bad_value(option, value, "a callable that is no generator function, or None")
 
 
 def group_by(option: str, value: Any) -> Any:
     """Check a plain callable, or None: a coroutine can be hashed too, and each is a group of its own."""
-    if value is None or (callable(value) and not gives_coroutine(value)):
+    if value is None or (callable(value) and not gives_coroutine(value) and not _yields(value)):
         return value
-    raise ConfigurationError.bad_value(option, value, "a callable that is not async, or None")
+    raise ConfigurationError.bad_value(option, value, "a callable that is no async and no generator function, or None")
 
 
 def envelope(option: str, value: Any) -> Any:
@@ -173,7 +173,9 @@ def gives_coroutine(value: Any) -> bool:
 
 
 def _yields(value: Any) -> bool:
-    return any(map(inspect.isgeneratorfunction, (value, _called(value))))
+    """Tell whether a value is a generator function, async or not, or an object that is called as one."""
+    kinds = (inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    return any(is_kind(function) for is_kind in kinds for function in (value, _called(value)))
 
 
 def _called(value: Any) -> Any:
@@ -189,10 +191,15 @@ def backoff(option: str, value: Any) -> Backoff | None:
 
 def ledger(option: str, value: Any) -> Any:
     """Check a `ResumeLedger`, or None."""
-    methods = (getattr(value, name, None) for name in ("done_behind", "remember"))
-    if value is None or (not isinstance(value, type) and all(map(callable, methods))):
+    if value is None or (not isinstance(value, type) and has_plain(value, "done_behind", "remember")):
         return value
-    raise ConfigurationError.bad_value(option, value, "a ResumeLedger, or None")
+    raise ConfigurationError.bad_value(option, value, "a ResumeLedger, none of whose methods is async, or None")
+
+
+def has_plain(value: Any, *names: str) -> bool:
+    """Tell whether an object has methods that run when they are called: no async and no generator functions."""
+    methods = [getattr(value, name, None) for name in names]
+    return all(callable(method) and not gives_coroutine(method) and not _yields(method) for method in methods)
 
 
 def hooks(option: str, value: Any) -> tuple[Any, ...]:
@@ -200,11 +207,10 @@ def hooks(option: str, value: Any) -> tuple[Any, ...]:
     if isinstance(value, list | tuple) and all(map(_is_hook, value)):
         return tuple(value)
     raise ConfigurationError.bad_value(
-        option, value, f"a list or tuple of objects with any of {', '.join(MOMENTS)}, none of them async"
+        option, value, f"a list or tuple of objects with any of {', '.join(MOMENTS)}, none of them async or a generator"
     )
 
 
 def _is_hook(hook: Any) -> bool:
-    methods = [getattr(hook, moment) for moment in MOMENTS if hasattr(hook, moment)]
-    plain = all(callable(method) and not gives_coroutine(method) for method in methods)
-    return bool(methods) and plain and not isinstance(hook, type)
+    moments = [moment for moment in MOMENTS if hasattr(hook, moment)]
+    return bool(moments) and has_plain(hook, *moments) and not isinstance(hook, type)

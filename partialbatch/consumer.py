@@ -7,6 +7,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.calls import Window, bind
+from partialbatch.copies import copied
 from partialbatch.errors import Reject, RetryAfter
 from partialbatch.invocation import Invocation
 from partialbatch.planning import STOP, Planner
@@ -15,12 +16,12 @@ from partialbatch.runners import run_plain
 from partialbatch.runners.places import Beside, Here
 from partialbatch.runners.schedule import ENDING
 from partialbatch.runners.sequential import drive, in_order
-from partialbatch.runners.step import is_awaitable
 from partialbatch.settings import check_source
 from partialbatch.sources import Catalogue
+from partialbatch.unrun import check_value, is_awaitable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from partialbatch.attachments import Attachments
     from partialbatch.results import BatchResult
@@ -37,14 +38,18 @@ class Consumer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._particular = settings.particular  # asked of the settings, it would take 1 µs a batch
+        # What a source of the user's own gives may be a part of the record.
+        self._identifier = None if isinstance(settings.source, str) else partial(_identifier, settings.source)
         self._catalogue = Catalogue(settings)
         self._attachments = _attachments(settings) if settings.has_attachments else None
         self._keeps_results = self._attachments is not None and self._attachments.keeps_results
         self._late: Attachments | None = None
         self._planner = Planner(settings)
 
-    def load_for(self, plan: Plan) -> None:
+    def load_for(self, plan: Plan, function: Any) -> None:
         """Load what a record function will need: initialisation has burst CPU, and is what SnapStart covers."""
+        if self._attachments is not None:
+            self._attachments.name(function)
         if plan.awaits or plan.relays:
             from partialbatch.runners import loops, tasks  # noqa: F401, PLC0415 - loads asyncio
         elif self._planner.concurrency > 1:
@@ -95,7 +100,7 @@ class Consumer:
         response = await self._conclude(invocation, place)
         ended = self._end_window(invocation, response)
         if is_awaitable(ended):
-            await ended
+            _check_ended(await ended)
         return invocation.result(response)
 
     def prepare(
@@ -118,7 +123,7 @@ class Consumer:
             check_source(self._particular, source.name)
         # Before any code of the user's runs: it may change the raw records.
         try:
-            identifiers: list[Identifier | None] = list(map(source.identifier, records))
+            identifiers: list[Identifier | None] = list(map(self._identifier or source.identifier, records))
         except Exception:  # at least one has none, which matters only if it must be reported
             identifiers = [_identifier(source, raw) for raw in records]
         invoke = bind(function, plan, source, context, window)
@@ -132,7 +137,7 @@ class Consumer:
             invoke = completed(invoke)
         invocation = Invocation(plan, source, records, identifiers, invoke, window, keep or self._keeps_results)
         if self._settings.max_receive_count is not None:
-            invocation.run.holds_back = _holds_back(source)
+            invocation.run.last_attempts = _last_attempts(source, records)
         if window is not None and plan.takes_state:
             invocation.run.on_success = window.advance
         return invocation
@@ -156,12 +161,13 @@ class Consumer:
         """Run the records, and what waits for all of them."""
         run, attachments = invocation.run, self._attachments
         try:
+            self._planner.survey(invocation)
             if attachments is not None:
                 await place.call(attachments.resume, invocation)  # what is done already need not run
                 attachments.attach(invocation, context)
             await self._run_records(invocation, context, place)
             if attachments is not None and attachments.bulk is not None and run.interrupt is None:
-                await attachments.bulk_step(invocation, place, self._planner.policy(invocation))
+                await attachments.bulk_step(invocation, place)
         finally:
             if run.deliveries is not None:
                 await place.call(run.close)
@@ -172,9 +178,8 @@ class Consumer:
     async def _run_records(self, invocation: Invocation, context: Any, place: Here | Beside) -> None:
         """Plan which records run when, and run them."""
         run, planner = invocation.run, self._planner
-        unknown, reach = planner.group(invocation), len(run.records)
-        if unknown:
-            reach = await place.call(planner.give_up, invocation, unknown)
+        planner.group(invocation)
+        reach = await place.call(planner.give_up, invocation) if run.unknown else len(run.records)
         work = planner.work(invocation, context, reach)
         if run.awaits:
             from partialbatch.runners.tasks import in_rounds  # noqa: PLC0415 - loads asyncio
@@ -211,7 +216,10 @@ class Consumer:
         window, window_end = invocation.window, self._settings.window_end
         if window is None or window_end is None or not window.final or response["batchItemFailures"]:
             return None
-        return window_end(window.state)
+        ended = window_end(window.lend())
+        if not is_awaitable(ended):
+            _check_ended(ended)
+        return ended
 
 
 def _attachments(settings: Settings) -> Attachments:
@@ -226,7 +234,7 @@ def _wait_for(value: Any) -> None:
         from partialbatch.runners.loops import run_in_loop  # noqa: PLC0415 - loads asyncio
 
         async def wait() -> None:
-            await value
+            _check_ended(await value)
 
         try:
             run_in_loop(wait)
@@ -235,23 +243,29 @@ def _wait_for(value: Any) -> None:
                 value.close()  # where a loop runs it was not begun, and Python would warn of that too
 
 
-def _holds_back(source: Any) -> Callable[[RawRecord], bool] | None:
-    """Return what tells whether a failed record holds others back: not at its last attempt."""
+def _check_ended(value: Any) -> None:
+    """Refuse what shows that ``window_end`` has not run: the window's last records come back."""
+    check_value(value, "window_end")
+
+
+def _last_attempts(source: Any, records: Sequence[RawRecord]) -> frozenset[int]:
+    """Return the records that their source takes away if they fail now, by index."""
     last_attempt = getattr(source, "last_attempt", None)
     if last_attempt is None:
-        return None
+        return frozenset()
 
-    def holds_back(raw: RawRecord) -> bool:
+    def is_last(raw: RawRecord) -> bool:
         try:
-            return not last_attempt(raw)
+            return bool(last_attempt(raw))
         except Exception:  # a receive count that cannot be read is no last one
-            return True
+            return False
 
-    return holds_back
+    return frozenset(index for index, raw in enumerate(records) if is_last(raw))
 
 
 def _identifier(source: EventSource, raw: RawRecord) -> Identifier | None:
     try:
-        return source.identifier(raw)
+        identifier = source.identifier(raw)
+        return identifier if type(identifier) is str else copied(identifier)
     except Exception:
         return None

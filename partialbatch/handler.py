@@ -187,7 +187,7 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
                 if names[:1] in (["cls"], ["self"]):
                     raise _swap(self)
             asked = plan(function, self._self_settings, namespace, bound=bound)
-            self._self_consumer.load_for(asked)
+            self._self_consumer.load_for(asked, function)
             self._self_plans[bound] = asked
             self._self_namespace = {}
         return self._self_plans[bound]

@@ -183,11 +183,14 @@ def _checked_state(state: Any) -> Any:
     """Refuse a state that Lambda would refuse, with a better message.
 
     Raises:
-        EventError: It is too large.
+        EventError: It is too large, or holds a number that JSON has not.
         TypeError: It is no JSON.
     """
     # As the runtime client writes it: text unescaped, a Decimal as a number.
-    text = json.dumps(state, ensure_ascii=False, default=_decimal)
+    try:
+        text = json.dumps(state, ensure_ascii=False, default=_decimal, allow_nan=False)
+    except ValueError as error:
+        raise EventError(f"the tumbling window's state is no JSON, which has no NaN or infinity ({error})") from None
     size = len(text.encode(errors="surrogatepass"))
     if size > MAX_WINDOW_STATE:
         raise EventError.window_state(size, MAX_WINDOW_STATE)

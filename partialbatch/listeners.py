@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
 from partialbatch.checks import MOMENTS
+from partialbatch.copies import copied
 from partialbatch.errors import INTERRUPTS
+from partialbatch.results import BatchResult
+from partialbatch.unrun import holds_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,10 +29,12 @@ class Listeners:
         }
 
     def tell(self, moment: str, *arguments: Any) -> None:
-        """Call all hooks that have a method for a moment."""
+        """Call all hooks that have a method for a moment, each with lists and a response of its own."""
         for method in self._called[moment]:
             try:
-                method(*arguments)
+                returned = method(*map(_own, arguments))
+                if holds_code(returned):
+                    raise TypeError(f"{moment} returned a {type(returned).__name__}, whose code has not run")
             except INTERRUPTS:
                 raise
             except BaseException as error:  # a `CancelledError` of the hook's own cancels nothing
@@ -38,6 +43,15 @@ class Listeners:
     def around(self, record: Any) -> AbstractContextManager[None]:
         """Return what is open while a record runs."""
         return _Around(self._called["around_record"], record)
+
+
+def _own(argument: Any) -> Any:
+    """Return what a hook may change: the batch goes on with the original."""
+    if type(argument) is list:
+        return list(argument)
+    if isinstance(argument, BatchResult):
+        return BatchResult(argument.results, copied(argument.response))
+    return argument
 
 
 class _Around(AbstractContextManager[None]):

@@ -14,6 +14,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.copies import copied
 from partialbatch.errors import clip, counted, safe_repr
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def record_failed(run: Any, index: int, error: BaseException, how: str = "failed
         return
     if not logger.isEnabledFor(logging.WARNING):
         return
-    identifier = run.identifiers[index]
+    identifier = copied(run.identifiers[index])
     count = receive_count(run.records[index])
     shown = presentable(error)
     _write(
@@ -138,6 +139,11 @@ def dead_letter_refused(run: Any, index: int, error: BaseException) -> None:
         identifier if isinstance(identifier, str) else safe_repr(identifier),
         exc_info=(type(shown), shown, shown.__traceback__),
     )
+
+
+def sink_not_closed(error: BaseException) -> None:
+    """Warn that the session of a sink could not be ended; what it had accepted is not in doubt."""
+    _write(logging.WARNING, "the session of a sink could not be closed (%s)", type(error).__name__)
 
 
 def visibility_unchanged(reasons: Mapping[str, int]) -> None:

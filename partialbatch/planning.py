@@ -11,9 +11,10 @@ from partialbatch.runners.deadline import Deadline
 from partialbatch.runners.run import Run
 from partialbatch.runners.schedule import Schedule, successors
 from partialbatch.types import ErrorPolicy
+from partialbatch.unrun import check_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable
 
     from partialbatch.invocation import Invocation
     from partialbatch.settings import Settings
@@ -41,6 +42,7 @@ class Planner:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._has_own_source = not isinstance(settings.source, str)
         # What records give away, groups keep in order.
         self._delivers = settings.sink is not None or settings.dead_letter is not None
         self.concurrency = settings.max_concurrency if settings.max_concurrency > 0 else os.cpu_count() or 1
@@ -64,57 +66,52 @@ class Planner:
             return STOP
         if self._policy is not DERIVE or invocation.source is None:
             return self._policy
-        derived = invocation.source.policy(invocation.records)
+        # A source of the user's own gets a copy: the order of the list is that of the event.
+        records = list(invocation.records) if self._has_own_source else invocation.records
+        derived = invocation.source.policy(records)
         return derived if derived is CONTINUE or derived is STOP else _member(derived)
 
     def deadline(self, context: Any) -> Deadline | None:
         """Return until when records may start."""
         return Deadline.of(context, self._settings.deadline_margin)
 
-    def group(self, invocation: Invocation) -> dict[int, BaseException]:
-        """Ask for each record's group, where that matters.
+    def survey(self, invocation: Invocation) -> None:
+        """Take from the records what decides about their order, before code of the user's can change them."""
+        run = invocation.run
+        run.policy = self.policy(invocation)
+        run.spared = _spared(invocation)
+        if self._settings.group_by is None and self._needs_groups(invocation) and not self._group_at_once(invocation):
+            _take_groups(run, cast("EventSource", invocation.source).group, "the event source's group()")
 
-        Returns:
-            The records whose group is unknown, and why: they can run nowhere.
-        """
-        run, grouped = invocation.run, self._concurrency_of(invocation) > 1 or self._delivers
-        unknown: dict[int, BaseException] = {}
-        if not grouped and self._settings.group_by is None and self.policy(invocation) is not SKIP_GROUP:
-            return unknown
-        if self._settings.group_by is None and _group_by_source(invocation):
-            return unknown
-        groups: list[Hashable] = [None] * len(run.records)
-        group_of = self._grouping(invocation.source)
-        for index, raw in enumerate(run.records):
-            if index in run.resumed:
-                continue
-            try:
-                group = group_of(raw)
-                hash(group)
-            except BaseException as error:  # noqa: BLE001, RUF100 - fails its record alone, as in `step`
-                unknown[index] = error
-                if isinstance(error, INTERRUPTS):
-                    run.fail(index, error)
-                    raise
-            else:
-                groups[index] = group
-        run.groups = groups
-        run.is_ordered = any(group is not None for group in groups)
-        return unknown
+    def group(self, invocation: Invocation) -> None:
+        """Ask ``group_by`` for each record's group; see `survey` for those that the source gives."""
+        group_by = self._settings.group_by
+        if group_by is None:
+            return
+        view = cast("EventSource", invocation.source).view
 
-    def give_up(self, invocation: Invocation, unknown: Mapping[int, BaseException]) -> int:
+        def group_of(raw: RawRecord) -> Hashable:
+            group = group_by(view(raw))
+            return NO_GROUP if group is None else group  # a group like any other here
+
+        _take_groups(invocation.run, group_of, "group_by")
+
+    def give_up(self, invocation: Invocation) -> int:
         """Settle the records whose group is unknown.
 
         Returns:
-            Up to which record the others may run.
+            Up to which record the others may run, those apart that nothing may hold back.
         """
-        run, goes_on = invocation.run, self.policy(invocation) is CONTINUE
-        for index, error in unknown.items():
+        run = invocation.run
+        reach = len(run.records)
+        for index, error in run.unknown.items():
+            if index in run.resumed or (index > reach and index not in run.spared):
+                continue
             # What follows may be of the same group.
-            if run.give_up(index, error) and not goes_on:
+            if run.give_up(index, error) and run.policy is not CONTINUE and index < reach:
                 run.left_over = UNKNOWN_GROUP
-                return index
-        return len(run.records)
+                reach = index
+        return reach
 
     def work(self, invocation: Invocation, context: Any, reach: int) -> Work:
         """Plan which records may run when.
@@ -124,45 +121,74 @@ class Planner:
             context: Lambda's context object.
             reach: Up to which record they may.
         """
-        run, policy = invocation.run, self.policy(invocation)
-        runnable = [index for index in range(reach) if run.states[index] == SKIPPED]
+        run = invocation.run
+        runnable = [
+            index
+            for index, state in enumerate(run.states)
+            if state == SKIPPED and (index < reach or index in run.spared)
+        ]
+        folds = run.on_success is not None
         following = [-1] * len(run.records)
-        if run.is_ordered or (run.groups and run.on_success is not None):
-            groups: list[Hashable] = [None] * len(run.records)
+        if run.is_ordered or (run.groups and folds):
+            lanes: list[Hashable] = [None] * len(run.records)
             for index in runnable:
                 # A window's state has seen all records before: each is settled before the next one starts.
-                groups[index] = WINDOW if run.on_success is not None else run.groups[index]
-            following = successors(groups)
+                lanes[index] = WINDOW if folds else run.lanes[index]
+            following = successors(lanes)
         deadline = self.deadline(context)
-        schedule = Schedule(runnable, following, policy, deadline, _spared(invocation, policy))
+        schedule = Schedule(runnable, following, run.policy, deadline, run.spared if run.policy is STOP else ())
         return run, schedule, deadline, self._concurrency_of(invocation)
+
+    def _needs_groups(self, invocation: Invocation) -> bool:
+        """Tell whether it matters which records stay in order with each other."""
+        return self._concurrency_of(invocation) > 1 or self._delivers or invocation.run.policy is SKIP_GROUP
+
+    def _group_at_once(self, invocation: Invocation) -> bool:
+        """Take all groups from a source in a third of the time; False if one is unknown, to find out which.
+
+        Ours give text, numbers and tuples of them, which can be compared as they are.
+        """
+        run, source = invocation.run, cast("EventSource", invocation.source)
+        if self._has_own_source:
+            return False
+        try:
+            groups = list(map(source.group, run.records))
+        except Exception:
+            return False
+        run.is_ordered = set(groups) != {None}
+        run.groups = run.lanes = groups
+        return True
 
     def _concurrency_of(self, invocation: Invocation) -> int:
         return 1 if invocation.window is not None else self.concurrency
 
-    def _grouping(self, source: Any) -> Callable[[RawRecord], Hashable]:
-        group_by = self._settings.group_by
-        if group_by is None:
-            return source.group  # type: ignore[no-any-return]  # an EventSource here
-        view = source.view
 
-        def group_of(raw: RawRecord) -> Hashable:
-            group = group_by(view(raw))
-            return NO_GROUP if group is None else group  # a group like any other here
+def _take_groups(run: Run, group_of: Callable[[RawRecord], Hashable], what: str) -> None:
+    """Ask for each record's group, and number the groups: comparing them is code of the user's, done here for good.
 
-        return group_of
-
-
-def _group_by_source(invocation: Invocation) -> bool:
-    """Take all groups at once from a source, in a third of the time; False if one is unknown, to find out which."""
-    run, source = invocation.run, cast("EventSource", invocation.source)
-    try:
-        groups = list(map(source.group, run.records))
-        run.is_ordered = set(groups) != {None}
-    except BaseException:  # noqa: BLE001, RUF100 - raised again in the search
-        return False
-    run.groups = groups
-    return True
+    Args:
+        run: The run; records whose group is unknown are noted there, with why.
+        group_of: Gives the group of a raw record.
+        what: What gives it, for errors.
+    """
+    groups: list[Hashable] = [None] * len(run.records)
+    lanes: list[Hashable] = [None] * len(run.records)
+    numbers: dict[Hashable, int] = {}
+    for index, raw in enumerate(run.records):
+        if index in run.resumed:
+            continue
+        try:
+            group = group_of(raw)
+            check_value(group, what, "return a plain value")
+            if group is not None:
+                groups[index], lanes[index] = group, numbers.setdefault(group, len(numbers))
+        except BaseException as error:  # noqa: BLE001, RUF100 - fails its record alone, as in `step`
+            run.unknown[index] = error
+            if isinstance(error, INTERRUPTS):
+                run.fail(index, error)
+                raise
+    run.groups, run.lanes = groups, lanes
+    run.is_ordered = bool(numbers)
 
 
 def _member(policy: Any) -> ErrorPolicy:
@@ -177,7 +203,7 @@ def _member(policy: Any) -> ErrorPolicy:
     raise ConfigurationError.bad_value("EventSource.policy", policy, "'continue', 'stop' or 'skip_group'")
 
 
-def _spared(invocation: Invocation, policy: ErrorPolicy) -> set[int]:
+def _spared(invocation: Invocation) -> set[int]:
     """Return what a failure in another message group must not hold back.
 
     SQS would take a record at its last attempt into the dead-letter queue, unrun. What is behind a
@@ -185,16 +211,16 @@ def _spared(invocation: Invocation, policy: ErrorPolicy) -> set[int]:
     """
     run, source = invocation.run, invocation.source
     spared: set[int] = set()
-    if run.holds_back is None or policy is not STOP or source is None:
+    if not run.last_attempts or run.policy is CONTINUE or source is None:
         return spared
     held: set[Hashable] = set()
     for index, raw in enumerate(run.records):
         try:
             group = source.group(raw)
+            if group is not None and (group in held or index not in run.last_attempts):
+                held.add(group)
+            elif index in run.last_attempts:
+                spared.add(index)
         except Exception:
             break  # what follows may be of the same group
-        if group is not None and (group in held or run.holds_back(raw)):
-            held.add(group)
-        elif not run.holds_back(raw):
-            spared.add(index)
     return spared

@@ -46,11 +46,33 @@ class RecordResult(Generic[Value]):
 
     def with_error(self, error: BaseException) -> RecordResult[Value]:
         """Return this result as a failed one: what a bulk step returns to name the reason."""
-        return RecordResult(self.record, "failed", None, error, self.duration)
+        failed = _Refused(self.record, "failed", None, error, self.duration, False)
+        object.__setattr__(failed, "origin", origin_of(self))
+        return failed
 
     def __repr__(self) -> str:
         error = "" if self.error is None else f", error={type(self.error).__name__}"
         return f"RecordResult({self.record!r}, {self.status!r}{error})"
+
+
+class _Refused(RecordResult[Any]):
+    """What `RecordResult.with_error` returns.
+
+    Attributes:
+        origin: The result that it was made of: records may share a view, or have none.
+    """
+
+    __slots__ = ("origin",)
+
+    origin: RecordResult[Any]
+
+    def __reduce__(self) -> tuple[type[RecordResult[Any]], tuple[Any, ...]]:
+        return RecordResult, (self.record, self.status, None, self.error, self.duration)
+
+
+def origin_of(result: Any) -> Any:
+    """Return the result that one with an error was made of, or the result itself."""
+    return result.origin if isinstance(result, _Refused) else result
 
 
 @value

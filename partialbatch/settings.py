@@ -152,7 +152,7 @@ def resolve(  # noqa: PLR0913 - the options are the contract
         retry_delay=checks.backoff("retry_delay", retry_delay),
         sink=checks.sink("sink", sink),
         resume=checks.ledger("resume", resume),
-        window_end=checks.callable_or_none("window_end", window_end),
+        window_end=checks.window_end("window_end", window_end),
         hooks=checks.hooks("hooks", hooks),
     )
     if settings.source_name != "auto":

@@ -137,7 +137,7 @@ def test_state():
         invoke = bind(function, made, SQSSource(), None, window)
         window.state = 1
         assert invoke(RAW) == 1
-        window.advance(2)
+        window.advance(window.take(2))
         assert invoke(RAW) == 2
         with pytest.raises(EventError, match=r"'state' .* of no tumbling window; .* or remove the parameter$"):
             bind(function, made, SQSSource(), None, None)

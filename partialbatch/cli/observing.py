@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import PartialBatchError, clip
 from partialbatch.logs import presentable
-from partialbatch.runners.step import is_awaitable
 from partialbatch.testing.context import LambdaContext
 from partialbatch.testing.sight import call, statuses
 from partialbatch.testing.verdict import Outcome
+from partialbatch.unrun import is_awaitable
 
 if TYPE_CHECKING:
     from partialbatch.cli.batches import Batch

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from partialbatch.checks import gives_coroutine
 from partialbatch.errors import INTERRUPTS, PartialBatchError
+from partialbatch.results import RecordResult, origin_of
+from partialbatch.unrun import check_value, is_awaitable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from partialbatch.results import RecordResult
+    from collections.abc import Callable, Iterable
 
 __all__ = ["Bulk"]
 
@@ -26,7 +26,9 @@ class Place(Protocol):
 
 
 class Bulk:
-    """Calls ``f(succeeded) -> iterable of failed results`` once a batch.
+    """Calls ``f(succeeded) -> iterable of failed results`` once a batch; None means that none failed.
+
+    A failed result is one that was given, what its `with_error` returned, or its record view.
 
     Attributes:
         awaits: Whether it is an async function.
@@ -45,7 +47,7 @@ class Bulk:
 
         Returns:
             Why records failed after all, by index; all of them if the function raises, or if it
-            returns something that it was not given.
+            returns something that cannot be told to be of exactly one of them.
         """
         if not succeeded:
             return {}
@@ -56,21 +58,16 @@ class Bulk:
             if isinstance(error, INTERRUPTS) or place.is_cancelled:
                 raise
             return dict.fromkeys(succeeded, error)
-        index_of = {id(result.record): index for index, result in succeeded.items()}
-        # By the view: a result with an error is a new object, made by `with_error`.
-        found = {index_of.get(id(getattr(result, "record", None))): result for result in failed}
-        if None in found:
-            stranger = PartialBatchError("the bulk sink returned a result that it was not given; all it was given fail")
-            return dict.fromkeys(succeeded, stranger)
+        found = _attributed(failed, succeeded)
+        if found is None:
+            return dict.fromkeys(succeeded, _unknown(failed))
         refused = PartialBatchError("the bulk sink returned the record as failed")
-        return {index: result.error or refused for index, result in found.items() if index is not None}
+        return {index: error or refused for index, error in found.items()}
 
     def _called(self, results: list[Any]) -> list[Any]:
         returned = self._function(results)
-        if hasattr(type(returned), "__await__"):
-            with suppress(AttributeError):
-                returned.close()  # or Python warns that it was never awaited: the error says so
-            raise TypeError("the bulk sink returned an awaitable that nobody awaits: write `async def`")
+        if is_awaitable(returned):
+            check_value(returned, "the bulk sink", "write `async def`")
         return _listed(returned)
 
     async def _awaited(self, results: list[Any]) -> list[Any]:
@@ -78,4 +75,42 @@ class Bulk:
 
 
 def _listed(failed: Any) -> list[Any]:
+    if isinstance(failed, str | bytes | Mapping):
+        raise TypeError(f"the bulk sink returned a value of type {type(failed).__name__}, no list of failed results")
     return [] if failed is None else list(failed)
+
+
+def _unknown(failed: list[Any]) -> Exception:
+    """Return why all fail where something was returned that is of none of them, or of several."""
+    try:
+        check_value(failed, "the bulk sink")
+    except Exception as error:
+        return error
+    return PartialBatchError(
+        "the bulk sink returned something that it was not given, or a record view that several results share: "
+        "all that it was given fail. Return the results that failed, or `result.with_error(error)` for each"
+    )
+
+
+def _attributed(
+    failed: Iterable[Any], succeeded: Mapping[int, RecordResult[Any]]
+) -> dict[int, BaseException | None] | None:
+    """Find the record that each returned thing is of, by identity, and the error that it names.
+
+    Returns:
+        The errors by index; None if something is not of exactly one record.
+    """
+    by_result = {id(result): index for index, result in succeeded.items()}
+    by_record: dict[int, int | None] = {}
+    for index, result in succeeded.items():
+        # A source of the user's own may show several records by one view.
+        by_record[id(result.record)] = None if id(result.record) in by_record else index
+    found: dict[int, BaseException | None] = {}
+    for each in failed:
+        is_result = isinstance(each, RecordResult)
+        owner = by_result.get(id(origin_of(each)), by_record.get(id(each.record if is_result else each)))
+        if owner is None:
+            return None
+        error = each.error if is_result else None
+        found[owner] = error if isinstance(error, BaseException) else None
+    return found

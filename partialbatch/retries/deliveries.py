@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import MappingView
+from collections.abc import Mapping, MappingView
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
 from partialbatch.errors import INTERRUPTS, DeliveryError, Reject, RetryAfter
 from partialbatch.retries.letters import letter
+from partialbatch.unrun import check_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Sequence
     from typing import Protocol
 
     from partialbatch.types import SinkSession
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         @property
         def source(self) -> str: ...
         @property
-        def records(self) -> Sequence[Any]: ...
+        def delivered(self) -> Sequence[Any]: ...
         @property
         def identifiers(self) -> Sequence[Any]: ...
         @property
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Deliveries", "items_of"]
 
 _ONE = frozenset((dict, str, bytes))  # asking the abstract classes below takes 0.5 µs
+_PLAIN = "make it a plain function"
 _MANY = (list, tuple, AbstractSet, deque, MappingView)
 
 
@@ -111,7 +112,10 @@ class Deliveries:
         if group is None and isinstance(identifier, str):
             group = identifier  # stands alone; FIFO queues and streams want a name
         try:
-            self._letters.put(index, (letter(run.records[index], error, identifier, self._arn),), group)
+            raw = run.delivered[index]
+            if isinstance(raw, Exception):
+                raise raw  # why there is no copy: what would be put aside might not be what was delivered
+            self._letters.put(index, (letter(raw, error, identifier, self._arn),), group)
         except INTERRUPTS:
             raise
         except BaseException as refusal:  # whatever the sink raises, the record fails
@@ -147,9 +151,12 @@ class Deliveries:
 
     def close(self) -> None:
         """End the sessions: what they still hold, of records that failed, is not sent."""
-        for box in (self._sink, self._letters):
-            if box is not None:
-                box.close()
+        try:
+            if self._sink is not None:
+                self._sink.close()
+        finally:
+            if self._letters is not None:
+                self._letters.close()
 
 
 class _Box:
@@ -171,15 +178,16 @@ class _Box:
             items = tuple(items)
             # Noted first: a session that raises may have taken an item all the same.
             self._held.append((index, items))
+            put: Callable[..., Any] = session.put
             for item in items:
-                session.put(item, group=group)
+                check_value(put(item, group=group), "the sink's put()", _PLAIN)
 
     def flush(self) -> dict[int, BaseException]:
         """Return the records of which something was not accepted, and why."""
         with self._lock:
             held, self._held = self._held, []
             try:
-                return _refused(self._session.flush() if self._session is not None else (), held)
+                return _refused(self._session.flush(), held) if self._session is not None else {}
             except INTERRUPTS:
                 raise
             except BaseException as error:
@@ -187,10 +195,15 @@ class _Box:
                 return dict.fromkeys((index for index, _ in held), error)
 
     def close(self) -> None:
-        close = getattr(self._session, "close", None)
-        if callable(close):
-            with suppress(Exception):
-                close()
+        """End the session; one that cannot be ended is logged, for what was accepted was accepted."""
+        try:
+            close = getattr(self._session, "close", None)
+            if callable(close):
+                check_value(close(), "the sink's close()", _PLAIN)
+        except INTERRUPTS:
+            raise
+        except BaseException as error:
+            logs.sink_not_closed(error)
 
 
 def _plain(session: SinkSession) -> SinkSession:
@@ -199,6 +212,7 @@ def _plain(session: SinkSession) -> SinkSession:
     Raises:
         TypeError: It has an async method.
     """
+    check_value(session, "the sink's open()", _PLAIN)
     for name in ("put", "flush"):
         if iscoroutinefunction(getattr(session, name)):
             raise TypeError(f"the session of the sink has an async {name}(), that nobody awaits: make it a plain one")
@@ -208,9 +222,16 @@ def _plain(session: SinkSession) -> SinkSession:
 def _refused(unprocessed: Any, held: Sequence[tuple[int, Collection[Any]]]) -> dict[int, BaseException]:
     if unprocessed is None:
         raise TypeError("the sink's flush() returned None: return what was not accepted, an empty list if all was")
-    entries = list(unprocessed)
+    if isinstance(unprocessed, str | bytes | Mapping):
+        raise TypeError(f"the sink's flush() returned a value of type {type(unprocessed).__name__}, no list")
+    try:
+        entries = list(unprocessed)  # a generator runs here
+    except TypeError:
+        check_value(unprocessed, "the sink's flush()", _PLAIN)
+        raise
     if not entries:
         return {}
+    check_value(entries, "the sink's flush()", _PLAIN)
     owners: dict[int, set[int]] = {}  # by identity
     for index, items in held:
         for item in items:

@@ -12,6 +12,7 @@ from time import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from partialbatch import logs
+from partialbatch.checks import has_plain
 from partialbatch.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -54,7 +55,14 @@ class ResumeLedger:
         Args:
             store: Where entries are kept.
             iam_actions: What the function's role must allow, for ``partialbatch check``; None: unknown.
+
+        Raises:
+            ConfigurationError: The store lacks ``read`` or ``write``, or one of them is async.
         """
+        if isinstance(store, type) or not has_plain(store, "read", "write"):
+            raise ConfigurationError.bad_value(
+                "ResumeLedger.store", store, "an object with `read` and `write`, none of them async"
+            )
         self._store = store
         self.iam_actions = iam_actions
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import UTC, datetime
-from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
+from partialbatch.copies import copied
 from partialbatch.errors import clip, safe_str
 from partialbatch.types import Unprocessed
+from partialbatch.unrun import check_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,13 +56,7 @@ class _Called:
     def put(self, item: Any, **_: Any) -> None:
         """See `SinkSession.put`."""
         try:
-            returned = self._function(item)
-            if hasattr(type(returned), "__await__"):
-                with suppress(AttributeError):
-                    returned.close()  # or Python warns that it was never awaited: the error says so
-                raise TypeError("the dead_letter callable returned an awaitable that nobody awaits")
-            if isinstance(returned, GeneratorType | AsyncGeneratorType):
-                raise TypeError("the dead_letter callable returned a generator, whose code has not run")
+            check_value(self._function(item), "the dead_letter callable", "make it a plain function")
         except Exception as error:
             code = type(error).__name__
             self._refused.append(
@@ -93,7 +87,7 @@ def letter(raw: Any, error: BaseException, identifier: Identifier | None, arn: s
     return {
         "record": raw,
         "error": {"type": type(error).__name__, "text": clip(safe_str(error), TEXT_SHOWN)},
-        "identifier": identifier,
+        "identifier": copied(identifier),
         "source_arn": get("eventSourceARN") or get("eventSourceArn") or arn,
         "receive_count": logs.receive_count(raw),
         "time": datetime.now(UTC).isoformat(),

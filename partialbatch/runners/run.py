@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from partialbatch import logs
 from partialbatch.errors import INTERRUPTS
 from partialbatch.results import DEAD_LETTERED, FAILED, SUCCEEDED
+from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
@@ -45,7 +46,9 @@ class Run:
         identifiers: What names them in the response; None where a record has none.
         invoke: Calls the record function for a raw record.
         awaits: Whether what `invoke` gives must be awaited.
-        holds_back: Whether the failure of a raw record holds others back; None: each does.
+        policy: What a failure means in this batch.
+        last_attempts: The records that their source takes away if they fail: their failure holds nothing back.
+        spared: The records that no failure in another message group may hold back.
         on_success: What is told of each value; None: nothing.
         states: A slot a record: skipped, succeeded, failed or dead-lettered.
         errors: Why records failed, by index.
@@ -55,6 +58,10 @@ class Run:
         cancelled: How many records were cancelled at the deadline's margin: all that still ran.
         left_over: Why the records that no policy held back were not started; empty if all were.
         groups: What records stay in order with, by index; empty unless it matters.
+        lanes: What stands for the groups where they are compared: no code of the user's runs for that.
+        unknown: The records whose group is unknown, and why.
+        delivered: Copies of the records as delivered, where an option needs them; else the records.
+        entry: What names the stream and its reader in the resume ledger.
         is_ordered: Whether what records give away must arrive in the order of their groups.
         deliveries: Takes values and permanent errors off the records; None: there are none.
         buried: Why records are dead letters, by index.
@@ -68,10 +75,14 @@ class Run:
     """
 
     __slots__ = (
-        *("source", "records", "identifiers", "invoke", "awaits", "holds_back"),
+        *("source", "records", "identifiers", "invoke", "awaits", "policy", "last_attempts", "spared"),
         *("states", "errors", "values", "durations", "interrupt", "cancelled", "left_over", "on_success"),
         *(
             "groups",
+            "lanes",
+            "unknown",
+            "delivered",
+            "entry",
             "is_ordered",
             "deliveries",
             "buried",
@@ -106,9 +117,15 @@ class Run:
         self.interrupt: BaseException | None = None
         self.cancelled = 0
         self.left_over = ""
-        self.holds_back: Callable[[RawRecord], bool] | None = None
+        self.policy = ErrorPolicy.CONTINUE
+        self.last_attempts: Collection[int] = ()
+        self.spared: Collection[int] = ()
         self.on_success: Callable[[Any], None] | None = None
         self.groups: Sequence[Hashable] = ()
+        self.lanes: Sequence[Hashable] = ()
+        self.unknown: dict[int, BaseException] = {}
+        self.delivered: Sequence[Any] = records
+        self.entry = ""
         self.is_ordered = False
         self.deliveries: Deliveries | None = None
         self.buried: dict[int, BaseException] = {}
@@ -153,11 +170,11 @@ class Run:
             logs.record_failed(self, index, error)
         if self.on_end is not None:
             self.on_end(index)
-        return self.holds_back is None or self.holds_back(self.records[index])
+        return index not in self.last_attempts
 
-    def group(self, index: int) -> Hashable:
-        """Return what a record stays in order with, where that matters."""
-        return self.groups[index] if self.groups else None
+    def lane(self, index: int) -> Hashable:
+        """Return what stands for a record's group, where that matters."""
+        return self.lanes[index] if self.lanes else None
 
     def note_duration(self, index: int, started: float) -> None:
         """Note how long a record took."""

@@ -7,7 +7,8 @@ from operator import length_hint
 from typing import TYPE_CHECKING, TypeVar
 
 from partialbatch.runners.schedule import DEADLINE, ENDING, STOPPED
-from partialbatch.runners.step import PLAIN, check_value, step
+from partialbatch.runners.step import step
+from partialbatch.unrun import PLAIN, check_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -70,10 +71,9 @@ def in_order(  # noqa: C901 - one loop: the calls that would make it two cost ea
             read = True  # the deadline's own reading, just before, was the first record's
         try:
             value = fresh().run(invoke, raw)
-            if value is not None and (kind := type(value)) is not checked:
-                if kind not in PLAIN:
-                    check_value(value)
-                checked = kind  # one look a type: the value itself makes no difference
+            # One look a type, where the value itself makes no difference.
+            if value is not None and (kind := type(value)) is not checked and (kind in PLAIN or check_value(value)):
+                checked = kind
         except BaseException as error:  # noqa: BLE001, RUF100 - as in `step`
             run = batch.run
             # Counting the records instead would cost each of them a quarter more.

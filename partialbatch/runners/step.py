@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from contextlib import nullcontext
 from time import perf_counter
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import INTERRUPTS
 from partialbatch.results import FAILED
+from partialbatch.unrun import PLAIN, check_value, is_awaitable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from partialbatch.runners.run import Run
 
-__all__ = ["PLAIN", "check_value", "is_awaitable", "step"]
+__all__ = ["step"]
 
 _NOTHING = nullcontext()
-PLAIN = frozenset((bool, int, str, float, bytes, dict, list, tuple, set))
-"""The types of values that need no `check_value`: a look here takes 15 ns a record, a call 50."""
 
 
 async def step(run: Run, index: int) -> bool | None:
@@ -104,29 +102,3 @@ async def _beside(run: Run, function: Callable[..., bool], *arguments: Any) -> b
     from partialbatch.runners.aside import aside  # noqa: PLC0415 - loads asyncio
 
     return await aside(function, *arguments)
-
-
-def is_awaitable(value: object) -> bool:
-    """Tell whether a value must be awaited."""
-    # Not by `hasattr`: a metaclass's `__getattr__`, pydantic's say, takes 1.2 µs to find nothing.
-    return issubclass(type(value), Awaitable)
-
-
-def check_value(value: object) -> None:
-    """Refuse a value that shows that the record function's code has not run.
-
-    Raises:
-        TypeError: It is a coroutine, or another awaitable, or a generator.
-    """
-    if is_awaitable(value):
-        if isinstance(value, CoroutineType):
-            value.close()  # or Python warns that it was never awaited: the error below says so
-        raise TypeError(
-            f"the record function returned an awaitable ({type(value).__name__}) that nobody awaits, "
-            "so its work was not done: write `async def`, or await it"
-        )
-    if isinstance(value, GeneratorType | AsyncGeneratorType):
-        raise TypeError(
-            f"the record function returned a generator ({type(value).__name__}), whose code has not run: "
-            "return its items as a list"
-        )

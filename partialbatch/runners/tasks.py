@@ -13,7 +13,8 @@ from partialbatch.results import FAILED
 from partialbatch.runners import settle
 from partialbatch.runners.aside import aside
 from partialbatch.runners.schedule import DEADLINE, ENDING
-from partialbatch.runners.step import is_awaitable, step
+from partialbatch.runners.step import step
+from partialbatch.unrun import is_awaitable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import EventError, shape
 from partialbatch.sources.dynamodb import DynamoDBPipeSource, DynamoDBRecord, DynamoDBSource
-from partialbatch.sources.events import PARTITIONS, check_uniform, is_empty, origin_of
+from partialbatch.sources.events import PARTITIONS, check_uniform, is_empty, origin_of, unrecognized
 from partialbatch.sources.kafka import KafkaPipeSource, KafkaRecord, KafkaSource
 from partialbatch.sources.kinesis import KinesisPipeSource, KinesisRecord, KinesisSource
 from partialbatch.sources.record import Record
@@ -59,7 +59,7 @@ class Catalogue:
         if source is None:
             if is_empty(event):
                 return None, []
-            raise EventError.unrecognized(event)
+            raise unrecognized(event)
         if self._wanted not in ("auto", source.name):
             raise EventError.other_source(self._wanted, source.name)
         records = list(source.records(event))  # a copy: what leaves the event while the batch runs is no success

@@ -11,7 +11,18 @@ if TYPE_CHECKING:
 
     from partialbatch.types import RawRecord
 
-__all__ = ["PARTITIONS", "PIPE", "RECORDS", "Listed", "Origin", "check_uniform", "is_empty", "origin_of", "records_of"]
+__all__ = [
+    "PARTITIONS",
+    "PIPE",
+    "RECORDS",
+    "Listed",
+    "Origin",
+    "check_uniform",
+    "is_empty",
+    "origin_of",
+    "records_of",
+    "unrecognized",
+]
 
 RECORDS, PIPE, PARTITIONS = "Records", "pipe", "records"
 """``{"Records": [...]}``; the bare list of an EventBridge Pipe; Kafka's ``{"records": {"topic-0": [...]}}``."""
@@ -46,15 +57,28 @@ def records_of(event: Any) -> list[RawRecord]:
 
 def is_empty(event: Any) -> bool:
     """Tell whether an event is a batch without records; a window's last invocation can be one."""
-    return event == [] or (isinstance(event, dict) and event.get("Records") == [])
+    return event == [] or (isinstance(event, dict) and event.get("Records") == [] and not event.get(PARTITIONS))
+
+
+def unrecognized(event: Any) -> EventError:
+    """Return the error for an event that is no batch, or might be two."""
+    if isinstance(event, dict) and event.get(PARTITIONS) and event.get(RECORDS) is not None:
+        return EventError(
+            "this event has both 'Records' and 'records', and only one of them can be the batch: remove the other, "
+            "or give source= an EventSource that takes both"
+        )
+    return EventError.unrecognized(event)
 
 
 def origin_of(event: Any) -> Origin | None:
     """Return the shape of an event and the event source that its first record names; None for no batch."""
     if isinstance(event, dict):
         shape, records = RECORDS, event.get("Records")
-        if records is None and "records" in event:
-            shape, records = PARTITIONS, [event]
+        if PARTITIONS in event:
+            if records is None:
+                shape, records = PARTITIONS, [event]
+            elif event[PARTITIONS]:
+                return None  # records in both places: whichever were left out would be deleted
     else:
         shape, records = PIPE, event
     first = records[0] if isinstance(records, list) and records else None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from partialbatch.handler import BatchHandler, BoundBatchHandler
 from partialbatch.results import DEAD_LETTERED, FAILED, SKIPPED, SUCCEEDED
-from partialbatch.runners.step import is_awaitable
 from partialbatch.testing.verdict import Outcome
+from partialbatch.unrun import is_awaitable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -34,6 +34,9 @@ class Table:
         self.items[parameters["Item"]["id"]["S"]] = parameters["Item"]
 
 
+READER = f"{__name__}:handle.<locals>.handler"
+
+
 @pytest.fixture
 def table():
     return Table()
@@ -57,16 +60,16 @@ def test_one_consistent_read_and_no_write_while_all_goes_well(table):
     handle(table, kinesis("abc"))
     [(kind, parameters)] = table.calls
     assert kind == "get"
-    key = f"orders|{STREAM}/shardId-000000000000|0"
+    key = f"orders|{STREAM}/shardId-000000000000|{READER}|0"
     assert parameters == {"TableName": "ledger", "Key": {"id": {"S": key}}, "ConsistentRead": True}
 
 
 def test_one_write_a_partial_failure(table):
-    """The item names the consumer, the stream and the checkpoint, what is done, and when it may go."""
+    """The item names the consumer, the stream, the handler and the checkpoint, what is done, and when it may go."""
     handle(table, kinesis("abc"), {"1"})
     assert [kind for kind, _ in table.calls] == ["get", "put"]
     [(name, item)] = table.items.items()
-    assert name == f"orders|{STREAM}/shardId-000000000000|1"
+    assert name == f"orders|{STREAM}/shardId-000000000000|{READER}|1"
     assert item["done"] == {"S": '["2"]'}
     assert abs(int(item["expires_at"]["N"]) - time() - 86_400) < 60
 
