@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.calls import Window, bind
 from partialbatch.copies import copied
 from partialbatch.errors import Reject, RetryAfter
+from partialbatch.inspection import holds
 from partialbatch.invocation import Invocation
 from partialbatch.planning import STOP, Planner
 from partialbatch.results import SKIPPED
@@ -168,6 +169,10 @@ class Consumer:
             await self._run_records(invocation, context, place)
             if attachments is not None and attachments.bulk is not None and run.interrupt is None:
                 await attachments.bulk_step(invocation, place)
+        except BaseException:
+            if attachments is not None:
+                attachments.refused(invocation)
+            raise
         finally:
             if run.deliveries is not None:
                 await place.call(run.close)
@@ -193,14 +198,19 @@ class Consumer:
         """Delay retries, where an option or an error asks for it."""
         attachments = self._attachments or self._late
         errors = invocation.run.errors.values()
-        if attachments is None and any(isinstance(error, RetryAfter | Reject) for error in errors):
+        if attachments is None and any(holds(error, (RetryAfter, Reject)) for error in errors):
             # Kept, for it makes a client; apart, for it must not change which runner is taken.
             attachments = self._late = _attachments(self._settings)
         if attachments is not None and invocation.run.interrupt is None:
             attachments.after_run(invocation, context)
 
     async def _conclude(self, invocation: Invocation, place: Here | Beside) -> BatchResponse:
-        response = invocation.conclude()
+        try:
+            response = invocation.conclude()
+        except BaseException:
+            if self._attachments is not None:
+                self._attachments.refused(invocation)
+            raise
         if self._attachments is not None:
             if response["batchItemFailures"]:
                 await place.call(self._attachments.remember, invocation)

@@ -24,6 +24,8 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
+from partialbatch.inspection import is_a, kind_of, leaves
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -63,7 +65,7 @@ def safe_repr(value: object, limit: int = _NAME_LENGTH) -> str:
     """Return a short repr of a value, also of one whose ``__repr__`` raises."""
     try:
         return clip(repr(value), limit)
-    except Exception:
+    except BaseException:
         return f"<{type(value).__name__} whose repr raises>"
 
 
@@ -71,14 +73,14 @@ def safe_str(error: BaseException) -> str:
     """Return an exception's text, also of one whose ``__str__`` raises."""
     try:
         return str(error)
-    except Exception:
-        return f"<{type(error).__name__} whose str raises>"
+    except BaseException:
+        return f"<{kind_of(error)} whose str raises>"
 
 
 def described(error: BaseException) -> str:
     """Return an exception's type and text; the type alone where there is no text."""
     text = safe_str(error)
-    return f"{type(error).__name__}: {text}" if text.strip() else type(error).__name__
+    return f"{kind_of(error)}: {text}" if text.strip() else kind_of(error)
 
 
 def listing(names: Iterable[object], shown: int = _NAMES_SHOWN) -> str:
@@ -217,7 +219,7 @@ class FullBatchFailure(PartialBatchError):
 
     def __init__(self, result: Any, source: str) -> None:
         failed, skipped = result.failed, result.skipped
-        why = counted(type(entry.error).__name__ for entry in failed) or "none"
+        why = counted(kind_of(entry.error) for entry in failed) or "none"
         # From the response: a record function may have changed the raw record since.
         which = listing(item["itemIdentifier"] for item in result.response["batchItemFailures"])
         super().__init__(
@@ -227,6 +229,20 @@ class FullBatchFailure(PartialBatchError):
         self.result = result
         self.response = result.response
         self.errors: tuple[BaseException, ...] = tuple(entry.error for entry in failed)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The text and what can travel of the result: an exception of the user's own may refuse to be pickled.
+        result = self.result.portable()
+        failed = tuple(entry.error for entry in result.failed)
+        state = {**vars(self), "result": result, "errors": failed}
+        return _rebuilt, (type(self), self.args, state)
+
+
+def _rebuilt(kind: type[FullBatchFailure], args: tuple[Any, ...], state: dict[str, Any]) -> FullBatchFailure:
+    """Make a copy of a failure: its text and its result, without counting again."""
+    made = kind.__new__(kind, *args)
+    made.__dict__.update(state)
+    return made
 
 
 class RecordError(PartialBatchError, ValueError):
@@ -284,6 +300,11 @@ class RetryAfter(Exception):
 
     def __str__(self) -> str:
         return f"retry after {self.seconds:g} s"
+
+    @classmethod
+    def longest(cls, error: BaseException) -> float | None:
+        """Return the longest wait that an exception asks for, itself or inside a group; None where none does."""
+        return max((leaf.seconds for leaf in leaves(error) if is_a(leaf, RetryAfter)), default=None)
 
 
 class Reject(Exception):

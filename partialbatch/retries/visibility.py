@@ -143,10 +143,8 @@ def plan_timeouts(
     timeouts: dict[int, int] = {}
     by_group: dict[Hashable, list[int | None]] = {}
     for index, error in sorted(failed.items()):
-        seconds = None
-        if isinstance(error, RetryAfter):
-            seconds = error.seconds
-        elif wait is not None:
+        seconds = RetryAfter.longest(error)
+        if seconds is None and wait is not None:
             seconds = wait(index)
         if seconds is not None:
             timeouts[index] = min(ceil(seconds), LONGEST)
