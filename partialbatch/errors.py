@@ -24,7 +24,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
-from partialbatch.inspection import is_a, kind_of, leaves
+from partialbatch.inspection import kind_of, safe_str
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,14 +67,6 @@ def safe_repr(value: object, limit: int = _NAME_LENGTH) -> str:
         return clip(repr(value), limit)
     except BaseException:
         return f"<{type(value).__name__} whose repr raises>"
-
-
-def safe_str(error: BaseException) -> str:
-    """Return an exception's text, also of one whose ``__str__`` raises."""
-    try:
-        return str(error)
-    except BaseException:
-        return f"<{kind_of(error)} whose str raises>"
 
 
 def described(error: BaseException) -> str:
@@ -231,18 +223,9 @@ class FullBatchFailure(PartialBatchError):
         self.errors: tuple[BaseException, ...] = tuple(entry.error for entry in failed)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The text and what can travel of the result: an exception of the user's own may refuse to be pickled.
-        result = self.result.portable()
-        failed = tuple(entry.error for entry in result.failed)
-        state = {**vars(self), "result": result, "errors": failed}
-        return _rebuilt, (type(self), self.args, state)
-
-
-def _rebuilt(kind: type[FullBatchFailure], args: tuple[Any, ...], state: dict[str, Any]) -> FullBatchFailure:
-    """Make a copy of a failure: its text and its result, without counting again."""
-    made = kind.__new__(kind, *args)
-    made.__dict__.update(state)
-    return made
+        result = self.result.portable()  # an exception of the user's own may refuse to be pickled
+        state = {**vars(self), "result": result, "errors": tuple(entry.error for entry in result.failed)}
+        return type(self).__new__, (type(self), *self.args), state
 
 
 class RecordError(PartialBatchError, ValueError):
@@ -300,11 +283,6 @@ class RetryAfter(Exception):
 
     def __str__(self) -> str:
         return f"retry after {self.seconds:g} s"
-
-    @classmethod
-    def longest(cls, error: BaseException) -> float | None:
-        """Return the longest wait that an exception asks for, itself or inside a group; None where none does."""
-        return max((leaf.seconds for leaf in leaves(error) if is_a(leaf, RetryAfter)), default=None)
 
 
 class Reject(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["holds", "is_a", "kind_of", "leaves", "members"]
+__all__ = ["holds", "is_a", "kind_of", "leaves", "members", "safe_str"]
 
 
 def kind_of(error: object) -> str:
@@ -43,3 +43,11 @@ def leaves(error: BaseException) -> list[Any]:
 def holds(error: BaseException, kinds: type[BaseException] | tuple[type[BaseException], ...]) -> bool:
     """Tell whether an exception, or one inside the group that it is, is of a type."""
     return any(is_a(leaf, kinds) for leaf in leaves(error))
+
+
+def safe_str(error: BaseException) -> str:
+    """Return an exception's text, also of one whose ``__str__`` raises."""
+    try:
+        return str(error)
+    except BaseException:
+        return f"<{kind_of(error)} whose str raises>"

@@ -13,7 +13,8 @@ Note = TypeVar("Note")
 class _Batch(Generic[Note]):
     """What is noted of one batch, and the batch that it is nested in."""
 
-    def __init__(self, around: _Batch[Note] | None) -> None:
+    def __init__(self, around: _Batch[Note] | None, size: int) -> None:
+        self.size = size
         self.around = around
         self.note: Note | None = None
 
@@ -27,9 +28,9 @@ class Batches(Generic[Note]):
     def __init__(self, name: str) -> None:
         self._innermost: ContextVar[_Batch[Note] | None] = ContextVar(name, default=None)
 
-    def begin(self) -> None:
-        """Begin a batch, before anything that may fail: what is ended is then what was begun."""
-        self._innermost.set(_Batch(self._innermost.get()))
+    def begin(self, size: int) -> None:
+        """Begin a batch of so many records, before anything that may fail: what is ended is then what was begun."""
+        self._innermost.set(_Batch(self._innermost.get(), size))
 
     def note(self, note: Note) -> None:
         """Note something of the innermost batch."""
@@ -43,10 +44,14 @@ class Batches(Generic[Note]):
         batch = self._innermost.get()
         return None if batch is None else batch.note
 
-    def end(self) -> Note | None:
-        """End the innermost batch, and return what was noted of it."""
+    def end(self, size: int) -> Note | None:
+        """End the innermost batch, and return what was noted of it.
+
+        Args:
+            size: Its number of records. A batch without records may never have begun, and ends no other.
+        """
         batch = self._innermost.get()
-        if batch is None:
+        if batch is None or batch.size != size:
             return None
         self._innermost.set(batch.around)
         return batch.note

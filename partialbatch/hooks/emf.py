@@ -81,13 +81,13 @@ class EmfMetrics:
 
     def on_batch_start(self, records: Sequence[Any], context: LambdaContext | None) -> None:  # noqa: ARG002 - the hook's shape
         """Note when the batch began, and how old its oldest record is."""
-        self._batches.begin()
+        self._batches.begin(len(records))
         moments = [moment for moment in map(_moment, records) if moment is not None]
         self._batches.note((perf_counter(), time() - min(moments) if moments else None))
 
     def on_batch_end(self, result: BatchResult[Any]) -> None:
         """Write the line."""
-        begun, age = (self._batches.end() if result.results else None) or (perf_counter(), None)
+        begun, age = self._batches.end(len(result.results)) or (perf_counter(), None)
         values: dict[str, float] = {
             "BatchSize": len(result.results),
             "Failed": len(result.failed),

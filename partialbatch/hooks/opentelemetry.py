@@ -43,7 +43,7 @@ class OpenTelemetryHook:
 
     def on_batch_start(self, records: Sequence[Any], context: Any) -> None:  # noqa: ARG002 - the hook's shape
         """Open the batch's span."""
-        self._batches.begin()
+        self._batches.begin(len(records))
         source = source_of(records[0]) if records else "empty"
         span = self._tracer.start_span(
             f"process {source} batch",
@@ -69,7 +69,7 @@ class OpenTelemetryHook:
 
     def on_batch_end(self, result: BatchResult[Any]) -> None:
         """Close the batch's span."""
-        span = self._batches.end() if result.results else None  # an empty batch was not begun
+        span = self._batches.end(len(result.results))
         if span is None:
             return
         for name in ("failed", "skipped", "dead_lettered"):

@@ -37,13 +37,12 @@ class SentryHook:
 
     def on_batch_start(self, records: Sequence[Any], context: LambdaContext | None) -> None:  # noqa: ARG002 - the hook's shape
         """Begin to note which errors were captured."""
-        self._captured.begin()
+        self._captured.begin(len(records))
         self._captured.note(set())
 
     def on_batch_end(self, result: BatchResult[Any]) -> None:
-        """Forget the batch; an empty one was not begun."""
-        if result.results:
-            self._captured.end()
+        """Forget the batch."""
+        self._captured.end(len(result.results))
 
     @contextmanager
     def around_record(self, record: Any) -> Iterator[None]:
