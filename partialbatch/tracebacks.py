@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from itertools import islice
 from types import TracebackType
@@ -46,22 +47,25 @@ def presentable(error: BaseException) -> BaseException:
     tree = list(islice(_tree(error), _BUDGETS[0].exceptions + 1))
     if len(tree) <= _BUDGETS[0].exceptions and all(map(_is_harmless, tree)):
         few = len(tree) <= _FEW and sum(len(_frames(link)) for link in tree) <= _SHALLOW
-        if few or _size(error) <= ALL_SHOWN:
+        if (few and all(map(_is_builtin, tree))) or _size(error) <= ALL_SHOWN:
             return error
-    for budget in _BUDGETS:
-        shown = _StandIns(budget).of(error)
-        if _size(shown) <= ALL_SHOWN:
-            break
-    return shown
+    *larger, smallest = _BUDGETS
+    shorter = (_StandIns(budget).of(error) for budget in larger)
+    return next((shown for shown in shorter if _size(shown) <= ALL_SHOWN), None) or _StandIns(smallest).of(error)
+
+
+def _is_builtin(error: BaseException) -> bool:
+    """Tell whether an exception's class is Python's own: such a one is formatted without a surprise."""
+    return getattr(builtins, kind_of(error), None) is type(error)
 
 
 def _size(error: BaseException) -> int:
-    """Return how many bytes a formatted traceback has."""
+    """Return how many bytes a formatted traceback has; far too many where it cannot be formatted."""
     from traceback import format_exception  # noqa: PLC0415 - loaded by logging, and by whoever formats one
 
     try:
         lines = format_exception(type(error), error, error.__traceback__)
-    except Exception:
+    except BaseException:
         return sys.maxsize
     return sum(len(line.encode(errors="surrogatepass")) for line in lines)
 
@@ -110,7 +114,8 @@ def _is_harmless(error: BaseException) -> bool:
 def _text(error: BaseException) -> str | None:
     """Return all that a traceback prints of an exception's own text, None where it cannot be had."""
     try:
-        _ = repr(error), error.__class__  # some formatters show, or ask for, them
+        # Formatters ask for all of these.
+        _ = repr(error), error.__class__, error.__cause__, error.__context__, error.__traceback__
         return "\n".join([str(error), *getattr(error, "__notes__", ())])
     except BaseException:
         return None
