@@ -6,11 +6,13 @@ Loaded only where one of them is set, or a record function raised `RetryAfter` o
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from partialbatch import logs
 from partialbatch.copies import copied
 from partialbatch.errors import INTERRUPTS, RecordSkipped, Reject, RetryAfter
+from partialbatch.inspection import holds, is_a
 from partialbatch.listeners import Listeners
 from partialbatch.results import FAILED, SKIPPED, SUCCEEDED
 from partialbatch.retries.bulk import Bulk
@@ -128,9 +130,9 @@ class Attachments:
     def after_run(self, invocation: Invocation, context: Any) -> None:
         """Delay the retries of what failed; tell of what was asked for in vain."""
         run, source = invocation.run, invocation.source
-        if self._dead_letter is None and any(isinstance(error, Reject) for error in run.errors.values()):
+        if self._dead_letter is None and any(holds(error, Reject) for error in run.errors.values()):
             logs.once("reject", "a record function raised Reject and there is no dead_letter: the record fails")
-        asked = any(isinstance(error, RetryAfter) for error in run.errors.values())
+        asked = any(holds(error, RetryAfter) for error in run.errors.values())
         if not hasattr(source, "receive_count"):
             if asked:
                 logs.once(
@@ -170,8 +172,15 @@ class Attachments:
 
     def ended(self, invocation: Invocation, response: BatchResponse) -> None:
         """Tell the hooks that the batch has ended."""
-        if self._listeners is not None:
+        # A batch without records begins with nothing to tell of.
+        if self._listeners is not None and (invocation.told or invocation.source is None):
+            invocation.told = False
             self._listeners.tell("on_batch_end", invocation.result(response))
+
+    def refused(self, invocation: Invocation) -> None:
+        """Tell the hooks that the batch has ended without a response: an empty identifier gives back all of it."""
+        with suppress(*INTERRUPTS):  # what is raised already stands
+            self.ended(invocation, {"batchItemFailures": [{"itemIdentifier": ""}]})
 
     def _deliveries(self, invocation: Invocation, left: Callable[[], float] | None) -> Deliveries:
         run, arn = invocation.run, getattr(invocation.source, "arn", None) or None
@@ -192,6 +201,7 @@ class Attachments:
             if self.bulk is None or run.states[index] != SUCCEEDED:
                 listeners.tell("on_record_end", invocation.record_result(index))
 
+        invocation.told = True
         listeners.tell("on_batch_start", views, context)
         run.around = lambda index: listeners.around(views[index])
         run.on_end = ended
@@ -256,7 +266,7 @@ def _as_delivered(raw: Any) -> Any:
 
 def _taken_back(run: Run) -> set[int]:
     """Return what a bulk step failed for the sake of its group's order: it comes back as if it had not run."""
-    return {i for i, error in run.errors.items() if isinstance(error, RecordSkipped) and run.lane(i) is not None}
+    return {i for i, error in run.errors.items() if is_a(error, RecordSkipped) and run.lane(i) is not None}
 
 
 def _take_back(run: Run, succeeded: Iterable[int], failures: Mapping[int, BaseException], holds: bool) -> None:  # noqa: FBT001 - private

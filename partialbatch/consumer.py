@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.calls import Window, bind
 from partialbatch.copies import copied
 from partialbatch.errors import Reject, RetryAfter
+from partialbatch.inspection import holds
 from partialbatch.invocation import Invocation
 from partialbatch.planning import STOP, Planner
 from partialbatch.results import SKIPPED
@@ -50,7 +51,7 @@ class Consumer:
         """Load what a record function will need: initialisation has burst CPU, and is what SnapStart covers."""
         if self._attachments is not None:
             self._attachments.name(function)
-        if plan.awaits:
+        if plan.awaits or plan.relays:
             from partialbatch.runners import loops, tasks  # noqa: F401, PLC0415 - loads asyncio
         elif self._planner.concurrency > 1:
             import concurrent.futures.thread  # noqa: F401, PLC0415 - handlers of one worker need none
@@ -131,6 +132,10 @@ class Consumer:
             from partialbatch.runners.tasks import with_timeout  # noqa: PLC0415 - loads asyncio
 
             invoke = with_timeout(invoke, self._settings.record_timeout)
+        elif plan.relays:
+            from partialbatch.runners.loops import completed  # noqa: PLC0415 - loads asyncio
+
+            invoke = completed(invoke)
         invocation = Invocation(plan, source, records, identifiers, invoke, window, keep or self._keeps_results)
         if self._settings.max_receive_count is not None:
             invocation.run.last_attempts = _last_attempts(source, records)
@@ -164,6 +169,10 @@ class Consumer:
             await self._run_records(invocation, context, place)
             if attachments is not None and attachments.bulk is not None and run.interrupt is None:
                 await attachments.bulk_step(invocation, place)
+        except BaseException:
+            if attachments is not None:
+                attachments.refused(invocation)
+            raise
         finally:
             if run.deliveries is not None:
                 await place.call(run.close)
@@ -182,20 +191,26 @@ class Consumer:
 
             await place.run(in_rounds, *work)
         else:
-            await place.call(run_plain, *work, on_cancel=partial(work[1].close, ENDING))
+            run_late = partial(run_plain, late=place.is_late)
+            await place.call(run_late, *work, on_cancel=partial(work[1].close, ENDING))
 
     def _after_run(self, invocation: Invocation, context: Any) -> None:
         """Delay retries, where an option or an error asks for it."""
         attachments = self._attachments or self._late
         errors = invocation.run.errors.values()
-        if attachments is None and any(isinstance(error, RetryAfter | Reject) for error in errors):
+        if attachments is None and any(holds(error, (RetryAfter, Reject)) for error in errors):
             # Kept, for it makes a client; apart, for it must not change which runner is taken.
             attachments = self._late = _attachments(self._settings)
         if attachments is not None and invocation.run.interrupt is None:
             attachments.after_run(invocation, context)
 
     async def _conclude(self, invocation: Invocation, place: Here | Beside) -> BatchResponse:
-        response = invocation.conclude()
+        try:
+            response = invocation.conclude()
+        except BaseException:
+            if self._attachments is not None:
+                self._attachments.refused(invocation)
+            raise
         if self._attachments is not None:
             if response["batchItemFailures"]:
                 await place.call(self._attachments.remember, invocation)

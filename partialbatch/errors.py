@@ -24,6 +24,8 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
+from partialbatch.inspection import kind_of, safe_str
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -63,22 +65,14 @@ def safe_repr(value: object, limit: int = _NAME_LENGTH) -> str:
     """Return a short repr of a value, also of one whose ``__repr__`` raises."""
     try:
         return clip(repr(value), limit)
-    except Exception:
+    except BaseException:
         return f"<{type(value).__name__} whose repr raises>"
-
-
-def safe_str(error: BaseException) -> str:
-    """Return an exception's text, also of one whose ``__str__`` raises."""
-    try:
-        return str(error)
-    except Exception:
-        return f"<{type(error).__name__} whose str raises>"
 
 
 def described(error: BaseException) -> str:
     """Return an exception's type and text; the type alone where there is no text."""
     text = safe_str(error)
-    return f"{type(error).__name__}: {text}" if text.strip() else type(error).__name__
+    return f"{kind_of(error)}: {text}" if text.strip() else kind_of(error)
 
 
 def listing(names: Iterable[object], shown: int = _NAMES_SHOWN) -> str:
@@ -208,7 +202,7 @@ class FullBatchFailure(PartialBatchError):
 
     def __init__(self, result: Any, source: str) -> None:
         failed, skipped = result.failed, result.skipped
-        why = counted(type(entry.error).__name__ for entry in failed) or "none"
+        why = counted(kind_of(entry.error) for entry in failed) or "none"
         # From the response: a record function may have changed the raw record since.
         which = listing(item["itemIdentifier"] for item in result.response["batchItemFailures"])
         super().__init__(
@@ -218,6 +212,11 @@ class FullBatchFailure(PartialBatchError):
         self.result = result
         self.response = result.response
         self.errors: tuple[BaseException, ...] = tuple(entry.error for entry in failed)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        result = self.result.portable()  # an exception of the user's own may refuse to be pickled
+        state = {**vars(self), "result": result, "errors": tuple(entry.error for entry in result.failed)}
+        return type(self).__new__, (type(self), *self.args), state
 
 
 class RecordError(PartialBatchError, ValueError):

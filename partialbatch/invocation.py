@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
-from partialbatch.errors import EventError, FullBatchFailure, RecordSkipped
+from partialbatch.errors import EventError, FullBatchFailure, PartialBatchError, RecordSkipped
 from partialbatch.results import (
     DEAD_LETTERED,
     FAILED,
@@ -54,10 +54,11 @@ class Invocation:
         invoke: Calls the record function for a raw record.
         window: The tumbling window that the event belongs to, if any.
         keeps: Whether values and durations are asked for.
+        told: Whether the hooks have been told that the batch begins, and not yet that it has ended.
         noted: The run, as soon as there is something to note; a batch that only succeeds needs none.
     """
 
-    __slots__ = ("_started", "identifiers", "invoke", "keeps", "noted", "plan", "records", "source", "window")
+    __slots__ = ("_started", "identifiers", "invoke", "keeps", "noted", "plan", "records", "source", "told", "window")
 
     def __init__(  # noqa: PLR0913, PLR0917 - what an invocation is made of
         self,
@@ -77,6 +78,7 @@ class Invocation:
         self.window = window
         self.noted: Run | None = None
         self.keeps = keeps
+        self.told = False
         self._started = perf_counter()
 
     @property
@@ -155,7 +157,7 @@ class Invocation:
         if state == SKIPPED:
             error = RecordSkipped(f"not started: {run.left_over or GROUP_FAILED}")
         elif state == FAILED:
-            error = run.errors[index]
+            error = run.errors.get(index) or PartialBatchError("the call ended before it was known what became of it")
         elif state == DEAD_LETTERED:
             error = run.buried[index]
         return RecordResult(

@@ -9,6 +9,7 @@ from partialbatch import logs
 from partialbatch.checks import MOMENTS
 from partialbatch.copies import copied
 from partialbatch.errors import INTERRUPTS
+from partialbatch.inspection import is_a
 from partialbatch.results import BatchResult
 from partialbatch.unrun import check_value, holds_code
 
@@ -86,7 +87,7 @@ class _Around(AbstractContextManager[None]):
                 # A generator's context manager gives the record's own error back.
                 if raised is error:
                     continue
-                if isinstance(raised, INTERRUPTS):
+                if is_a(raised, INTERRUPTS):
                     interrupt = raised
                 else:
                     logs.hook_failed("around_record", raised)

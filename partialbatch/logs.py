@@ -11,32 +11,36 @@ Records given back: ``batch_source``, ``batch_left_over``.
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.copies import copied
-from partialbatch.errors import clip, counted, safe_repr
+from partialbatch.errors import INTERRUPTS, clip, counted, safe_repr
+from partialbatch.inspection import kind_of
+from partialbatch.tracebacks import TEXT_SHOWN, presentable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from partialbatch.results import Status
 
-__all__ = ["batch_ended", "empty_batch", "logger", "record_failed", "records_left_over"]
+__all__ = ["batch_ended", "empty_batch", "logger", "presentable", "record_failed", "records_left_over"]
 
 logger = logging.getLogger("partialbatch")
 
 TRACEBACKS_SHOWN = 10
-TEXT_SHOWN = 1024
 
 
 def _write(
     level: int, text: str, *arguments: Any, exc_info: Any = None, extra: Mapping[str, Any] | None = None
 ) -> None:
     """Write a line; a filter or a handler that raises must cost no record its result."""
-    with suppress(Exception):
+    try:
         # The line is its caller's: by that one's name `cli.invoke` tells which lines its table repeats.
         logger.log(level, text, *arguments, exc_info=exc_info, extra=extra, stacklevel=2)
+    except INTERRUPTS:
+        raise
+    except BaseException:  # noqa: S110 - there is nowhere else to tell of it
+        pass
 
 
 def tells_of_success() -> bool:
@@ -46,7 +50,7 @@ def tells_of_success() -> bool:
 
 def record_failed(run: Any, index: int, error: BaseException, how: str = "failed") -> None:
     """Warn of a failed record, with its traceback for the first ten of a batch."""
-    kind = type(error).__name__
+    kind = kind_of(error)
     if len(run.errors) + len(run.buried) > TRACEBACKS_SHOWN:
         run.untold.append(kind)
         return
@@ -160,7 +164,7 @@ def visibility_unchanged(reasons: Mapping[str, int]) -> None:
 
 def ledger_unavailable(what: str, error: BaseException) -> None:
     """Warn that a batch runs as without its resume ledger."""
-    kind = type(error).__name__
+    kind = kind_of(error)
     _write(logging.WARNING, "the resume ledger could not be %s (%s): records may run again", what, kind)
 
 
@@ -182,76 +186,3 @@ def receive_count(raw: Any) -> int | None:
         return int(raw["attributes"]["ApproximateReceiveCount"])
     except Exception:
         return None
-
-
-def presentable(error: BaseException) -> BaseException:
-    """Return an exception that is safe and short to log: the error itself, or a stand-in.
-
-    An exception's text may be of any length, and its ``__str__`` may raise. Handlers format what they are
-    given, so a stand-in of the same name, with the same tracebacks, takes the place of such a tree.
-    """
-    return error if all(map(_is_short, _tree(error))) else _stand_in(error, set())
-
-
-def _tree(error: BaseException) -> list[BaseException]:
-    """Return all exceptions that a traceback of this one shows: its chain, and the members of groups."""
-    found: dict[int, BaseException] = {}
-    pending: list[BaseException | None] = [error]
-    while pending:
-        link = pending.pop()
-        # By identity: an exception may define its own equality.
-        if link is not None and id(link) not in found:
-            found[id(link)] = link
-            pending.append(_below(link))
-            if isinstance(link, BaseExceptionGroup):
-                pending.extend(link.exceptions)
-    return list(found.values())
-
-
-def _below(error: BaseException) -> BaseException | None:
-    """Return what an exception was raised from, or in place of."""
-    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-
-
-def _is_short(error: BaseException) -> bool:
-    text = _text(error)
-    return text is not None and len(text) <= TEXT_SHOWN
-
-
-def _text(error: BaseException) -> str | None:
-    """Return all that a traceback prints of an exception's own text, None where it cannot be had."""
-    try:
-        repr(error)  # some formatters show it
-        source = [error.text or ""] if isinstance(error, SyntaxError) else []
-        return "\n".join([str(error), *source, *getattr(error, "__notes__", ())])
-    except Exception:
-        return None
-
-
-def _stand_in(error: BaseException, seen: set[int]) -> BaseException:
-    """Return an exception of the same name with a safe, short text, and stand-ins for all below it."""
-    chain: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        chain.append(link)
-        link = _below(link)
-    below: BaseException | None = None
-    for link in reversed(chain):
-        made = _short_form(link, seen)
-        made.__traceback__ = link.__traceback__
-        made.__cause__ = below
-        below = made
-    return below or Exception("(shown above)")
-
-
-def _short_form(error: BaseException, seen: set[int]) -> BaseException:
-    """Return an exception of the same name and with a text of its own; a group keeps its members."""
-    text, kind = _text(error), type(error)
-    shown = f"<{kind.__name__} whose str or repr raises>" if text is None else clip(text, TEXT_SHOWN)
-    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    bases = (BaseExceptionGroup,) if isinstance(error, BaseExceptionGroup) else (Exception,)
-    stand_in: type[BaseException] = type(kind.__name__, bases, {**names, "__str__": lambda _: shown})
-    if isinstance(error, BaseExceptionGroup):
-        return stand_in("", [_stand_in(member, seen) for member in error.exceptions])
-    return stand_in(shown)

@@ -7,7 +7,8 @@ from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Generic, NewType, TypeVar, Union, get_args, get_origin
 
-from partialbatch.errors import ConfigurationError, PayloadError, clip, listing
+from partialbatch.errors import ConfigurationError, PayloadError, clip
+from partialbatch.invalid import places, words_of
 from partialbatch.sources.record import TEXTUAL, as_bytes, as_json, as_text, field
 from partialbatch.types import RawRecord
 from partialbatch.values import value
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["Change", "bare", "change_decoder", "decoder", "is_text", "meant", "name_of", "unwrapper", "without_none"]
 
 Image = TypeVar("Image")
-_ERRORS_SHOWN = 5
 _TEXT = {str: as_text, bytes: as_bytes}
 _CONTAINERS = {dict: dict, list: list, Mapping: dict, MutableMapping: dict, Sequence: list, MutableSequence: list}
 
@@ -245,31 +245,4 @@ def _adapter(annotation: Any) -> Any:
 
 def _invalid(error: Any, name: str, schema: Any) -> PayloadError:
     """Say where a payload is invalid and how, without a word of its content."""
-    names = _names(schema)
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    # Types, not messages: those quote the input at times (a union's tag, a bad UUID's letter).
-    where = (
-        f"{'.'.join(_part(part, names) for part in entry['loc']) or 'payload'} ({entry['type']})" for entry in found
-    )
-    return PayloadError(f"the payload is no valid {clip(name)}: {listing(where, _ERRORS_SHOWN)}")
-
-
-def _part(part: Any, names: set[str]) -> str:
-    """Show a part of a location if it is the model's own word; a key of the input is not."""
-    return str(part) if isinstance(part, int) or part in names else "…"
-
-
-def _names(schema: Any) -> set[str]:
-    """Collect the words that a validation schema itself holds."""
-    names: set[str] = set()
-    pending = [schema]
-    while pending:
-        entry = pending.pop()
-        if isinstance(entry, str):
-            names.add(entry)
-        elif isinstance(entry, dict):
-            pending.extend(entry)
-            pending.extend(entry.values())
-        elif isinstance(entry, list | tuple):
-            pending.extend(entry)
-    return names
+    return PayloadError(f"the payload is no valid {clip(name)}: {places(error, words_of(schema))}")

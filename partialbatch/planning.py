@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, cast
 
 from partialbatch.errors import INTERRUPTS, ConfigurationError
+from partialbatch.inspection import is_a
 from partialbatch.results import SKIPPED
 from partialbatch.runners.deadline import Deadline
 from partialbatch.runners.run import Run
@@ -184,7 +185,7 @@ def _take_groups(run: Run, group_of: Callable[[RawRecord], Hashable], what: str)
                 groups[index], lanes[index] = group, numbers.setdefault(group, len(numbers))
         except BaseException as error:  # noqa: BLE001, RUF100 - fails its record alone, as in `step`
             run.unknown[index] = error
-            if isinstance(error, INTERRUPTS):
+            if is_a(error, INTERRUPTS):
                 run.fail(index, error)
                 raise
     run.groups, run.lanes = groups, lanes

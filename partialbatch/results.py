@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from partialbatch.errors import EventError
+from partialbatch.errors import EventError, PartialBatchError, described, safe_repr
+from partialbatch.inspection import kind_of
 from partialbatch.values import value
 
 if TYPE_CHECKING:
@@ -51,8 +52,11 @@ class RecordResult(Generic[Value]):
         return failed
 
     def __repr__(self) -> str:
-        error = "" if self.error is None else f", error={type(self.error).__name__}"
-        return f"RecordResult({self.record!r}, {self.status!r}{error})"
+        error = "" if self.error is None else f", error={kind_of(self.error)}"
+        # A view shows its identifier; what else a source of one's own gives may show the record.
+        is_ours = getattr(type(self.record).__repr__, "__module__", "").startswith("partialbatch.")
+        record = safe_repr(self.record) if is_ours or self.record is None else f"<{type(self.record).__name__}>"
+        return f"RecordResult({record}, {self.status!r}{error})"
 
 
 class _Refused(RecordResult[Any]):
@@ -115,6 +119,10 @@ class BatchResult(Generic[Value]):
         """True when at least one record failed and none succeeded or was dead-lettered."""
         return bool(self.failed) and not self.succeeded and not self.dead_lettered
 
+    def portable(self) -> BatchResult[Any]:
+        """Return a result that can be pickled: without the values, and with stand-ins for the errors, that cannot."""
+        return self if _travels(self) else BatchResult(tuple(map(_portable, self.results)), self.response)
+
     def _with(self, status: Status) -> list[RecordResult[Value]]:
         return [result for result in self.results if result.status == status]
 
@@ -123,6 +131,29 @@ class BatchResult(Generic[Value]):
             f"{name}={len(self._with(name))}" for name in ("succeeded", "failed", "skipped", "dead_lettered")
         )
         return f"BatchResult({counts})"
+
+
+def _travels(value: object) -> bool:
+    """Tell whether a value can be pickled, and made again."""
+    from pickle import dumps, loads  # noqa: PLC0415 - only where a failure is pickled; our own data
+
+    try:
+        loads(dumps(value))  # noqa: S301 - as above
+    except Exception:
+        return False
+    return True
+
+
+def _portable(result: RecordResult[Any]) -> RecordResult[Any]:
+    error = result.error
+    return RecordResult(
+        result.record if _travels(result.record) else None,
+        result.status,
+        result.value if _travels(result.value) else None,
+        error if error is None or _travels(error) else PartialBatchError(described(error)),
+        result.duration,
+        result.resumed,
+    )
 
 
 def build_response(source: str, identifiers: Sequence[Identifier | None], reported: Iterable[int]) -> BatchResponse:

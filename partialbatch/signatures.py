@@ -31,6 +31,7 @@ class Plan:
         positional: The further arguments in order: a name to fill, or a value.
         keywords: The names to fill by keyword.
         awaits: Whether what a call gives must be awaited.
+        relays: Whether a plain call may give a coroutine: the function wraps an async one.
         takes_extras: Whether the function has more than one argument.
         takes_state: Whether it folds the records of a tumbling window into a state.
         universal: Whether it takes the records of any source.
@@ -41,6 +42,7 @@ class Plan:
     positional: tuple[tuple[str, Any], ...]
     keywords: tuple[str, ...]
     awaits: bool
+    relays: bool
     takes_extras: bool
     takes_state: bool
     universal: bool
@@ -85,6 +87,7 @@ def plan(function: Any, settings: Settings, namespace: Mapping[str, Any], *, bou
     made = Plan(
         *(reading, positional, keywords),
         awaits=awaits,
+        relays=_relays(function),
         takes_extras=bool(positional or keywords),
         takes_state=takes_state,
         universal=reading.universal,
@@ -118,8 +121,18 @@ def _check_options(name: str, made: Plan, settings: Settings) -> None:
 
 
 def is_async(function: Any) -> bool:
-    """Tell whether what a call gives must be awaited; looks through partials, callables and wrappers."""
-    return _gives_awaitable(innermost(function, stop=_gives_awaitable))
+    """Tell whether what a call gives must be awaited; looks through partials and callable objects.
+
+    Not through ``functools.wraps``: a plain wrapper of an async function may run it itself.
+    """
+    while (target := inner(function)) is not function:
+        function = target
+    return _gives_awaitable(function)
+
+
+def _relays(function: Any) -> bool:
+    """Tell whether a plain function stands over an async one, and may return what that one gives."""
+    return not is_async(function) and _gives_awaitable(innermost(function, stop=_gives_awaitable))
 
 
 def _gives_awaitable(function: Any) -> bool:

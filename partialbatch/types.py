@@ -137,6 +137,11 @@ class Unprocessed:
     __eq__ = object.__eq__  # each stands for one put
     __hash__ = object.__hash__
 
+    def __repr__(self) -> str:
+        # Never the record, nor the options and the service's text, which may quote it.
+        code = f", code={self.code!r}" if self.code is not None else ""
+        return f"Unprocessed(<{type(self.record).__name__}>{code}, reason={self.reason!r})"
+
 
 class SinkSession(Protocol):
     """Where the items of one invocation go."""

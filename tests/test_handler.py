@@ -378,11 +378,31 @@ def test_local_types_in_string_annotations():
         def handle(self, record: Inner):
             return record
 
+        @batch_handler
+        def outer(self, record: Local):
+            return record
+
     event = sqs(1)
     event["Records"][0]["body"] = '{"a": 1}'
     assert handler.process(event).results[0].value == {"a": 1}
+    assert Holder().outer.process(event).results[0].value == {"a": 1}
     event["Records"][0]["body"] = "[1]"
     assert Holder().handle.process(event).results[0].value == [1]
+
+
+def test_string_annotations_do_not_see_the_locals_of_a_caller():
+    """A type that only the caller of the decorating function knows is no type there."""
+
+    def decorating():
+        @batch_handler
+        def handler(record: OfTheCaller): ...  # noqa: F821 - the point
+
+    def calling():
+        OfTheCaller = dict  # noqa: N806, F841 - the point
+        decorating()
+
+    with pytest.raises(ConfigurationError, match="'OfTheCaller' cannot be resolved"):
+        calling()
 
 
 def test_the_locals_of_a_decorating_function_are_let_go_of():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import pytest
+import wrapt
 
 from partialbatch import DynamoDBRecord, RawRecord, SQSRecord
 from partialbatch.errors import ConfigurationError
@@ -176,7 +177,7 @@ def test_builtins():
 
 
 def test_is_async():
-    """An async function is known through partials, callable objects and decorators."""
+    """An async function is known through partials and callable objects; of decorators the outermost counts."""
 
     async def function(record): ...
     def plain(record): ...
@@ -193,13 +194,26 @@ def test_is_async():
     over_partial = functools.wraps(functools.partial(function))(lambda record: None)
     over_object = functools.wraps(Callable())(lambda record: None)
     over_async = functools.wraps(made_async)(lambda record: None)
-    wrappers = (wrapper, functools.partial(wrapper), made_async, over_partial, over_object, over_async)
-    for each in (function, functools.partial(function), Callable(), staticmethod(function), *wrappers):
+    proxy = wrapt.decorator(lambda wrapped, instance, args, kwargs: wrapped(*args, **kwargs))
+    for each in (
+        function,
+        functools.partial(function),
+        Callable(),
+        staticmethod(function),
+        made_async,
+        proxy(function),
+    ):
         assert is_async(each)
         assert _plan(each).awaits
-    for each in (plain, functools.partial(plain), print, dict):
+        assert not _plan(each).relays
+    for each in (wrapper, functools.partial(wrapper), over_partial, over_object, over_async):
         assert not is_async(each)
         assert not _plan(each).awaits
+        assert _plan(each).relays
+    for each in (plain, functools.partial(plain), print, dict, proxy(plain)):
+        assert not is_async(each)
+        assert not _plan(each).awaits
+        assert not _plan(each).relays
 
 
 def test_record_timeout():

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 import sys
-from contextvars import ContextVar
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
+from partialbatch.hooks.batches import Batches
 from partialbatch.hooks.naming import source_of
 
 if TYPE_CHECKING:
@@ -77,19 +77,17 @@ class EmfMetrics:
                     f"names and values of printable ASCII, no name among {', '.join(RESERVED)}",
                 )
         self._write = write
-        # In a context variable, for two threads may run batches at once.
-        self._begun: ContextVar[tuple[float, float | None] | None] = ContextVar("partialbatch_emf", default=None)
+        self._batches: Batches[tuple[float, float | None]] = Batches("partialbatch_emf")
 
     def on_batch_start(self, records: Sequence[Any], context: LambdaContext | None) -> None:  # noqa: ARG002 - the hook's shape
         """Note when the batch began, and how old its oldest record is."""
+        self._batches.begin(len(records))
         moments = [moment for moment in map(_moment, records) if moment is not None]
-        self._begun.set((perf_counter(), time() - min(moments) if moments else None))
+        self._batches.note((perf_counter(), time() - min(moments) if moments else None))
 
     def on_batch_end(self, result: BatchResult[Any]) -> None:
         """Write the line."""
-        # Taken, so that no later batch of this context reads it.
-        begun, age = self._begun.get() or (perf_counter(), None)
-        self._begun.set(None)
+        begun, age = self._batches.end(len(result.results)) or (perf_counter(), None)
         values: dict[str, float] = {
             "BatchSize": len(result.results),
             "Failed": len(result.failed),

@@ -6,9 +6,9 @@ https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 from __future__ import annotations
 
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.hooks.batches import Batches
 from partialbatch.hooks.naming import identifier_of, source_of
 
 if TYPE_CHECKING:
@@ -39,22 +39,23 @@ class OpenTelemetryHook:
         self._trace = trace
         self._propagate = propagate
         self._tracer = trace.get_tracer("partialbatch", tracer_provider=tracer_provider)
-        self._batch: ContextVar[Any] = ContextVar("partialbatch_span", default=None)
+        self._batches: Batches[Any] = Batches("partialbatch_span")
 
     def on_batch_start(self, records: Sequence[Any], context: Any) -> None:  # noqa: ARG002 - the hook's shape
         """Open the batch's span."""
+        self._batches.begin(len(records))
         source = source_of(records[0]) if records else "empty"
         span = self._tracer.start_span(
             f"process {source} batch",
             kind=self._trace.SpanKind.CONSUMER,
             attributes={**_attributes(source), "messaging.batch.message_count": len(records)},
         )
-        self._batch.set(span)
+        self._batches.note(span)
 
     @contextmanager
     def around_record(self, record: Any) -> Iterator[None]:
         """Open the record's span; an error is recorded on it."""
-        batch, source = self._batch.get(), source_of(record)
+        batch, source = self._batches.current, source_of(record)
         # Beside the batch's span, the context keeps what else is in it: baggage, say.
         parent = self._trace.set_span_in_context(batch) if batch is not None else None
         with self._tracer.start_as_current_span(
@@ -68,14 +69,13 @@ class OpenTelemetryHook:
 
     def on_batch_end(self, result: BatchResult[Any]) -> None:
         """Close the batch's span."""
-        span = self._batch.get()
+        span = self._batches.end(len(result.results))
         if span is None:
             return
-        self._batch.set(None)
         for name in ("failed", "skipped", "dead_lettered"):
             span.set_attribute(f"partialbatch.{name}", len(getattr(result, name)))
         span.set_attribute("partialbatch.resumed", sum(entry.resumed for entry in result.results))
-        if result.full_failure:
+        if result.full_failure or _is_refused(result):
             span.set_status(self._trace.StatusCode.ERROR)
         span.end()
 
@@ -104,6 +104,11 @@ class OpenTelemetryHook:
             )
         except (KeyError, ValueError):
             return self._trace.INVALID_SPAN_CONTEXT
+
+
+def _is_refused(result: BatchResult[Any]) -> bool:
+    """Tell whether there was no response, so that the whole batch comes back."""
+    return any(item["itemIdentifier"] == "" for item in result.response["batchItemFailures"])
 
 
 def _attributes(source: str) -> dict[str, Any]:

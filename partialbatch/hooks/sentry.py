@@ -6,15 +6,15 @@ https://docs.sentry.io/platforms/python/
 from __future__ import annotations
 
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.hooks.batches import Batches
 from partialbatch.hooks.naming import identifier_of, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from partialbatch.results import RecordResult
+    from partialbatch.results import BatchResult, RecordResult
     from partialbatch.types import LambdaContext
 
 __all__ = ["SentryHook"]
@@ -33,11 +33,16 @@ class SentryHook:
 
         self._sdk = sentry_sdk
         # By identity: the batch keeps its errors alive, and an exception may define its own equality.
-        self._captured: ContextVar[set[int] | None] = ContextVar("partialbatch_sentry", default=None)
+        self._captured: Batches[set[int]] = Batches("partialbatch_sentry")
 
     def on_batch_start(self, records: Sequence[Any], context: LambdaContext | None) -> None:  # noqa: ARG002 - the hook's shape
-        """Forget the last batch."""
-        self._captured.set(set())
+        """Begin to note which errors were captured."""
+        self._captured.begin(len(records))
+        self._captured.note(set())
+
+    def on_batch_end(self, result: BatchResult[Any]) -> None:
+        """Forget the batch."""
+        self._captured.end(len(result.results))
 
     @contextmanager
     def around_record(self, record: Any) -> Iterator[None]:
@@ -51,7 +56,7 @@ class SentryHook:
 
     def on_record_end(self, result: RecordResult[Any]) -> None:
         """Capture what failed the record after its function had returned."""
-        if result.status == "failed" and id(result.error) not in (self._captured.get() or ()):
+        if result.status == "failed" and id(result.error) not in (self._captured.current or ()):
             with self._scope(result.record):
                 self._capture(result.error)
 
@@ -64,6 +69,6 @@ class SentryHook:
 
     def _capture(self, error: BaseException | None) -> None:
         self._sdk.capture_exception(error)
-        captured = self._captured.get()
+        captured = self._captured.current
         if captured is not None:
             captured.add(id(error))

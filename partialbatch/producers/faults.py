@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from partialbatch.errors import clip, safe_str
+from partialbatch.errors import clip
+from partialbatch.inspection import safe_str
 from partialbatch.producers.entry import Fault, Kind
 
 __all__ = ["by_code", "classify"]

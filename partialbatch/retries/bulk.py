@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from partialbatch.checks import gives_coroutine
 from partialbatch.errors import INTERRUPTS, PartialBatchError
+from partialbatch.inspection import is_a
 from partialbatch.results import RecordResult, origin_of
 from partialbatch.unrun import check_value, is_awaitable
 
@@ -55,7 +56,7 @@ class Bulk:
         try:
             failed = await (place.run(self._awaited, results) if self.awaits else place.call(self._called, results))
         except BaseException as error:
-            if isinstance(error, INTERRUPTS) or place.is_cancelled:
+            if is_a(error, INTERRUPTS) or place.is_cancelled:
                 raise
             return dict.fromkeys(succeeded, error)
         found = _attributed(failed, succeeded)

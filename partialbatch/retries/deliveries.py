@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
 from partialbatch.errors import INTERRUPTS, DeliveryError, RecordError, Reject, RetryAfter
+from partialbatch.inspection import is_a, leaves
 from partialbatch.retries.letters import letter
 from partialbatch.unrun import check_value
 
@@ -93,13 +94,25 @@ class Deliveries:
         """Tell whether an error sends its record to the dead letter.
 
         `RetryAfter` asks for the contrary, and items that were not accepted for lack of time or capacity
-        may be next time, whatever exception types were named.
+        may be next time, whatever exception types were named. A group is permanent if all that it holds is.
         """
-        if self._letters is None or not isinstance(error, self._permanent):
+        if self._letters is None:
             return False
-        if isinstance(error, DeliveryError):
-            return any(getattr(entry, "reason", None) == "rejected" for entry in error.unprocessed)
-        return not isinstance(error, RetryAfter)
+        try:
+            return all(self._is_permanent(leaf) for leaf in leaves(error))
+        except INTERRUPTS:
+            raise
+        except BaseException:  # of the type's own metaclass, say: in doubt the record comes back
+            return False
+
+    def _is_permanent(self, error: Any) -> bool:
+        if is_a(error, RetryAfter):
+            return False
+        if is_a(error, DeliveryError) and not any(
+            getattr(entry, "reason", None) == "rejected" for entry in error.unprocessed
+        ):
+            return False
+        return isinstance(error, self._permanent)
 
     def bury(self, index: int, error: BaseException) -> bool:
         """Deliver a record's dead letter, if its error is permanent.

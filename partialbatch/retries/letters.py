@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
 from partialbatch.copies import copied
-from partialbatch.errors import clip, safe_str
+from partialbatch.errors import clip
+from partialbatch.inspection import kind_of, safe_str
 from partialbatch.types import Unprocessed
 from partialbatch.unrun import check_value
 
@@ -86,7 +87,7 @@ def letter(raw: Any, error: BaseException, identifier: Identifier | None, arn: s
     get = raw.get if isinstance(raw, dict) else {}.get  # an EventSource of the user's own may deliver anything
     return {
         "record": raw,
-        "error": {"type": type(error).__name__, "text": clip(safe_str(error), TEXT_SHOWN)},
+        "error": {"type": kind_of(error), "text": clip(safe_str(error), TEXT_SHOWN)},
         "identifier": copied(identifier),
         "source_arn": get("eventSourceARN") or get("eventSourceArn") or arn,
         "receive_count": logs.receive_count(raw),

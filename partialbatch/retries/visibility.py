@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
 from partialbatch.errors import ConfigurationError, RetryAfter, described
+from partialbatch.inspection import is_a, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -208,10 +209,8 @@ def plan_timeouts(
     timeouts: dict[int, int] = {}
     by_group: dict[Hashable, list[int | None]] = {}
     for index, error in sorted(failed.items()):
-        seconds = None
-        if isinstance(error, RetryAfter):
-            seconds = error.seconds
-        elif wait is not None:
+        seconds = _asked(error)
+        if seconds is None and wait is not None:
             seconds = wait(index)
         if seconds is not None:
             timeouts[index] = min(ceil(seconds), LONGEST)
@@ -222,3 +221,8 @@ def plan_timeouts(
         if None not in asked:
             timeouts[index] = max(seconds for seconds in asked if seconds is not None)
     return timeouts
+
+
+def _asked(error: BaseException) -> float | None:
+    """Return the longest wait that an exception asks for, itself or inside a group; None where none does."""
+    return max((leaf.seconds for leaf in leaves(error) if is_a(leaf, RetryAfter)), default=None)

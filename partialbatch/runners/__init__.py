@@ -14,12 +14,21 @@ if TYPE_CHECKING:
 __all__ = ["run_plain", "settle"]
 
 
-def run_plain(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
+def run_plain(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int, *, late: bool = False) -> None:
     """Run a plain record function over what the schedule gives.
 
     In rounds, where records wait for deliveries: as many as may run at all, then one settlement for
     all of them, so that the batches sent are as full as the order within groups allows.
+
+    Args:
+        run: The batch.
+        schedule: Gives the records that may start.
+        deadline: When to stop starting records.
+        workers: How many may run at once.
+        late: Whether time may have passed since the deadline's reading: in a thread that had to start first.
     """
+    if late and deadline is not None:
+        deadline.read()
     while True:
         if workers == 1:
             sequential.drain(run, schedule, deadline)
@@ -39,5 +48,5 @@ def settle(run: Run, schedule: Schedule, deadline: Deadline | None) -> bool:
     for index, passes in ended:
         schedule.ended(index, passes=passes)
     if ended and deadline is not None:
-        deadline.now = deadline.clock()
+        deadline.read()
     return bool(ended)

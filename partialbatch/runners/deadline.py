@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,25 +15,28 @@ _NUMBER = (int, float)  # a constant: `int | float` is made anew at each look, 4
 
 
 class Deadline:
-    """The time that an invocation has left; read once a record.
+    """The time that an invocation has left; the clock is read for each start.
 
     A record may start when at least the margin and the duration of the slowest record of this batch
-    are left. All times are seconds on one clock.
+    are left. A record that still runs counts with the time that it has taken so far. All times are
+    seconds on one clock.
 
     Attributes:
         clock: Gives the time.
         end: When the margin begins.
         now: What the last reading gave.
         slowest: The longest that a record has taken so far.
+        running: When the records that run were started, the earliest first, by index.
     """
 
-    __slots__ = ("clock", "end", "now", "slowest")
+    __slots__ = ("clock", "end", "now", "running", "slowest")
 
     def __init__(self, clock: Callable[[], float], now: float, end: float) -> None:
         self.clock = clock
         self.now = now
         self.end = end
         self.slowest = 0.0
+        self.running: dict[int, float] = {}
 
     @classmethod
     def of(cls, context: Any, margin: float | None) -> Deadline | None:
@@ -64,13 +68,21 @@ class Deadline:
 
     def allows(self) -> bool:
         """Tell whether another record may start, as of the last reading."""
-        return self.now + self.slowest <= self.end
+        now = self.now
+        if now + self.slowest > self.end:
+            return False
+        # The first is the one that has run for the longest time.
+        return all(now + (now - started) <= self.end for started in islice(self.running.values(), 1))
 
-    def record_ended(self, started: float) -> None:
-        """Read the clock at the end of a record: the one reading that it costs.
-
-        Args:
-            started: The reading when it started.
-        """
+    def read(self) -> None:
+        """Read the clock, for a record that starts now."""
         self.now = self.clock()
-        self.slowest = max(self.slowest, self.now - started)
+
+    def record_started(self, index: int) -> None:
+        """Note that a record starts, at the last reading."""
+        self.running[index] = self.now
+
+    def record_ended(self, index: int) -> None:
+        """Read the clock at the end of a record; the reading serves what starts right after it, too."""
+        self.now = self.clock()
+        self.slowest = max(self.slowest, self.now - self.running.pop(index))

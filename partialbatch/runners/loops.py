@@ -12,12 +12,15 @@ import inspect
 import os
 import threading
 from contextvars import copy_context
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["refuse_running_loop", "run_in_loop"]
+    from partialbatch.types import RawRecord
+
+__all__ = ["completed", "refuse_running_loop", "run_in_loop"]
 
 T = TypeVar("T")
 
@@ -82,6 +85,21 @@ def run_in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         # run with records in flight, which would go on in the next invocation: closing ends them.
         if inspect.getcoroutinestate(coroutine) != inspect.CORO_CLOSED:
             kept.runner.close()
+
+
+def completed(invoke: Callable[[RawRecord], Any]) -> Callable[[RawRecord], Any]:
+    """Let a call that may give a coroutine, of an async function under a plain wrapper, run it to its end."""
+
+    def call(raw: RawRecord) -> Any:
+        value = invoke(raw)
+        if type(value) is not CoroutineType:
+            return value
+        try:
+            return run_in_loop(lambda: value)
+        finally:
+            value.close()  # where a loop runs it was not begun, and Python would warn of that too
+
+    return call
 
 
 def _kept() -> _Kept:

@@ -21,9 +21,10 @@ class Here:
 
     Attributes:
         is_cancelled: False: nobody can.
+        is_late: Whether a call may begin later than it was asked for.
     """
 
-    is_cancelled = False
+    is_cancelled = is_late = False
 
     async def call(self, function: Callable[..., T], *arguments: Any, on_cancel: Callable[[], None] = _nothing) -> T:
         """Call a plain function."""
@@ -38,7 +39,13 @@ class Here:
 
 
 class Beside:
-    """For a caller in an event loop, which must not wait for a network, or for a record function."""
+    """For a caller in an event loop, which must not wait for a network, or for a record function.
+
+    Attributes:
+        is_late: See `Here`.
+    """
+
+    is_late = True
 
     @property
     def is_cancelled(self) -> bool:

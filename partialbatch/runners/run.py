@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from partialbatch import logs
 from partialbatch.errors import INTERRUPTS
+from partialbatch.inspection import is_a
 from partialbatch.results import DEAD_LETTERED, FAILED, SUCCEEDED
 from partialbatch.types import ErrorPolicy
 
@@ -164,10 +164,9 @@ class Run:
         self.errors[index] = error
         if self.values is not None:
             self.values[index] = None  # a bulk step may take a success back
-        if isinstance(error, INTERRUPTS) and self.interrupt is None:
-            self.interrupt = error
-        with suppress(Exception):  # an exception that raises when looked at must not cost other records their results
-            logs.record_failed(self, index, error)
+        if is_a(error, INTERRUPTS):
+            self.interrupt = self.interrupt or error
+        self._log(index, error)
         if self.on_end is not None:
             self.on_end(index)
         return index not in self.last_attempts
@@ -175,6 +174,15 @@ class Run:
     def lane(self, index: int) -> Hashable:
         """Return what stands for a record's group, where that matters."""
         return self.lanes[index] if self.lanes else None
+
+    def _log(self, index: int, error: BaseException, how: str = "failed") -> None:
+        """Write a line; whatever raises while it does must not cost other records their results."""
+        try:
+            logs.record_failed(self, index, error, how)
+        except INTERRUPTS as interrupt:  # raised once running records have ended
+            self.interrupt = self.interrupt or interrupt
+        except BaseException:  # noqa: BLE001, S110, RUF100 - an exception that raises when looked at, or a filter
+            pass
 
     def note_duration(self, index: int, started: float) -> None:
         """Note how long a record took."""
@@ -185,8 +193,7 @@ class Run:
         """Note that a dead letter was accepted."""
         self.states[index] = DEAD_LETTERED
         self.buried[index] = error
-        with suppress(Exception):  # as in `fail`
-            logs.record_failed(self, index, error, "is a dead letter")
+        self._log(index, error, "is a dead letter")
         if self.on_end is not None:
             self.on_end(index)
 
@@ -230,6 +237,9 @@ class Run:
 
     def close(self) -> None:
         """Let go of what belongs to the call; sessions send nothing more."""
-        if self.deliveries is not None:
-            self.deliveries.close()
+        try:
+            if self.deliveries is not None:
+                self.deliveries.close()
+        except INTERRUPTS as error:
+            self.interrupt = self.interrupt or error
         self.deliveries = self.around = self.on_end = None

@@ -92,7 +92,7 @@ class Schedule:
         return len(self._first) + len(self._later)
 
     def take(self) -> int:
-        """Return the next record to start, -1 if none may start now."""
+        """Return the next record to start, -1 if none may start now, as of the deadline's last reading."""
         first, later = self._first, self._later
         if self._closed or not (first or later):
             return -1
@@ -100,7 +100,10 @@ class Schedule:
             self.close(DEADLINE)
             return -1
         self._left -= 1
-        return first.popleft() if first and not (later and later[0] < first[0]) else heappop(later)
+        index = first.popleft() if first and not (later and later[0] < first[0]) else heappop(later)
+        if self._deadline is not None:
+            self._deadline.record_started(index)
+        return index
 
     def ended(self, index: int, *, passes: bool | None) -> None:
         """Take note that a record has ended.

@@ -8,6 +8,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import INTERRUPTS
+from partialbatch.inspection import is_a
 from partialbatch.results import FAILED
 from partialbatch.unrun import PLAIN, check_value, is_awaitable
 
@@ -84,13 +85,13 @@ async def _fail(run: Run, index: int, error: BaseException) -> bool | None:
         What `step` does.
     """
     # What the deadline has cut short is not at fault.
-    if run.deliveries is not None and not run.cancelled and run.deliveries.is_permanent(error):
+    if run.deliveries is not None and not run.cancelled:
         try:
-            if await _beside(run, run.deliveries.bury, index, error):
+            if run.deliveries.is_permanent(error) and await _beside(run, run.deliveries.bury, index, error):
                 run.doomed[index] = error
                 return None
         except BaseException as struck:  # noqa: BLE001, RUF100 - as in `step`
-            if isinstance(struck, INTERRUPTS):
+            if is_a(struck, INTERRUPTS):
                 error = struck
     return not run.fail(index, error)
 

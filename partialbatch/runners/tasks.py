@@ -39,6 +39,7 @@ async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, 
     alarm = None
     if deadline is not None:
         # In an empty context: the loop keeps the context of a timer, cancelled or not, until it is due.
+        deadline.read()
         alarm = asyncio.get_running_loop().call_later(
             max(0.0, deadline.seconds_left), team.cancel_at_margin, context=Context()
         )
@@ -97,19 +98,26 @@ class _Team:
         run, schedule, deadline, fresh = self._run, self._schedule, self._deadline, self._context.copy
         task: Any = asyncio.current_task()
         try:
-            while (index := schedule.take()) >= 0:
-                started = deadline.now if deadline is not None else 0
-                passes = await _within(fresh(), step(run, index))
+            while (index := self._take()) >= 0:
+                passes, waited = await _within(fresh(), step(run, index))
+                if deadline is not None:
+                    deadline.record_ended(index)  # here, for the turn may be a long one
+                if not waited:
+                    await _turn()
                 if run.interrupt is not None:
                     schedule.close(ENDING)
                 schedule.ended(index, passes=passes)
-                if deadline is not None and schedule.gives_more:
-                    deadline.record_ended(started)
                 if task.cancelling():
                     await _forget_cancels(task)
         except BaseException as error:  # noqa: BLE001, RUF100 - raised once nothing runs; the loop would drop it
             self.error = error
             schedule.close(ENDING)
+
+    def _take(self) -> int:
+        """Return the next record, by a reading of its own: since the last one other records ran."""
+        if self._deadline is not None and self._schedule.gives_more:
+            self._deadline.read()
+        return self._schedule.take()
 
     def cancel(self, why: str) -> None:
         """Start nothing any more, and cancel what runs."""
@@ -125,26 +133,31 @@ class _Team:
 
 
 @coroutine
-def _within(context: Context, record: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-    """Run a record in a context of its own; the loop has a turn at least once."""
+def _within(context: Context, record: Coroutine[Any, Any, T]) -> Generator[Any, Any, tuple[T, bool]]:
+    """Run a record in a context of its own.
+
+    Returns:
+        What the record returned, and whether it waited, so that the loop had a turn.
+    """
     call, value, waited = record.send, None, False
     while True:
         try:
             awaited = context.run(call, value)
         except StopIteration as end:
-            result: T = end.value
-            break
+            return end.value, waited
         waited = True
         try:
             value = yield awaited
             call = record.send
         except BaseException as error:  # noqa: BLE001, RUF100 - for the record to see
             call, value = record.throw, error
-    if not waited:
-        # Or timers would wait for the whole batch.
-        with suppress(asyncio.CancelledError):
-            yield
-    return result
+
+
+@coroutine
+def _turn() -> Generator[None, None, None]:
+    """Give the loop a turn: or timers would wait for the whole batch."""
+    with suppress(asyncio.CancelledError):
+        yield
 
 
 async def _forget_cancels(task: asyncio.Task[Any]) -> None:

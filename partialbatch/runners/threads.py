@@ -81,19 +81,13 @@ class _Team:
 
     def work(self) -> None:
         """Run one record after another until none is ready."""
-        index, started = self._take()
+        index = self._take()
         while index >= 0:
             try:
                 passes = self._context.copy().run(drive, step(self._run, index))
             except BaseException as error:  # noqa: BLE001, RUF100 - struck the step, not the record function
                 passes = not self._run.fail(index, error)
-            with self._lock:
-                if self._run.interrupt is not None:
-                    self._schedule.close(ENDING)
-                self._schedule.ended(index, passes=passes)
-                if self._deadline is not None and self._schedule.gives_more:
-                    self._deadline.record_ended(started)
-            index, started = self._take()
+            index = self._take_after(index, passes)
 
     def dismiss(self) -> None:
         """Wait until no helper is at work, then let go of the batch.
@@ -115,9 +109,22 @@ class _Team:
         if self._error is not None:
             raise self._error
 
-    def _take(self) -> tuple[int, float]:
+    def _take(self) -> int:
+        """Return the first record of a worker, which may have come late: -1 for none."""
         with self._lock:
-            return self._schedule.take(), self._deadline.now if self._deadline is not None else 0
+            if self._deadline is not None and self._schedule.gives_more:
+                self._deadline.read()
+            return self._schedule.take()
+
+    def _take_after(self, index: int, passes: bool | None) -> int:  # noqa: FBT001 - private
+        """Note that a record has ended, and return the next one: -1 for none."""
+        with self._lock:
+            if self._run.interrupt is not None:
+                self._schedule.close(ENDING)
+            self._schedule.ended(index, passes=passes)
+            if self._deadline is not None and self._schedule.gives_more:
+                self._deadline.record_ended(index)
+            return self._schedule.take()
 
 
 def _start(team: _Team, count: int, workers: int) -> None:

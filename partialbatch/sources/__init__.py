@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import EventError, shape
 from partialbatch.sources.dynamodb import DynamoDBPipeSource, DynamoDBRecord, DynamoDBSource
-from partialbatch.sources.events import PARTITIONS, check_uniform, is_empty, origin_of, unrecognized
+from partialbatch.sources.events import PARTITIONS, check_uniform, is_empty, origin_of
 from partialbatch.sources.kafka import KafkaPipeSource, KafkaRecord, KafkaSource
 from partialbatch.sources.kinesis import KinesisPipeSource, KinesisRecord, KinesisSource
 from partialbatch.sources.record import Record

@@ -22,7 +22,6 @@ __all__ = [
     "is_empty",
     "origin_of",
     "records_of",
-    "unrecognized",
 ]
 
 RECORDS, PIPE, PARTITIONS = "Records", "pipe", "records"
@@ -59,16 +58,6 @@ def records_of(event: Any) -> list[RawRecord]:
 def is_empty(event: Any) -> bool:
     """Tell whether an event is a batch without records; a window's last invocation can be one."""
     return event == [] or (isinstance(event, dict) and event.get("Records") == [] and not event.get(PARTITIONS))
-
-
-def unrecognized(event: Any) -> EventError:
-    """Return the error for an event that is no batch, or might be two."""
-    if isinstance(event, dict) and event.get(PARTITIONS) and event.get(RECORDS) is not None:
-        return EventError(
-            "this event has both 'Records' and 'records', and only one of them can be the batch: remove the other, "
-            "or give source= an EventSource that takes both"
-        )
-    return EventError.unrecognized(event)
 
 
 def origin_of(event: Any) -> Origin | None:

@@ -31,6 +31,10 @@ _LAYOUT = (
     "a batch has a list under 'Records' (SQS, Kinesis, DynamoDB), lists by topic-partition under 'records' (Kafka), "
     "or is a list (EventBridge Pipes)"
 )
+_TWO_BATCHES = (
+    "this event has both 'Records' and 'records', and only one of them can be the batch: remove the other, "
+    "or give source= an EventSource that takes both"
+)
 _OWN = "for a source of your own, give source= an EventSource"
 _CALL = "to run the record function on one record or payload, call `handler.function(...)`"
 
@@ -39,6 +43,8 @@ def unrecognized(event: object) -> EventError:
     """Return the error for an event that isn't a batch of a known source; it never holds a value of the event's."""
     if isinstance(event, Record):
         return EventError(f"this is one record (a {type(event).__name__}) and not a batch; {_CALL}")
+    if isinstance(event, dict) and event.get("records") and event.get("Records") is not None:
+        return EventError(_TWO_BATCHES)
     first, listed = _first(event)
     sender = _sender(first)
     if sender in _KNOWN:
@@ -47,10 +53,9 @@ def unrecognized(event: object) -> EventError:
         return _refused(sender, _ADVICE.get(sender, _OTHER))
     if isinstance(event, dict) and "detail-type" in event:
         return _refused("EventBridge", _EVENTBRIDGE)
-    if listed:
-        lack = "doesn't name its 'eventSource'" if isinstance(first, dict) else "isn't a dict"
-        return EventError(f"this isn't a batch that partialbatch knows: {shape(event)}, which {lack}; {_CALL}; {_OWN}")
-    return EventError(f"this isn't a batch that partialbatch knows: it is {shape(event)}; {_LAYOUT}; {_CALL}; {_OWN}")
+    lack = "doesn't name its 'eventSource'" if isinstance(first, dict) else "isn't a dict"
+    found = f"{shape(event)}, which {lack}" if listed else f"it is {shape(event)}; {_LAYOUT}"
+    return EventError(f"this isn't a batch that partialbatch knows: {found}; {_CALL}; {_OWN}")
 
 
 def _misshapen(sender: str, event: Any, *, listed: bool) -> EventError:

@@ -32,9 +32,9 @@ def test_a_record_starts_only_if_margin_and_slowest_are_left(left, margin, slowe
     """To the millisecond: exactly enough left is enough, one less is not."""
     clock = Clock((left + slowest) / 1000)
     deadline = Deadline.of(clock, margin / 1000)
-    begun = deadline.now
+    deadline.record_started(7)
     clock.left = left / 1000
-    deadline.record_ended(begun)
+    deadline.record_ended(7)
     assert deadline.allows() is (left >= margin + slowest)
     assert deadline.slowest == pytest.approx(slowest / 1000)
     assert deadline.seconds_left == pytest.approx((left - margin) / 1000, abs=1e-5)
@@ -45,12 +45,29 @@ def test_the_slowest_record_counts_not_the_last():
     """A short record after a long one does not shorten what must be left."""
     clock = Clock(10)
     deadline = Deadline.of(clock, 1)
+    deadline.record_started(0)
     clock.left = 6
-    deadline.record_ended(deadline.now)  # as if started at 6: nothing
-    deadline.slowest = 4.0
-    clock.left = 5
-    deadline.record_ended(deadline.now)
-    assert deadline.allows()
-    clock.left = 4.9
-    deadline.record_ended(deadline.now)
+    deadline.record_ended(0)
+    for left in (5, 4.9):
+        deadline.record_started(1)
+        clock.left = left
+        deadline.record_ended(1)
+        assert deadline.slowest == pytest.approx(4)
+        assert deadline.allows() is (left == 5)
+
+
+def test_a_record_that_still_runs_counts_with_the_time_it_has_taken():
+    """The earliest of the running records counts as far as it is; once it has ended, it counts whole."""
+    clock = Clock(10)
+    deadline = Deadline.of(clock, 1)
+    deadline.record_started(0)
+    clock.left = 9
+    deadline.read()
+    deadline.record_started(1)
+    for left, allowed in ((5.5, True), (5.4, False)):
+        clock.left = left
+        deadline.read()
+        assert deadline.allows() is allowed
+    deadline.record_ended(0)
     assert not deadline.allows()
+    assert deadline.slowest == pytest.approx(4.6)

@@ -17,7 +17,7 @@ def test_the_runtime_clients_context_is_read_by_the_wall_clock():
     assert deadline.allows()
     late = Deadline.of(context, 5)
     assert not late.allows()
-    begun = deadline.now
+    deadline.record_started(0)
     time.sleep(0.01)
-    deadline.record_ended(begun)
+    deadline.record_ended(0)
     assert 0.009 < deadline.slowest < 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 
 import pytest
 from batches import Clock, dynamodb, kafka, kinesis, number, reported, sqs
@@ -124,6 +125,51 @@ def test_a_batch_that_comes_too_late_is_given_back_whole(left):
     handler = batch_handler(lambda record: 1 / 0)
     assert reported(handler(sqs(3), Clock(left))) == ["m0", "m1", "m2"]
     assert not handler.process(sqs(3), Clock(left)).full_failure
+
+
+variable = ContextVar("variable", default="unset")
+CALLS = {
+    "handler": lambda handler, event: handler(event),
+    "process": lambda handler, event: handler.process(event),
+    "aprocess": lambda handler, event: asyncio.run(handler.aprocess(event)),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("options", [{}, {"deadline_margin": "off"}, {"error_policy": "skip_group"}])
+def test_each_record_has_a_fresh_copy_of_the_callers_context(call, options):
+    """What a record sets reaches no other record, no later batch, and not the caller."""
+    seen = []
+
+    def body(record):
+        seen.append(variable.get())
+        variable.set(record.message_id)
+        if number(record) == 1:
+            raise ValueError
+
+    handler = batch_handler(body, **options)
+    token = variable.set("of the caller")
+    try:
+        for _ in range(2):
+            CALLS[call](handler, sqs(4))
+        assert variable.get() == "of the caller"
+    finally:
+        variable.reset(token)
+    assert seen == ["of the caller"] * 8
+
+
+def test_what_a_window_sees_of_the_context_is_the_callers():
+    """The records of a tumbling window, too, leave no context variable behind."""
+    seen = []
+
+    @batch_handler(window_end=lambda state: seen.append(variable.get()))
+    def handler(record, state):
+        seen.append(variable.get())
+        variable.set("set")
+        return state
+
+    handler(kinesis(["k"] * 2, window={}, state={}, isFinalInvokeForWindow=True))
+    assert seen == ["unset"] * 3
 
 
 def test_a_step_that_waits_for_a_loop_is_refused():

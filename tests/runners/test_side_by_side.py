@@ -174,7 +174,7 @@ def test_the_deadline_holds_in_virtual_time(in_virtual_time, batch, left, margin
         return await handler.aprocess(batch["event"], clock), loop.time(), clock.reads
 
     result, took, reads = in_virtual_time(main)
-    assert reads <= len(result.results)
+    assert reads <= 2 + 3 * len(result.results)  # to plan, at each start and end, and where a worker finds nothing
     assert took <= max(0, left - margin) + 0.002
     for index, entry in enumerate(result.results):
         if index not in starts:
@@ -189,7 +189,7 @@ def test_the_deadline_holds_in_virtual_time(in_virtual_time, batch, left, margin
 
 @given(batches(), st.data())
 def test_threads_and_a_moving_clock(batch, data):
-    """Threads, with a clock that each record moves: nothing starts too late, one reading a record at most."""
+    """Threads, with a clock that each record moves: nothing starts too late, two readings a record at most."""
     left = data.draw(st.integers(0, 40))
     lock = threading.Lock()
     clock = Clock(left)
@@ -203,7 +203,7 @@ def test_threads_and_a_moving_clock(batch, data):
             clock.left -= batch["durations"][index]
 
     result = handler.process(batch["event"], clock)
-    assert clock.reads <= len(result.results)
+    assert clock.reads <= 1 + 2 * len(result.results)
     assert sorted(started) == [i for i, entry in enumerate(result.results) if entry.status == "succeeded"]
     assert [entry.status for entry in result.results].count("skipped") == len(batch["groups"]) - len(started)
     if left < 2:

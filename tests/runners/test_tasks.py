@@ -14,7 +14,7 @@ import weakref
 from functools import partial
 
 import pytest
-from batches import Clock, ids, kinesis, number, reported, sqs
+from batches import FORK, Clock, ids, kinesis, number, reported, script, sqs
 
 from partialbatch import batch_handler
 
@@ -54,19 +54,58 @@ def test_whatever_is_async_is_awaited(function, workers):
     assert [entry.value for entry in result.results] == list(range(5))
 
 
-def test_a_sync_wrapper_of_an_async_function_may_answer_itself():
-    """Where a wrapper decides not to call the async function, what it returns is the value."""
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_plain_wrapper_may_run_the_async_function_that_it_wraps(workers):
+    """The outermost function counts: one that is plain is called where no event loop runs."""
 
     async def inner(record):
+        await asyncio.sleep(0)
+        return number(record)
+
+    @functools.wraps(inner)
+    def wrapper(record):
+        return asyncio.run(inner(record))
+
+    handler = batch_handler(wrapper, max_concurrency=workers)
+    assert handler(sqs(4)) == {"batchItemFailures": []}
+    assert [entry.value for entry in handler.process(sqs(4)).results] == list(range(4))
+    assert [entry.value for entry in asyncio.run(handler.aprocess(sqs(4))).results] == list(range(4))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_plain_wrapper_may_answer_itself_or_return_what_the_async_function_gives(workers):
+    """Where a wrapper decides not to call the async function its own value counts; a coroutine is run to its end."""
+
+    async def inner(record):
+        await asyncio.sleep(0)
+        if number(record) == 2:
+            raise ValueError
         return "inner"
 
     @functools.wraps(inner)
     def wrapper(record):
         return inner(record) if number(record) else "cached"
 
-    for options in ({}, {"record_timeout": 5}):
-        result = batch_handler(wrapper, **options).process(sqs(2))
-        assert [entry.value for entry in result.results] == ["cached", "inner"]
+    handler = batch_handler(wrapper, max_concurrency=workers)
+    assert reported(handler(sqs(3))) == ["m2"]
+    for result in (handler.process(sqs(3)), asyncio.run(handler.aprocess(sqs(3)))):
+        assert [entry.value for entry in result.results] == ["cached", "inner", None]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_plain_wrapper_that_returns_a_coroutine_inside_a_loop_names_aprocess():
+    """Where a loop runs already, a coroutine cannot be run to its end: the error says what to write there."""
+
+    async def inner(record): ...
+
+    @functools.wraps(inner)
+    def wrapper(record):
+        return inner(record)
+
+    async def main():
+        return batch_handler(wrapper).process(sqs(1))
+
+    assert "await handler.aprocess" in str(asyncio.run(main()).results[0].error)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
@@ -114,6 +153,25 @@ def test_each_record_has_a_fresh_copy_of_the_callers_context():
     finally:
         variable.reset(token)
     assert seen == ["of the caller"] * 12
+
+
+@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.parametrize("workers", [1, 50])
+def test_records_that_compute_before_they_wait_start_no_later_than_the_margin_allows(workers, waits):
+    """Each task's first record looks at the clock itself: the tasks before it may have taken the time."""
+    clock, starts = Clock(2.0), []
+
+    @batch_handler(max_concurrency=workers, deadline_margin=0.5)
+    async def handler(record):
+        starts.append(clock.left)
+        clock.left -= 0.06  # stands for 60 ms of work
+        if waits:
+            await asyncio.sleep(0)
+
+    result = handler.process(sqs(50), clock)
+    assert min(starts) >= 0.5 + 0.06 - 1e-6
+    assert len(starts) >= 12  # at least half of the time is used
+    assert statuses(result) == ["succeeded"] * len(starts) + ["skipped"] * (50 - len(starts))
 
 
 def test_at_the_margin_running_tasks_are_cancelled_awaited_and_fail(in_virtual_time, caplog):
@@ -364,6 +422,83 @@ def test_a_plain_function_does_not_block_the_callers_loop():
     assert seen == [("here", False)] * 2
 
 
+def test_nothing_starts_that_a_running_record_shows_to_be_too_long():
+    """A record that runs counts with the time it has taken so far."""
+    clock, left, ended = Clock(10), {1: 7, 2: 4.2}, asyncio.Event()
+
+    @batch_handler(max_concurrency=2)
+    async def handler(record):
+        index = number(record)
+        if index == 0:
+            await ended.wait()
+        # The second and the third take 3 s and 2.8 s; the first has run for 5.8 s by then.
+        clock.left = left.get(index, clock.left)
+        await asyncio.sleep(0)
+        if index == 2:
+            asyncio.get_running_loop().call_later(0.001, ended.set)
+
+    assert statuses(handler.process(sqs(9), clock)) == ["succeeded"] * 3 + ["skipped"] * 6
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_thread_that_comes_late_starts_nothing_past_the_margin(workers):
+    """``aprocess`` of a plain function looks at the clock in its thread, not when it asks for one."""
+    clock = Clock(10)
+    clock_then = Clock(10, lambda: 10 if clock_then.reads > 1 else 0)
+    handler = batch_handler(number, max_concurrency=workers)
+    assert statuses(asyncio.run(handler.aprocess(sqs(3), clock))) == ["succeeded"] * 3
+    assert statuses(asyncio.run(handler.aprocess(sqs(3), clock_then))) == ["skipped"] * 3
+
+
+def test_plain_functions_may_wait_for_other_batches_of_their_loop():
+    """However many batches wait for another one, each has a thread, and the loop's executor is left alone."""
+
+    @batch_handler
+    def inner(record):
+        return threading.get_ident()
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        together = threading.Barrier(50)
+
+        @batch_handler
+        def outer(record):
+            together.wait(20)
+            return asyncio.run_coroutine_threadsafe(inner.aprocess(sqs(1)), loop).result(20).results[0].value
+
+        results = await asyncio.gather(*[outer.aprocess(sqs(1)) for _ in range(50)])
+        assert [entry.status for result in results for entry in result.results] == ["succeeded"] * 50
+        assert loop._default_executor is None
+
+    asyncio.run(main())
+
+
+def test_a_warm_aprocess_makes_no_new_thread():
+    """One call after another is made in the same thread, also in another event loop."""
+    handler = batch_handler(lambda record: threading.get_ident())
+    asyncio.run(handler.aprocess(sqs(1)))
+    threads = {asyncio.run(handler.aprocess(sqs(1))).results[0].value for _ in range(5)}
+    assert len(threads) == 1
+
+
+def test_a_forked_child_calls_beside_its_loop_too():
+    """Threads that the parent has and a forked child has not are made anew."""
+    code, out, err = script(
+        """
+        import asyncio, os
+        handler = batch_handler(lambda record: None)
+        assert not asyncio.run(handler.aprocess(sqs(1))).response["batchItemFailures"]
+        child = os.fork()
+        if child == 0:
+            assert not asyncio.run(handler.aprocess(sqs(1))).response["batchItemFailures"]
+            os._exit(7)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """,
+        *FORK,
+    )
+    assert (code, out.strip()) == (0, "7"), err
+
+
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_record_that_cancels_itself_fails_alone(workers):
     """A task that cancels itself costs no other record its result."""
@@ -434,7 +569,7 @@ def test_a_clock_that_fails_raises_once_nothing_runs(workers):
 
     class Broken(Clock):
         def get_remaining_time_in_millis(self):
-            if self.reads:
+            if self.reads >= 3:
                 raise OSError("no clock")
             return super().get_remaining_time_in_millis()
 

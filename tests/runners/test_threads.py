@@ -189,25 +189,47 @@ def test_what_strikes_a_worker_outside_of_a_record_function_costs_its_record_alo
     assert isinstance(result.results[2].error, MemoryError)
 
 
+def test_a_threads_first_record_looks_at_the_clock():
+    """A thread that comes when another one's record has taken the time starts nothing."""
+    first, moved, other = [], threading.Event(), threading.Event()
+
+    class Late(Clock):
+        def get_remaining_time_in_millis(self):
+            if first and threading.get_ident() not in first:
+                assert moved.wait(10)
+                other.set()
+            return super().get_remaining_time_in_millis()
+
+    clock = Late(10)
+
+    def body(record):
+        if first:
+            other.set()
+        first.append(threading.get_ident())
+        clock.left = 0
+        moved.set()
+        assert other.wait(10)
+
+    result = batch_handler(body, max_concurrency=2).process(sqs(9), clock)
+    assert [entry.status for entry in result.results] == ["succeeded"] + ["skipped"] * 8
+
+
 @pytest.mark.parametrize("where", ["caller", "helper"])
 def test_a_clock_that_fails_raises_once_nothing_runs(where):
     """An error of the context's own clock gives the batch back, after running records have ended."""
-    running = []
+    running, failed = [], threading.Event()
 
     class Broken(Clock):
         def get_remaining_time_in_millis(self):
             in_caller = threading.current_thread() is threading.main_thread()
             if self.reads and in_caller == (where == "caller"):
+                failed.set()
                 raise OSError("no clock")
             return super().get_remaining_time_in_millis()
 
-    both = threading.Barrier(2)
-
     def body(record):
         running.append(1)
-        if number(record) < 2:
-            both.wait(10)
-        time.sleep(0.002)
+        assert failed.wait(10)
         running.pop()
 
     with pytest.raises(OSError, match="no clock"):
