@@ -16,6 +16,7 @@ _SOURCES = {
     "aws:dynamodb": "dynamodb",
     "aws:kafka": "kafka",
     "SelfManagedKafka": "kafka",
+    "aws:SelfManagedKafka": "kafka",
 }
 
 
