@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BoundReferable", "Referable", "handler_behind"]
 
+_MOST_DECORATORS = 100
+"""What names itself as ``__wrapped__``, or something new each time, would have no end."""
+
 _Reduced = tuple["Callable[..., Any]", tuple[Any, ...]]
 
 
@@ -75,14 +78,15 @@ def handler_behind(function: Any) -> Any:
     Returns:
         The `BatchHandler`, or its bound form; None where there is none.
     """
-    seen: set[int] = set()
-    # By its type: a proxy passes for what it wraps, and objects may say anything of their class.
-    while not issubclass(type(function), Referable):
-        seen.add(id(function))
-        function = getattr(function, "__wrapped__", None)
-        if function is None or id(function) in seen:
+    for _ in range(_MOST_DECORATORS):
+        # By its type: a proxy passes for what it wraps, and objects may say anything of their class.
+        if issubclass(type(function), Referable):
+            return function
+        try:
+            function = function.__wrapped__
+        except Exception:  # objects may answer to any name, also by raising
             return None
-    return function
+    return None
 
 
 def _by_name(handler: Any) -> _Reduced:

@@ -237,6 +237,15 @@ def test_what_has_no_handler_behind_it_gives_none():
     def one(): ...
     def two(): ...
 
+    class Anything:
+        def __getattr__(self, name):
+            return Anything()
+
+    class Broken:
+        @property
+        def __wrapped__(self):
+            raise RuntimeError("outside of a request")
+
     one.__wrapped__, two.__wrapped__ = two, one
-    for other in (print, record_function, logged(record_function), None, 5, one):
+    for other in (print, record_function, logged(record_function), None, 5, one, Anything(), Broken()):
         assert handler_behind(other) is None

@@ -7,7 +7,7 @@ own limit raised: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_Pu
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypedDict, TypeGuard, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from partialbatch.errors import ConfigurationError, RecordError
 from partialbatch.producers.answers import Faults, aligned
@@ -92,7 +92,8 @@ class KinesisProducer(Producer):
         wire: dict[str, Any] = {"Data": data}
         size = len(data)
         if key is not None or self._needs_key:
-            if not _is_key(key):
+            # Not by `_is_key`: a call takes 60 ns for each record.
+            if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY:
                 raise RecordError("partition_key", f"{_said(key)}; it takes {_KEYS}")
             wire["PartitionKey"] = key
             size += utf8_size(key, "partition_key")
@@ -114,7 +115,7 @@ class KinesisProducer(Producer):
         return aligned(answer.get("Records"), entries, _kind)
 
 
-def _is_key(key: object) -> TypeGuard[str]:
+def _is_key(key: object) -> bool:
     return isinstance(key, str) and 0 < len(key) <= _LONGEST_KEY
 
 

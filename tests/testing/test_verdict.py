@@ -175,10 +175,8 @@ def test_kafka_takes_partition_and_offset():
     event = kafka(10, 11, 12)
     assert returned(event, failures({"partition": "orders-3", "offset": 11})).returned == (1,)
     assert returned(event, failures({"offset": Decimal(11), "partition": "orders-3"})).returned == (1,)
-    assert (
-        returned(kafka(1, source="SelfManagedKafka"), failures({"partition": "orders-3", "offset": 1})).kind
-        == "partial"
-    )
+    for source in ("SelfManagedKafka", "aws:SelfManagedKafka"):
+        assert returned(kafka(1, source=source), failures({"partition": "orders-3", "offset": 1})).kind == "partial"
 
 
 @pytest.mark.parametrize(
