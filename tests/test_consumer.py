@@ -703,7 +703,9 @@ def test_a_state_that_is_changed_later_counts_as_it_was(asynchronous):
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize(
-    "make", [threading.Lock, lambda: {"it": threading.Lock()}, lambda: map(abs, [1]), Future], ids=str
+    "make",
+    [threading.Lock, lambda: {"it": threading.Lock()}, lambda: map(abs, [1]), Future],
+    ids=["lock", "inside", "map", "future"],
 )
 def test_a_state_that_cannot_be_copied_fails_its_record(asynchronous, make):
     """The state stays the one before it."""

@@ -562,7 +562,7 @@ async def awaits():
     return frozenset(["1"])
 
 
-@pytest.mark.parametrize("answer", ["0,1,2", b"12", {"1": 1}, None, 1, awaits, iter(["1"])], ids=repr)
+@pytest.mark.parametrize("answer", ["0,1,2", b"12", {"1": 1}, None, 1, awaits, iter(["1"])])
 def test_a_ledger_that_answers_otherwise_than_with_a_set_skips_nothing(answer, caplog):
     """In text each part of an identifier would be found; a coroutine has not read anything."""
     assert run(Answers(answer), "abc", ())[1] == ["0", "1", "2"]
