@@ -87,9 +87,9 @@ class Resolver:
 
     def sub(self, body: Any) -> Value:
         """Resolve ``Fn::Sub``; pseudo parameters stay as they are."""
-        text, names = (body, {}) if isinstance(body, str) else (*body, {})[:2] if isinstance(body, list) else ("", {})
+        text, names = (*body, "", "")[:2] if isinstance(body, list) else (body, None)
         found: list[Value] = []
-        for number, part in enumerate(_HOLE.split(str(text))):
+        for number, part in enumerate(_HOLE.split(text if isinstance(text, str) else "")):
             own = isinstance(names, dict) and part in names
             known = part if number % 2 == 0 else self(names[part]) if own else self._hole(part)
             found += [] if known == "" else [known]  # what stands between holes may be empty
