@@ -97,8 +97,10 @@ class Stacks:
         folder = importing.name.rpartition("/")[0]
         near = [each for each in found if each[0].name.rpartition("/")[0] == folder]
         chosen = found if len(found) == 1 else near
-        if len(chosen) != 1 or (importing.name, name) in self._open:
-            exporting = "several stacks export" if found else "no stack here exports"
+        if (importing.name, name) in self._open:
+            return Unknown(f"Fn::ImportValue of {name} goes in a circle")
+        if len(chosen) != 1:
+            exporting = "several stacks export" if len(found) > 1 else "no stack here exports"
             return Unknown(f"Fn::ImportValue of {name}, which {exporting}")
         self._open.add((importing.name, name))
         try:

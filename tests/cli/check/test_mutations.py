@@ -154,7 +154,7 @@ def ends_well(path, options):
         assert json.loads(result.stdout)["findings"] is not None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(template=mutated(TEMPLATES, CALLS), options=OPTIONS)
 def test_no_template_ends_in_a_traceback(folder, template, options):
     """Whatever stands in a template's nodes, the command ends with 0, 1 or 2, and with JSON where it is asked for."""
@@ -173,7 +173,7 @@ def test_no_plan_ends_in_a_traceback(folder, plan, options):
     ends_well(folder / "plan.json", options)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(template=mutated(TEMPLATES, CALLS), other=mutated(TEMPLATES, CALLS), options=OPTIONS)
 def test_no_assembly_ends_in_a_traceback(folder, template, other, options):
     """Whatever stands in the templates of a cloud assembly, the command ends with 0, 1 or 2."""
@@ -187,7 +187,7 @@ def test_no_assembly_ends_in_a_traceback(folder, template, other, options):
     ends_well(folder, options)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(template=mutated(TEMPLATES, CALLS))
 def test_no_template_ends_the_rules_of_cfn_lint(template):
     """Whatever stands in a template's nodes, reading and checking it raises nothing."""
