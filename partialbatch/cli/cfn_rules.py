@@ -1,5 +1,6 @@
-"""The rules as rules of cfn-lint: ``cfn-lint -a partialbatch.cli.cfn_rules template.yaml``.
+"""The rules as rules of cfn-lint: ``cfn-lint template.yaml -a partialbatch.cli.cfn_rules``.
 
+The template comes first: cfn-lint takes every word after ``-a`` for a module with rules.
 Errors are E97nn, warnings W97nn; what cannot be told is I97nn, which cfn-lint shows with ``-c I``.
 """
 
@@ -14,14 +15,16 @@ from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from partialbatch.cli.check import cloudformation
 from partialbatch.cli.check.findings import Severity
 from partialbatch.cli.check.handlers import from_environment
-from partialbatch.cli.check.model import Deployment
-from partialbatch.cli.check.rules import RULES, check
+from partialbatch.cli.check.rules import NOT_CHECKED, RULES, check, not_checked
+from partialbatch.cli.check.stacks import Stack
 
 if TYPE_CHECKING:
     from cfnlint.template import Template
 
     from partialbatch.cli.check.findings import Finding
+    from partialbatch.cli.check.model import Mapping
 
+_RULES = {**RULES, NOT_CHECKED: not_checked}
 _LETTERS = {Severity.ERROR: "E", Severity.WARNING: "W", Severity.UNKNOWN: "I"}
 
 
@@ -32,7 +35,7 @@ def _make(number: int, name: str, severity: Severity) -> type:
         findings = [each for each in _findings(cfn) if (each.rule, each.severity) == (name, severity)]
         return [RuleMatch(list(each.place.path), each.message + _line(each.add)) for each in findings]
 
-    summary = (RULES[name].__doc__ or "").partition("\n")[0]
+    summary = (_RULES[name].__doc__ or "").partition("\n")[0]
     attributes = {
         "id": f"{_LETTERS[severity]}97{number:02}",
         "shortdesc": f"partialbatch: {name}",
@@ -46,9 +49,14 @@ def _make(number: int, name: str, severity: Severity) -> type:
 @lru_cache(maxsize=1)
 def _findings(cfn: Template) -> list[Finding]:
     """Check a template once for all rules."""
-    found = cloudformation.read(cfn, {}).mappings
-    known = [replace(each, function=replace(each.function, options=from_environment(each.function))) for each in found]
-    return check(Deployment(tuple(known)))
+    found = cloudformation.read([Stack(cfn)])
+    known = [_with_options(each) for each in found.mappings]
+    return check(replace(found, mappings=tuple(known)))
+
+
+def _with_options(mapping: Mapping) -> Mapping:
+    """Read the options from the environment alone: a linter imports nobody's code."""
+    return replace(mapping, function=replace(mapping.function, options=from_environment(mapping.function)))
 
 
 def _line(add: str | None) -> str:
@@ -59,7 +67,7 @@ def _line(add: str | None) -> str:
 globals().update(
     {
         made.__name__: made
-        for number, name in enumerate(RULES, start=1)
+        for number, name in enumerate(_RULES, start=1)
         for severity in Severity
         for made in (_make(number, name, severity),)
     }

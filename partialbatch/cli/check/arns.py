@@ -11,7 +11,7 @@ from partialbatch.cli.check.model import Composed, Reference, Target, Unknown
 if TYPE_CHECKING:
     from partialbatch.cli.check.model import Properties, Value
 
-__all__ = ["LIKELY", "PREFIXES", "called", "covers", "parse"]
+__all__ = ["HOLE", "LIKELY", "PREFIXES", "called", "covers", "ending", "named", "parse", "pieces", "written"]
 
 PREFIXES = {"kinesis": "stream/", "firehose": "deliverystream/", "events": "event-bus/", "dynamodb": "table/"}
 """What stands before a resource's name in its ARN, by service."""
@@ -19,10 +19,47 @@ PREFIXES = {"kinesis": "stream/", "firehose": "deliverystream/", "events": "even
 LIKELY = Unknown("a resource of that name, in a region or account that may be another")
 """The name is the same, and where the other one is cannot be told."""
 
+HOLE = "${-}"
+"""Stands in a text for a part that is not known."""
+
 _PARTS = 6
 _HOST = re.compile(r"(?:^|\.)sqs\.([a-z]+(?:-[a-z]+)+-\d+)\.(?:vpce\.)?(?:amazonaws|api)\.")
 _COLON = re.compile(r":(?![^{}]*\})")  # not one of ${AWS::Region}
 _HOLE = re.compile(r"\$\{[^}]*\}")
+
+
+def written(value: Value) -> str | None:
+    """Return a text, with `HOLE` for each part of it that is not known; None for what is no text."""
+    if isinstance(value, Composed):
+        return "".join(part if isinstance(part, str) else HOLE for part in value.parts)
+    return value if isinstance(value, str) else None
+
+
+def pieces(text: str) -> list[str]:
+    """Split an ARN into its parts, at most six; ``${AWS::Partition}`` is one of them."""
+    return _COLON.split(text, _PARTS - 1)
+
+
+def ending(value: Value) -> tuple[Value, ...]:
+    """Return what stands behind the last colon of a text; empty where it cannot be compared with anything."""
+    found: list[Value] = []
+    for part in reversed(value.parts if isinstance(value, Composed) else (value,)):
+        text: list[Value] = _COLON.split(part) if isinstance(part, str) else [part]
+        found = [text[-1], *found] if text[-1] else found
+        if len(text) > 1:
+            break
+    comparable = all(isinstance(part, str | Reference) or getattr(part, "name", None) for part in found)
+    return tuple(found) if comparable else ()
+
+
+def named(value: Value) -> Value:
+    """Return the resource whose name ends an ARN: ``!Sub arn:...:table/${Table}``."""
+    parts = value.parts if isinstance(value, Composed) else ()
+    if len(parts) < 2 or not isinstance(parts[-1], Reference):  # noqa: PLR2004 - an ARN's beginning and a name
+        return value
+    before = written(Composed("", parts=parts[:-1])) or ""
+    whole = before.startswith("arn:") and before.endswith((":", *PREFIXES.values()))
+    return parts[-1] if whole else value
 
 
 def called(service: str, reference: str, name: Value) -> Target:
@@ -34,7 +71,7 @@ def parse(service: str, text: str) -> Target:
     """Read what a producer was given: an ARN, a queue's URL, or a name."""
     if not text.startswith("arn:"):
         return _queue(text) if service == "sqs" else Target(service, PREFIXES.get(service, "") + text)
-    parts = _COLON.split(text, _PARTS - 1)
+    parts = pieces(text)
     if len(parts) < _PARTS:
         return Target(service)
     region, account = (part if part and "${" not in part else None for part in parts[3:5])
@@ -56,20 +93,13 @@ def covers(resource: Value, target: Target, known: Properties[str, Target]) -> b
         target: What is called.
         known: The resources of the input by name.
     """
-    if isinstance(resource, Composed):
-        resource = _named(resource)
+    resource = named(resource)
     if isinstance(resource, Reference):
         return _same(resource.name, target, known)
-    if isinstance(resource, str):
-        return True if resource == "*" else _matches(resource, target)
-    return _uncertain(target)
-
-
-def _named(resource: Composed) -> Value:
-    """Return the resource whose name ends an ARN: ``!Sub arn:...:table/${Table}``."""
-    before, last = ("", *resource.parts)[-2:]
-    whole = isinstance(before, str) and before.startswith("arn:") and before.endswith((":", *PREFIXES.values()))
-    return last if whole and isinstance(last, Reference) else resource
+    text = written(resource)
+    if text is None:
+        return _uncertain(target)
+    return True if text == "*" else _matches(text, target)
 
 
 def _same(name: str, target: Target, known: Properties[str, Target]) -> bool | Unknown:
@@ -86,21 +116,22 @@ def _same(name: str, target: Target, known: Properties[str, Target]) -> bool | U
 
 
 def _matches(pattern: str, target: Target) -> bool | Unknown:
-    parts = _COLON.split(pattern, _PARTS - 1)
+    parts = pieces(pattern)
     if parts[-1] == "*":
         parts += ["*"] * (_PARTS - len(parts))
     if len(parts) < _PARTS:
         return _uncertain(target)
     _, _, service, region, account, name = parts
     places = [(region, target.region), (account, target.account)]
-    if not _fits(service, target.service) or not all(
+    if not _fits(_HOLE.sub("*", service), target.service) or not all(
         _fits(_HOLE.sub("*", glob), value) for glob, value in places if value
     ):
         return False
     if target.name is None:
         return name in ("*", PREFIXES.get(target.service, "") + "*") or _uncertain(target)
     if _fits(name, target.name):
-        return True if all(value or _HOLE.sub("*", glob) == "*" for glob, value in places) else LIKELY
+        certain = HOLE not in f"{service}{region}{account}"
+        return True if certain and all(value or _HOLE.sub("*", glob) == "*" for glob, value in places) else LIKELY
     return _uncertain(target) if "${" in target.name or _fits(_HOLE.sub("*", name), target.name) else False
 
 

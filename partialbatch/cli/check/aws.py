@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's name
 
+from partialbatch.cli.check.code import is_python
 from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Unknown
 from partialbatch.cli.check.permissions import statements
-from partialbatch.cli.check.reading import fifo, integer, kind_of, pipe_parameters, redrive, setting
+from partialbatch.cli.check.reading import consumption, fifo, integer, kind_of, pipe_parameters, redrive, setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,6 +62,7 @@ class _Reader:
             opaque=tuple(opaque),
             physical=name,
             role=role,
+            python=is_python(configuration.get("Runtime")),
         )
 
     def _mapping(self, body: Properties[str, Any], function: Function) -> Mapping:
@@ -83,6 +85,7 @@ class _Reader:
             batching_window=body.get("MaximumBatchingWindowInSeconds"),
             tumbling_window=body.get("TumblingWindowInSeconds"),
             provisioned=setting(body, "ProvisionedPollerConfig"),
+            consumption=consumption(body),
             identifier=body["UUID"],
         )
 

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from partialbatch.cli.check.arns import called
-from partialbatch.cli.check.intrinsics import Resolver
-from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Reference, Unknown
+from partialbatch.cli.check.arns import HOLE, called, ending, named, pieces, written
+from partialbatch.cli.check.code import is_python, locate
+from partialbatch.cli.check.model import (
+    Deployment,
+    Function,
+    Mapping,
+    Partly,
+    Place,
+    Queue,
+    Reference,
+    Unchecked,
+    Unknown,
+)
 from partialbatch.cli.check.reading import (
     TIMEOUT,
     VISIBILITY,
     as_list,
     as_mapping,
+    consumption,
     fifo,
     integer,
     kind_of,
+    mapped,
     named_function,
     pipe_parameters,
     redrive,
     setting,
 )
 from partialbatch.cli.check.roles import Roles
+from partialbatch.cli.check.stacks import Stacks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cfnlint.template import Template
+    from collections.abc import Iterator, Sequence
 
     from partialbatch.cli.check.model import Properties, Target, Value
+    from partialbatch.cli.check.stacks import Stack
 
 __all__ = ["read"]
 
@@ -66,18 +78,17 @@ _CALLED = {
 """What an option may call: its service, and the property with its name."""
 
 
-def read(template: Template, parameters: Properties[str, str]) -> Deployment:
-    """Read a template that cfn-lint has decoded and transformed (which merges SAM's globals)."""
-    return Deployment(tuple(_Reader(template, parameters).mappings()))
+def read(stacks: Sequence[Stack]) -> Deployment:
+    """Read stacks that are deployed together; most often it is one."""
+    reader = _Reader(Stacks(stacks))
+    return Deployment(tuple(reader.mappings()), tuple(reader.unchecked()))
 
 
 class _Reader:
-    def __init__(self, template: Template, parameters: Properties[str, str]) -> None:
-        self._template = template
-        self._resolve = Resolver(template.template, parameters)
-        bodies = template.get_resources()
-        self._types = {str(name): str(body["Type"]) for name, body in bodies.items()}
-        self._properties = {str(name): self._mapped(body.get("Properties")) for name, body in bodies.items()}
+    def __init__(self, stacks: Stacks) -> None:
+        self._stacks = stacks
+        self._types = stacks.types
+        self._properties = stacks.properties
         self._roles = Roles(self._types, self._properties)
         self._resources = dict(self._called())
 
@@ -87,44 +98,54 @@ class _Reader:
                 service, word = _CALLED[kind]
                 yield name, called(service, name, self._properties[name].get(word))
 
-    def _mapped(self, value: Any) -> dict[str, Value]:
-        resolved = self._resolve(value)
-        return resolved if isinstance(resolved, dict) else {}
+    def unchecked(self) -> Iterator[Unchecked]:
+        yield from self._stacks.unchecked()
+        for name, kind in self._types.items():
+            events = mapped(self._properties[name].get("Events") if kind == "AWS::Serverless::Function" else None)
+            if isinstance(events, Partly):
+                yield Unchecked(self._stacks.place(name, "Properties"), "which events the function has", events.why)
+            for event, body in events.items():
+                found = mapped(body)
+                why = found.get("Type")
+                if isinstance(why, Unknown):
+                    yield Unchecked(self._event(name, event), "which kind of event it is", why)
 
-    def _place(self, label: str, *path: str) -> Place:
-        full = ("Resources", *path)
-        found = self._template.get_location_yaml(self._template.template, list(full))
-        return Place(label, self._template.filename, found[0] + 1 if found else None, full)
+    def _event(self, name: str, event: str) -> Place:
+        label = f"{self._stacks.place(name).label}.Events.{event}"
+        return self._stacks.place(name, "Properties", "Events", event, label=label)
 
     def mappings(self) -> Iterator[Mapping]:
         for name, kind in self._types.items():
             if kind == "AWS::Serverless::Function":
                 yield from self._events(name)
             elif kind == "AWS::Lambda::EventSourceMapping":
-                yield self._mapping(name, self._properties.get(name, {}), None, self._place(name, name))
+                properties, place = self._properties[name], self._stacks.place(name)
+                function = self._function(properties.get("FunctionName"), name, place)
+                yield self._mapping(name, properties, function, place)
             elif kind == "AWS::Pipes::Pipe":
                 yield from self._pipe(name)
 
     def _events(self, name: str) -> Iterator[Mapping]:
-        events = self._properties.get(name, {}).get("Events")
-        for event, body in events.items() if isinstance(events, dict) else ():
-            kind = body.get("Type") if isinstance(body, dict) else None
-            if kind in _EVENTS:
-                place = self._place(f"{name}.Events.{event}", name, "Properties", "Events", event)
-                properties = body.get("Properties")
-                yield self._mapping(name, properties if isinstance(properties, dict) else {}, _EVENTS[kind], place)
+        for event, body in mapped(self._properties[name].get("Events")).items():
+            found, place = mapped(body), self._event(name, event)
+            kind = found.get("Type")
+            if isinstance(kind, str) and kind in _EVENTS:
+                function = self._function(Reference(name), name, place)
+                yield self._mapping(name, mapped(found.get("Properties")), function, place, _EVENTS[kind])
 
-    def _mapping(self, name: str, properties: Properties[str, Value], kind: str | None, place: Place) -> Mapping:
-        source = properties.get("EventSourceArn", properties.get("Queue", properties.get("Stream")))
-        function = name if kind else properties.get("FunctionName")
-        found = kind or self._kind(source, properties)
+    def _mapping(
+        self, name: str, properties: Properties[str, Value], function: Function, place: Place, kind: Value = None
+    ) -> Mapping:
+        words = [word for word in ("EventSourceArn", "Queue", "Stream") if word in properties]
+        source = named(properties.get(words[0] if words else "EventSourceArn"))
+        kind = kind or self._kind(source, properties)
         return Mapping(
             name=place.label,
             place=place,
-            function=self._function(Reference(function) if kind and isinstance(function, str) else function, place),
-            kind=found,
+            function=function,
+            kind=kind,
             source=source,
-            queue=self._queue(source) if found == "sqs" else None,
+            queue=self._queue(source, name) if kind == "sqs" else None,
             responses=as_list(setting(properties, "FunctionResponseTypes")),
             bisect=setting(properties, "BisectBatchOnFunctionError"),
             retries=integer(properties.get("MaximumRetryAttempts")),
@@ -133,10 +154,11 @@ class _Reader:
             batching_window=integer(properties.get("MaximumBatchingWindowInSeconds")),
             tumbling_window=integer(properties.get("TumblingWindowInSeconds")),
             provisioned=setting(properties, "ProvisionedPollerConfig"),
+            consumption=consumption(properties),
         )
 
     def _kind(self, source: Value, properties: Properties[str, Value]) -> Value:
-        if properties.get("SelfManagedEventSource") is not None or properties.get("Topics") is not None:
+        if "SelfManagedEventSource" in properties or "Topics" in properties:
             return "kafka"
         if isinstance(source, Reference):
             kind = self._types.get(source.name, "")
@@ -144,18 +166,18 @@ class _Reader:
         return kind_of(source)
 
     def _pipe(self, name: str) -> Iterator[Mapping]:
-        properties, place = self._properties.get(name, {}), self._place(name, name)
-        target = properties.get("Target")
+        properties, place = self._properties[name], self._stacks.place(name)
+        target, source = named(properties.get("Target")), named(properties.get("Source"))
         lambda_parameters = setting(properties, "TargetParameters", "LambdaFunctionParameters")
         if not self._is_function(target) and lambda_parameters is None:
             return
-        kind = self._kind(properties.get("Source"), {})
+        kind = self._kind(source, {})
         yield Mapping(
-            name=name,
+            name=place.label,
             place=place,
-            function=self._function(target, place),
+            function=self._function(target, name, place),
             kind=kind,
-            queue=self._queue(properties.get("Source")) if kind == "sqs" else None,
+            queue=self._queue(source, name) if kind == "sqs" else None,
             pipe=True,
             invocation=setting(properties, "TargetParameters", "LambdaFunctionParameters", "InvocationType"),
             **pipe_parameters(properties, kind),
@@ -165,57 +187,65 @@ class _Reader:
         """Tell whether a target is a function, or may be one."""
         if isinstance(target, Reference):
             return self._types.get(target.name, "").startswith(("AWS::Lambda::", "AWS::Serverless::Function"))
-        return isinstance(target, Unknown) or (isinstance(target, str) and ":lambda:" in target)
+        text = pieces(written(target) or "")
+        service = text[2] if len(text) > 2 else None  # noqa: PLR2004 - arn:partition:service
+        return service == "lambda" or (isinstance(target, Unknown) and service in (None, HOLE))
 
-    def _queue(self, source: Value) -> Queue | Unknown:
-        name = source.name if isinstance(source, Reference) else self._named(source, "AWS::SQS::Queue", "QueueName")
-        if isinstance(source, Unknown):
-            return source
-        if name is None or self._types.get(name) != "AWS::SQS::Queue":
-            return Unknown("the queue is not in this template")
-        properties = self._properties.get(name, {})
+    def _queue(self, source: Value, by: str) -> Queue | Unknown:
+        found = self._named(source, by, ("AWS::SQS::Queue",), "QueueName")
+        if found is None or self._types.get(found) != "AWS::SQS::Queue":
+            return source if isinstance(source, Unknown) else Unknown("the queue is not in this template")
+        properties, place = self._properties[found], self._stacks.place(found)
         policy, receives = redrive(properties.get("RedrivePolicy"))
         visibility = integer(properties.get("VisibilityTimeout"))
         return Queue(
-            name=name,
-            place=self._place(name, name),
-            arn=Reference(name),
+            name=place.label,
+            place=place,
+            arn=Reference(found),
             fifo=fifo(properties.get("FifoQueue")),
             visibility=VISIBILITY if visibility is None else visibility,
             redrive=policy,
             receives=receives,
         )
 
-    def _named(self, value: Value, kind: str, name: str) -> str | None:
-        """Find the resource with a fixed name, by its name or by an ARN that ends in it."""
-        if not isinstance(value, str):
-            return None
-        last = value.rpartition(":")[2]
-        found = [
-            key for key, each in self._types.items() if each == kind and self._properties.get(key, {}).get(name) == last
-        ]
-        return found[0] if len(found) == 1 else None
+    def _named(self, value: Value, by: str, kinds: tuple[str, ...], name: str) -> str | None:
+        """Find a resource by reference, by its name or an ARN that ends in it; that of the same stack comes first."""
+        if isinstance(value, Reference):
+            return value.name
+        last = ending(value) if written(value) else ()
+        same = [each for each, kind in self._types.items() if kind in kinds and last]
+        found = [each for each in same if ending(self._properties[each].get(name)) == last]
+        near = [each for each in found if self._stacks.within(each) == self._stacks.within(by)]
+        chosen = near or found
+        return chosen[0] if len(chosen) == 1 else None
 
-    def _function(self, value: Value, place: Place) -> Function:
-        function = named_function(value)
-        name = function.name if isinstance(function, Reference) else None
-        for kind in _FUNCTIONS:
-            name = name or self._named(function, kind, "FunctionName")
-        if name and self._types.get(name, "") in ("AWS::Lambda::Alias", "AWS::Lambda::Version"):
-            return self._function(self._properties.get(name, {}).get("FunctionName"), place)
-        if name is None or self._types.get(name, "") not in _FUNCTIONS:
-            why = value if isinstance(value, Unknown) else Unknown("the function is not in this template")
-            return Function(str(value) if isinstance(value, str) else place.label, place, why, why, opaque=(why.why,))
-        properties = self._properties.get(name, {})
+    def _function(self, value: Value, by: str, place: Place) -> Function:
+        name = self._named(named_function(value), by, _FUNCTIONS, "FunctionName")
+        passed = {name}
+        while name and self._types.get(name) in ("AWS::Lambda::Alias", "AWS::Lambda::Version"):
+            value = self._properties[name].get("FunctionName")
+            name = self._named(named_function(value), name, _FUNCTIONS, "FunctionName")
+            if name in passed:
+                break
+            passed.add(name)
+        if name and self._types.get(name) in _FUNCTIONS:
+            return self._found(name)
+        why = value if isinstance(value, Unknown) else Unknown("the function is not in this template")
+        return Function(value if isinstance(value, str) else place.label, place, why, why, opaque=(why.why,))
+
+    def _found(self, name: str) -> Function:
+        properties, place = self._properties[name], self._stacks.place(name)
         timeout = integer(properties.get("Timeout"))
         variables = as_mapping(setting(properties, "Environment", "Variables"))
         statements, opaque = self._roles.of(name)
         return Function(
-            name=name,
-            place=self._place(name, name),
+            name=place.label,
+            place=place,
             timeout=TIMEOUT if timeout is None else timeout,
             environment={} if variables is None else variables,
             statements=tuple(statements),
             opaque=tuple(opaque),
             resources=self._resources,
+            handler=locate(properties, self._stacks.metadata(name), self._stacks.folder(name)),
+            python=is_python(properties.get("Runtime")),
         )

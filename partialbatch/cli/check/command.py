@@ -12,13 +12,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from partialbatch.cli.check import aws, inputs, report
 from partialbatch.cli.check.findings import Severity
-from partialbatch.cli.check.handlers import HandlerError, from_environment, from_handler
-from partialbatch.cli.check.model import Deployment
+from partialbatch.cli.check.handlers import HandlerError, from_code, from_environment, from_handler
+from partialbatch.cli.check.model import Handler, Unknown
 from partialbatch.cli.check.rules import check as run_rules
 from partialbatch.cli.loading import Unusable
 
 if TYPE_CHECKING:
-    from partialbatch.cli.check.model import Function
+    from partialbatch.cli.check.model import Deployment, Function, Options, Place
 
 __all__ = ["check"]
 
@@ -27,6 +27,7 @@ __all__ = ["check"]
 @click.argument("target", metavar="FUNCTION|FILE|FOLDER")
 @click.option("--region", help="The function's AWS region.")
 @click.option("--handler", "handlers", multiple=True, metavar="[FUNCTION=]MODULE:HANDLER", help="Read its options.")
+@click.option("--no-import", is_flag=True, help="Do not import the handlers that a template names.")
 @click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A template parameter's value.")
 @click.option("--fix", is_flag=True, help="Print the AWS CLI commands that mend the findings.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -36,6 +37,7 @@ def check(  # noqa: PLR0913 - the command line's options
     target: str,
     region: str | None,
     handlers: tuple[str, ...],
+    no_import: bool,
     parameters: tuple[str, ...],
     fix: bool,
     as_json: bool,
@@ -46,14 +48,17 @@ def check(  # noqa: PLR0913 - the command line's options
     FUNCTION is a deployed function's name or ARN: AWS is asked, and nothing is changed. FILE is a
     CloudFormation or SAM template, or a Terraform plan (terraform show -json). FOLDER is a cdk.out.
 
+    A template's Python handlers are imported for their options, where their code lies beside it.
+
     Exits with 1 if there are findings of severity error, with 0 on warnings and on what cannot be told
-    alone (--strict: 1), with 2 on wrong usage.
+    alone (--strict: 1), with 2 on wrong usage and where nothing could be checked.
     """
-    deployments = _read(target, region, _pairs("--parameter", parameters))
-    mappings = [mapping for deployment in deployments for mapping in deployment.mappings]
-    chosen = _chosen(handlers, {mapping.function.name: mapping.function for mapping in mappings})
-    known = [replace(item, function=_with_options(item.function, chosen)) for item in mappings]
-    findings = run_rules(Deployment(tuple(known)))
+    deployment = _read(target, region, _pairs("--parameter", parameters))
+    chosen = _chosen(handlers, {each.function.name: each.function for each in deployment.mappings})
+    functions = {each.function.place: each.function for each in deployment.mappings}
+    options = {place: _options(each, chosen, look=not no_import) for place, each in functions.items()}
+    known = tuple(replace(each, function=_given(each.function, options)) for each in deployment.mappings)
+    findings = run_rules(replace(deployment, mappings=known))
     if as_json:
         click.echo(report.as_json(findings, len(known)))
     elif fix:
@@ -64,7 +69,7 @@ def check(  # noqa: PLR0913 - the command line's options
         raise click.exceptions.Exit(1)
 
 
-def _read(target: str, region: str | None, parameters: dict[str, str]) -> list[Deployment]:
+def _read(target: str, region: str | None, parameters: dict[str, str]) -> Deployment:
     if inputs.looks_like_a_path(target):
         try:
             return inputs.read(target, parameters)
@@ -75,9 +80,9 @@ def _read(target: str, region: str | None, parameters: dict[str, str]) -> list[D
         told = target.split(":")[3:4] if target.startswith("arn:") else []
         session = boto3.Session(region_name=region or next(iter(told), None))
         config = Config(connect_timeout=5)  # a network that leads to some services alone drops what is for others
-        return [aws.read(target, lambda name: session.client(name, config=config))]  # type: ignore[call-overload]  # the stubs list literal names
+        return aws.read(target, lambda name: session.client(name, config=config))  # type: ignore[call-overload]  # the stubs list literal names
     except (BotoCoreError, ClientError) as error:
-        raise click.ClickException(f"{target}: {error}") from None
+        raise Unusable(_line(f"{target}: {error}")) from None
 
 
 def _line(error: object) -> str:
@@ -106,10 +111,18 @@ def _chosen(handlers: tuple[str, ...], functions: dict[str, Function]) -> dict[s
     return chosen
 
 
-def _with_options(function: Function, chosen: dict[str, str]) -> Function:
+def _options(function: Function, chosen: dict[str, str], *, look: bool) -> Options:
     handler = chosen.get(function.name)
+    if handler is None:
+        found = function.handler
+        if look and isinstance(found, Handler):
+            return from_code(found, function)
+        return from_environment(function, found) if isinstance(found, Unknown) else from_environment(function)
     try:
-        options = from_handler(handler, function) if handler else from_environment(function)
+        return from_handler(handler, function)
     except HandlerError as error:
         raise Unusable(_line(f"--handler {error}")) from None
-    return replace(function, options=options)
+
+
+def _given(function: Function, options: dict[Place, Options]) -> Function:
+    return replace(function, options=options[function.place])

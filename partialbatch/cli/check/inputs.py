@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cfnlint import decode
-from cfnlint.template import Template
-
 from partialbatch.cli.check import cloudformation, terraform
+from partialbatch.cli.check.stacks import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cfnlint.template import Template
 
     from partialbatch.cli.check.model import Deployment, Properties
 
@@ -30,7 +30,7 @@ def looks_like_a_path(text: str) -> bool:
     return Path(text).exists() or text.endswith(_ENDINGS) or (("/" in text or "\\" in text) and ":" not in text)
 
 
-def read(text: str, parameters: Properties[str, str]) -> list[Deployment]:
+def read(text: str, parameters: Properties[str, str]) -> Deployment:
     """Read a template, a Terraform plan, or a folder that ``cdk synth`` wrote.
 
     Raises:
@@ -40,15 +40,33 @@ def read(text: str, parameters: Properties[str, str]) -> list[Deployment]:
     if not path.exists():
         raise InputError(f"{text}: there is no such file")
     try:
-        files = list(_assembly(path)) if path.is_dir() else [path]
-        return [_file(file, parameters) for file in files]
+        return _folder(path, parameters) if path.is_dir() else _file(path, parameters)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         # The file's shape is anybody's: what the readers stumble over is the user's to mend, and no traceback's worth.
         raise InputError(f"{path}: not shaped as it should be ({type(error).__name__}: {error})") from None
 
 
-def _assembly(folder: Path) -> Iterator[Path]:
-    """Return the templates of a cloud assembly, those of its stages too."""
+def _folder(folder: Path, parameters: Properties[str, str]) -> Deployment:
+    """Read the templates of a cloud assembly as one: what one stack exports another may import."""
+    artifacts = list(_assembly(folder))
+    several = len(artifacts) > 1
+    return cloudformation.read([_stack(folder, *each, parameters, several=several) for each in artifacts])
+
+
+def _stack(
+    folder: Path, file: Path, artifact: Properties[str, Any], parameters: Properties[str, str], *, several: bool
+) -> Stack:
+    name = (artifact.get("properties") or {}).get("stackName") or artifact["id"]
+    return Stack(
+        _template(file),
+        {"AWS::StackName": str(name)} | dict(parameters),
+        file.relative_to(folder).as_posix().removesuffix(".json").removesuffix(".template") if several else "",
+        str(artifact.get("environment")),
+    )
+
+
+def _assembly(folder: Path) -> Iterator[tuple[Path, Properties[str, Any]]]:
+    """Return the templates of a cloud assembly, those of its stages too, each with what the manifest says of it."""
     manifest = folder / "manifest.json"
     if not manifest.is_file():
         raise InputError(
@@ -56,10 +74,10 @@ def _assembly(folder: Path) -> Iterator[Path]:
             "give a function of that name by its ARN"
         )
     artifacts = _json(manifest).get("artifacts")
-    for artifact in (artifacts if isinstance(artifacts, dict) else {}).values():
+    for name, artifact in (artifacts if isinstance(artifacts, dict) else {}).items():
         properties = artifact.get("properties") or {}
         if artifact.get("type") == "aws:cloudformation:stack":
-            yield folder / properties["templateFile"]
+            yield folder / properties["templateFile"], artifact | {"id": name}
         elif artifact.get("type") == "cdk:cloud-assembly":
             yield from _assembly(folder / properties["directoryName"])
 
@@ -88,7 +106,20 @@ def _file(path: Path, parameters: Properties[str, str]) -> Deployment:
         content = _json(path)
         if "planned_values" in content:
             return terraform.read(content, str(path))
+    return cloudformation.read([Stack(_template(path), parameters)])
+
+
+def _template(path: Path) -> Template:
+    """Read a template.
+
+    cfn-lint is imported here: whoever checks a plan or a deployed function needs none.
+    """
     _text(path)  # what cannot be read is told here: cfn-lint does not say what is wrong with it
+    try:
+        from cfnlint import decode  # noqa: PLC0415 - see above
+        from cfnlint.template import Template  # noqa: PLC0415 - see above
+    except ModuleNotFoundError as missing:
+        raise InputError(f"{path}: a template needs {missing.name}: pip install 'partialbatch[cli,lint]'") from None
     decoded, problems = decode.decode(str(path))
     if problems or decoded is None:
         lines = [f"line {problem.linenumber}: {problem.message}" for problem in problems]
@@ -99,4 +130,4 @@ def _file(path: Path, parameters: Properties[str, str]) -> Deployment:
     problems = template.transform()
     if problems:
         raise InputError(f"{path}: {problems[0].message}")
-    return cloudformation.read(template, parameters)
+    return template

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.cli.check.model import Composed, Reference, Unknown
+from partialbatch.cli.check.conditions import Conditions
+from partialbatch.cli.check.model import Composed, Partly, Reference, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from partialbatch.cli.check.model import Properties, Value
 
-__all__ = ["Resolver"]
+__all__ = ["INCLUDED", "Resolver"]
 
+INCLUDED = Unknown("Fn::Transform adds to it when it is deployed")
 _HOLE = re.compile(r"\$\{([^!}][^}]*)\}")
 
 
@@ -22,12 +24,23 @@ class Resolver:
 
     Args:
         template: The template.
-        parameters: Parameters' values; the others have their defaults.
+        parameters: Parameters' values; the others have their defaults. Pseudo parameters may be among them.
+        prefix: Stands before the names of the template's resources: those of other stacks may be the same.
+        exported: Gives what another stack exports by a name, where other stacks are known.
     """
 
-    def __init__(self, template: Properties[str, Any], parameters: Properties[str, str]) -> None:
+    def __init__(
+        self,
+        template: Properties[str, Any],
+        parameters: Properties[str, str],
+        prefix: str = "",
+        exported: Callable[[str], Value] | None = None,
+    ) -> None:
         self._template = template
         self._parameters = parameters
+        self._prefix = prefix
+        self._exported = exported
+        self._conditions = Conditions(self._section("Conditions"), self)
 
     def __call__(self, value: Any) -> Value:
         """Return the value with all intrinsic functions in it resolved, or `Unknown` in their places."""
@@ -38,10 +51,11 @@ class Resolver:
         if len(value) == 1:
             ((name, body),) = value.items()
             if name == "Ref" or str(name).startswith("Fn::"):
-                known = _FUNCTIONS.get(str(name))
-                return known(self, body) if known else Unknown(f"{name} is only known when it is deployed")
-        pairs = {str(name): self(item) for name, item in value.items()}
-        return {name: item for name, item in pairs.items() if item is not None}
+                function = _FUNCTIONS.get(str(name))
+                return function(self, body) if function else Unknown(f"{name} is only known when it is deployed")
+        pairs = {str(name): self(item) for name, item in value.items() if name != "Fn::Transform"}
+        known = {name: item for name, item in pairs.items() if item is not None}
+        return Partly(known, INCLUDED) if "Fn::Transform" in value else known
 
     def _section(self, name: str) -> Properties[str, Any]:
         section = self._template.get(name)
@@ -49,12 +63,15 @@ class Resolver:
 
     def ref(self, name: Any) -> Value:
         """Resolve ``Ref``: a resource, a parameter or a pseudo parameter."""
-        if name == "AWS::NoValue":
-            return None
+        if name == "AWS::NoValue" or not isinstance(name, str):
+            return Unknown("Ref of something that isn't a name") if name != "AWS::NoValue" else None
         if name in self._section("Resources"):
-            return Reference(str(name))
-        if str(name).startswith("AWS::"):
-            return f"${{{name}}}"
+            return Reference(f"{self._prefix}{name}")
+        if name.startswith("AWS::"):
+            return self._parameters.get(name, f"${{{name}}}")
+        return self._parameter(name)
+
+    def _parameter(self, name: str) -> Value:
         if name in self._parameters:
             return _number(self._parameters[name], "Number")
         parameter = self._section("Parameters").get(name)
@@ -64,14 +81,15 @@ class Resolver:
 
     def get_att(self, body: Any) -> Value:
         """Resolve ``Fn::GetAtt`` to the resource."""
-        name = body.partition(".")[0] if isinstance(body, str) else next(iter(body or ()), None)
-        return Reference(str(name)) if name in self._section("Resources") else Unknown(f"Fn::GetAtt of {name}")
+        name = body.partition(".")[0] if isinstance(body, str) else body[0] if isinstance(body, list) and body else None
+        there = isinstance(name, str) and name in self._section("Resources")
+        return Reference(f"{self._prefix}{name}") if there else Unknown(f"Fn::GetAtt of {name}")
 
     def sub(self, body: Any) -> Value:
         """Resolve ``Fn::Sub``; pseudo parameters stay as they are."""
-        text, names = (body, {}) if isinstance(body, str) else (*body, {})[:2] if isinstance(body, list) else ("", {})
+        text, names = (*body, "", "")[:2] if isinstance(body, list) else (body, None)
         found: list[Value] = []
-        for number, part in enumerate(_HOLE.split(str(text))):
+        for number, part in enumerate(_HOLE.split(text if isinstance(text, str) else "")):
             own = isinstance(names, dict) and part in names
             known = part if number % 2 == 0 else self(names[part]) if own else self._hole(part)
             found += [] if known == "" else [known]  # what stands between holes may be empty
@@ -90,11 +108,20 @@ class Resolver:
         return _joined(found, "Fn::Join")
 
     def choose(self, body: Any) -> Value:
-        """Resolve ``Fn::If`` where both branches say the same."""
+        """Resolve ``Fn::If`` where the condition can be told; where it can't, as far as both branches say the same."""
         if not isinstance(body, list) or len(body) != 3:  # noqa: PLR2004 - condition, then, else
             return Unknown("Fn::If")
-        then, other = self(body[1]), self(body[2])
-        return then if then == other else Unknown(f"Fn::If depends on the condition {body[0]}")
+        holds = self._conditions.holds(body[0])
+        if holds is not None:
+            return self(body[1] if holds else body[2])
+        return _both(self(body[1]), self(body[2]), Unknown(f"Fn::If depends on the condition {body[0]}"))
+
+    def imported(self, body: Any) -> Value:
+        """Resolve ``Fn::ImportValue`` where the stack that exports it is known."""
+        name = self(body) if self._exported else None
+        if self._exported and isinstance(name, str):
+            return self._exported(name)
+        return Unknown("Fn::ImportValue is only known when it is deployed")
 
     def find(self, body: Any) -> Value:
         """Resolve ``Fn::FindInMap`` with keys that are known."""
@@ -103,6 +130,13 @@ class Resolver:
         for key in keys if isinstance(keys, list) else (None,):
             found = found.get(key) if isinstance(found, dict) and isinstance(key, str) else None
         return Unknown("Fn::FindInMap depends on the deployment") if found is None else _plain(found)
+
+
+def _both(then: Value, other: Value, why: Unknown) -> Value:
+    """Return what two branches have in common; the rest of two mappings is unknown."""
+    if type(then) is type(other) is dict:
+        return {name: _both(then.get(name), other.get(name), why) for name in then | other}
+    return then if then == other and not isinstance(then, Partly) else why
 
 
 def _joined(parts: Iterable[Value], function: str) -> Value:
@@ -134,11 +168,13 @@ def _number(value: Any, kind: str) -> Any:
     return _plain(value)
 
 
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable[[Resolver, Any], Value]] = {
     "Ref": Resolver.ref,
     "Fn::GetAtt": Resolver.get_att,
     "Fn::Sub": Resolver.sub,
     "Fn::Join": Resolver.join,
     "Fn::If": Resolver.choose,
     "Fn::FindInMap": Resolver.find,
+    "Fn::ImportValue": Resolver.imported,
+    "Fn::Transform": lambda *_: INCLUDED,
 }

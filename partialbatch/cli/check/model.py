@@ -2,60 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Properties
 from dataclasses import dataclass, field
 from typing import Any
+
+from partialbatch.cli.check.values import Composed, Partly, Properties, Reference, Unknown, Value
 
 __all__ = [
     "Composed",
     "Deployment",
     "Function",
+    "Handler",
     "Mapping",
     "Options",
+    "Partly",
     "Place",
     "Properties",
     "Queue",
     "Reference",
     "Statement",
     "Target",
+    "Unchecked",
     "Unknown",
     "Value",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """Stands for a value that is there, or may be, and cannot be told from the input.
-
-    Attributes:
-        why: What stands in the way, for people: ``"Fn::ImportValue"``, say.
-        name: Of the parameter that would say it, if one would.
-    """
-
-    why: str
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Stands for an attribute of another resource of the same input, by that resource's name."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Composed(Unknown):
-    """Stands for a text that names other resources in its midst.
-
-    Attributes:
-        parts: The text between them, and what is named: each a `Reference` or `Unknown`.
-    """
-
-    parts: tuple[Any, ...] = ()
-
-
-Value = Any
-"""A plain value, a `Reference`, an `Unknown`, or None where the input sets nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +119,25 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Handler:
+    """Stands for a handler whose code is at hand.
+
+    Attributes:
+        target: ``module:handler``.
+        folder: The folder that the module is in.
+    """
+
+    target: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A Lambda function.
 
     Attributes:
+        handler: A `Handler`, or `Unknown`; None where the input says nothing of it.
+        python: Whether it runs Python, or may do so: others have none of our options.
         timeout: Seconds; never None, the readers know the default.
         environment: Its PARTIALBATCH_* variables, or `Unknown`.
         statements: What its role says.
@@ -173,6 +157,8 @@ class Function:
     role: str | None = None
     options: Options = Options()
     resources: Properties[str, Target] = field(default_factory=dict)
+    handler: Handler | Unknown | None = None
+    python: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +202,7 @@ class Mapping:
         identifier: The mapping's UUID or the pipe's name in AWS, where that is known.
         role: A pipe's role.
         source: The ARN of a mapping's source, or a `Reference`.
+        consumption: Kafka's ``ConsumptionMode``; None: not set.
     """
 
     name: str
@@ -238,6 +225,21 @@ class Mapping:
     identifier: str | None = None
     role: str | None = None
     source: Value = None
+    consumption: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """Stands for a part of the input that may bring event sources and that nobody looked into.
+
+    Attributes:
+        what: What cannot be told of it, for people.
+        why: It was not looked into.
+    """
+
+    place: Place
+    what: str
+    why: Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,3 +247,4 @@ class Deployment:
     """All that was found in one input."""
 
     mappings: tuple[Mapping, ...]
+    unchecked: tuple[Unchecked, ...] = ()

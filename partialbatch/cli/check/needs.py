@@ -6,8 +6,9 @@ import os
 from collections.abc import Mapping as Properties
 from typing import TYPE_CHECKING
 
-from partialbatch.cli.check.arns import parse
+from partialbatch.cli.check.arns import named, parse, written
 from partialbatch.cli.check.findings import Change, Finding, Severity
+from partialbatch.cli.check.handlers import PLACEHOLDER
 from partialbatch.cli.check.model import Reference, Target, Unknown
 from partialbatch.cli.check.permissions import allows
 from partialbatch.cli.check.telling import unsure
@@ -56,10 +57,11 @@ def _given(value: Value) -> bool:
 
 def _source(mapping: Mapping) -> Target:
     """Return the queue that messages are delayed in."""
-    arn = mapping.queue.arn if mapping.queue and not isinstance(mapping.queue, Unknown) else mapping.source
+    arn = named(mapping.queue.arn if mapping.queue and not isinstance(mapping.queue, Unknown) else mapping.source)
     if isinstance(arn, Reference):
         return _referred(arn, "sqs", mapping.function)
-    return parse("sqs", arn) if isinstance(arn, str) else Target("sqs")
+    text = written(arn)
+    return parse("sqs", text) if text else Target("sqs")
 
 
 def _uses(value: object) -> tuple[tuple[str, ...] | None, str]:
@@ -91,7 +93,8 @@ def _is_of_here(text: str, variables: Properties[str, Value]) -> bool:
     """Tell whether a name was made of a variable of this environment, which says nothing of the function's."""
     if text in map(str, variables.values()):
         return False
-    unknown = [os.environ.get(name) for name, value in variables.items() if isinstance(value, Unknown)]
+    later = [name for name, value in variables.items() if isinstance(value, Unknown)]
+    unknown = [os.environ.get(name) or PLACEHOLDER.format(name) for name in later]
     unset = [value for name, value in os.environ.items() if name not in variables]
     return text in unset or any(value and value in text for value in unknown)
 

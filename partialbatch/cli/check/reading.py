@@ -6,20 +6,24 @@ import json
 import re
 from typing import Any
 
-from partialbatch.cli.check.model import Composed, Properties, Reference, Unknown, Value
+from partialbatch.cli.check.arns import HOLE, pieces, written
+from partialbatch.cli.check.model import Composed, Partly, Properties, Reference, Unknown, Value
 
 __all__ = [
     "TIMEOUT",
     "VISIBILITY",
     "as_list",
     "as_mapping",
+    "consumption",
     "fifo",
     "integer",
     "kind_of",
+    "mapped",
     "named_function",
     "pipe_parameters",
     "redrive",
     "setting",
+    "text",
 ]
 
 TIMEOUT = 3
@@ -38,12 +42,12 @@ _SERVICES = {
 
 
 def kind_of(arn: Value) -> Value:
-    """Return the kind of source that an ARN names."""
-    if isinstance(arn, Unknown):
-        return arn
-    parts = arn.split(":") if isinstance(arn, str) else []
+    """Return the kind of source that an ARN names, whatever else of it is not known."""
+    parts = pieces(written(arn) or "")
     service = parts[2] if len(parts) > 2 else ""  # noqa: PLR2004 - arn:partition:service
-    return _SERVICES.get(service) or Unknown(f"its source {arn!r} is of no kind known here")
+    if isinstance(arn, Unknown) and (HOLE in service or not service):
+        return arn
+    return _SERVICES.get(service) or Unknown(f"its source {written(arn) or arn!r} is of no kind known here")
 
 
 def named_function(value: Value) -> Value:
@@ -66,7 +70,19 @@ def setting(properties: Value, *path: str) -> Value:
         found = found.get(name)
     if isinstance(found, list):
         found = next((item for item in found if isinstance(item, Unknown)), found)
-    return None if found in ([], {}) else _boolean(found)
+    empty = found in ([], {}) and not isinstance(found, Partly)
+    return None if empty else _boolean(found)
+
+
+def mapped(value: Value) -> dict[str, Value]:
+    """Read the properties of a resource: of those that cannot be told each is `Unknown`, and none are none."""
+    found = as_mapping(value)
+    return Partly({}, found) if isinstance(found, Unknown) else {} if found is None else found
+
+
+def text(value: Value) -> str | None:
+    """Return a name that a command can repeat; what is none is left out."""
+    return value if isinstance(value, str) else None
 
 
 def as_mapping(value: Value) -> dict[str, Value] | Unknown | None:
@@ -120,6 +136,11 @@ def redrive(value: Value) -> tuple[Value, Value]:
         return value, value if isinstance(value, Unknown) else None
     receives = value.get("maxReceiveCount")
     return value, Unknown("the RedrivePolicy lacks it") if receives is None else integer(receives)
+
+
+def consumption(properties: Properties[str, Value]) -> Value:
+    """Return Kafka's consumption mode, which self-managed clusters alone have."""
+    return setting(properties, "SelfManagedKafkaEventSourceConfig", "ConsumptionMode")
 
 
 _SOURCES = {"kinesis": "KinesisStreamParameters", "dynamodb": "DynamoDBStreamParameters", "sqs": "SqsQueueParameters"}

@@ -41,7 +41,7 @@ class Roles:
         found: list[Statement] = []
         opaque: list[str] = []
         if properties.get("Role") is not None:
-            policies = list(self._role(properties["Role"]))
+            policies = list(self._role(properties.get("Role")))
         else:
             policies = list(self._generated(properties))
         for name, policy in policies:
@@ -80,8 +80,9 @@ class Roles:
             yield str(policy), policy
         yield "basic", "AWSLambdaBasicExecutionRole"
         for event in _values(properties.get("Events")):
-            if isinstance(event, dict) and event.get("Type") in _EVENTS:
-                yield str(event["Type"]), _EVENTS[event["Type"]]
+            kind = event.get("Type") if isinstance(event, dict) else None
+            if isinstance(kind, str) and kind in _EVENTS:
+                yield kind, _EVENTS[kind]
 
     def _policy(self, policy: Value) -> tuple[list[Statement], bool]:
         """Read one policy: a managed one's name, a document, or a policy template of SAM."""

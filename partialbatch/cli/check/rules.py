@@ -19,11 +19,18 @@ from partialbatch.cli.check.telling import REPORTING, number, unsure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from partialbatch.cli.check.model import Deployment, Mapping
+    from partialbatch.cli.check.model import Deployment, Mapping, Unchecked
 
-__all__ = ["RULES", "check"]
+__all__ = ["NOT_CHECKED", "RULES", "check", "not_checked"]
 
 REPORT = "ReportBatchItemFailures"
+NOT_CHECKED = "not-checked"
+"""The one rule that is about no mapping."""
+
+
+def not_checked(part: Unchecked) -> Finding:
+    """Say which parts of the input may bring event sources and were not looked into."""
+    return unsure(NOT_CHECKED, part.place, f"{part.what}, so nothing of that was checked", part.why)
 
 
 def source(mapping: Mapping) -> Iterator[Finding]:
@@ -83,6 +90,8 @@ def deadline_margin(mapping: Mapping) -> Iterator[Finding]:
 def handler_options(mapping: Mapping) -> Iterator[Finding]:
     """Say which of the handler's options are not known, so that silence about them is not taken for consent."""
     options = mapping.function.options
+    if not mapping.function.python:
+        return
     names = ["error_policy", "deadline_margin", "dead_letter", "sink"]
     names += {"sqs": ["max_receive_count", "retry_delay"], "kafka": []}.get(str(mapping.kind), ["resume"])
     missing = [name for name in names if isinstance(getattr(options, name), Unknown)]
@@ -110,6 +119,7 @@ RULES: dict[str, Callable[[Mapping], Iterator[Finding]]] = {
     "deadline-margin": deadline_margin,
     "permissions": permissions,
     "handler-options": handler_options,
+    "consumption-mode": streams.consumption_mode,
 }
 """All rules by name; each yields findings of its own name."""
 
@@ -119,5 +129,6 @@ _ORDER = list(Severity)
 def check(deployment: Deployment) -> list[Finding]:
     """Return all findings, the worst first, each once: two mappings may share a function."""
     found = [finding for mapping in deployment.mappings for rule in RULES.values() for finding in rule(mapping)]
+    found += map(not_checked, deployment.unchecked)
     unique = {(finding.rule, finding.place, finding.message): finding for finding in found}
     return sorted(unique.values(), key=lambda finding: _ORDER.index(finding.severity))

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.cli.check.commands import mapping_change, pipe_source_change
-from partialbatch.cli.check.findings import Finding, Severity
+from partialbatch.cli.check.findings import Change, Finding, Severity
 from partialbatch.cli.check.model import Unknown
 from partialbatch.cli.check.telling import STREAMS, number, unsure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from partialbatch.cli.check.findings import Change
     from partialbatch.cli.check.model import Mapping, Properties, Value
 
-__all__ = ["bisect", "endless_retries", "on_failure_destination", "unrun_records_discarded"]
+__all__ = ["bisect", "consumption_mode", "endless_retries", "on_failure_destination", "unrun_records_discarded"]
 
+QUEUE_RETRIES = 0
+"""How often Lambda retries a Kafka batch in queue mode where no number is set: the broker delivers records again."""
+POLLERS = {"ProvisionedPollerConfig": {"MinimumPollers": 1}}
+"""What Kafka's retry bounds and bisect need; the others have these without."""
 KAFKA_RETRIES = 10
 """How often Lambda retries a Kafka batch when an on-failure destination is set and no number."""
 ENDLESS = -1
@@ -27,7 +30,7 @@ _ORDERED = ("stop", "skip_group")
 def unrun_records_discarded(mapping: Mapping) -> Iterator[Finding]:
     """Find policies that hold records back on a source that gives a batch up as a whole."""
     policy, options = _policy(mapping), mapping.function.options
-    if not _streaming(mapping) or policy not in _ORDERED:
+    if not _streaming(mapping) or _queue_mode(mapping) is not False or policy not in _ORDERED:
         return
     rule, endless = "unrun-records-discarded", _endless(mapping)
     dead_letter = options.dead_letter
@@ -52,7 +55,7 @@ def unrun_records_discarded(mapping: Mapping) -> Iterator[Finding]:
 
 def _policy(mapping: Mapping) -> Value:
     """Return the error policy in force; a tumbling window, or what may be one, stops, whatever the options."""
-    if mapping.tumbling_window:
+    if mapping.tumbling_window and mapping.function.python:
         return "stop"
     return mapping.function.options.error_policy
 
@@ -64,9 +67,34 @@ def _streaming(mapping: Mapping) -> bool:
 
 def _retries(mapping: Mapping) -> Value:
     """Return the number of retries, -1 for unlimited."""
+    if mapping.retries is None and _queue_mode(mapping) is not False:
+        return QUEUE_RETRIES if _queue_mode(mapping) is True else mapping.consumption
     if mapping.retries is None and mapping.kind == "kafka" and mapping.destination is not None:
         return KAFKA_RETRIES
     return ENDLESS if mapping.retries is None else mapping.retries
+
+
+def _queue_mode(mapping: Mapping) -> bool | Unknown:
+    """Tell whether Kafka hands out records one by one, as a queue does."""
+    mode = mapping.consumption if mapping.kind == "kafka" and not mapping.pipe else None
+    return mode if isinstance(mode, Unknown) else mode == "Queue"
+
+
+def consumption_mode(mapping: Mapping) -> Iterator[Finding]:
+    """Find policies that mean nothing where Kafka keeps no order: ConsumptionMode is Queue."""
+    rule, mode, policy = "consumption-mode", _queue_mode(mapping), _policy(mapping)
+    if mode is False or not mapping.function.python:
+        return
+    if isinstance(mode, Unknown):
+        yield unsure(rule, mapping.place, "whether Kafka keeps order, and what the error policy means", mode)
+    elif policy in _ORDERED:
+        message = (
+            f"ConsumptionMode is Queue and the error policy is {policy}: Kafka keeps no order there, so holding "
+            "records back protects nothing, and each time counts towards group.share.delivery.count.limit, after "
+            "which the broker drops records that never ran. Use the policy continue."
+        )
+        change = Change({"error_policy": "continue"}, form="handler")
+        yield Finding(rule, Severity.WARNING, mapping.function.place, message, change)
 
 
 def _endless(mapping: Mapping) -> bool | Unknown:
@@ -98,11 +126,12 @@ def endless_retries(mapping: Mapping) -> Iterator[Finding]:
     if not _streaming(mapping) or _endless(mapping) is not True or mapping.destination is not None:
         return
     where = "the topic partition" if mapping.kind == "kafka" else "the shard"
+    pollers = " A limit needs provisioned pollers." if _pollers(mapping) else ""
     message = (
         f"Retries are unlimited and there is no on-failure destination: one record that always fails blocks {where} "
-        "until it expires, its neighbours run again and again, and what expires behind it is lost."
+        f"until it expires, its neighbours run again and again, and what expires behind it is lost.{pollers}"
     )
-    settings = {"MaximumRetryAttempts": RETRIES} | _destination(mapping)
+    settings = {"MaximumRetryAttempts": RETRIES} | _destination(mapping) | _pollers(mapping)
     yield Finding("endless-retries", Severity.WARNING, mapping.place, message, _change(mapping, settings))
 
 
@@ -110,7 +139,7 @@ def bisect(mapping: Mapping) -> Iterator[Finding]:
     """Find streams that retry and give up whole batches; on Kafka only provisioned pollers can bisect."""
     if not _streaming(mapping) or mapping.bisect is True:
         return
-    if mapping.kind == "kafka" and not mapping.provisioned:
+    if mapping.kind == "kafka" and (mapping.provisioned is None or _queue_mode(mapping) is not False):
         return
     # A ledger knows a delivery by its first record, and the second half of a batch begins elsewhere.
     resume = mapping.function.options.resume
@@ -130,7 +159,13 @@ def bisect(mapping: Mapping) -> Iterator[Finding]:
 def _bisecting(mapping: Mapping) -> Change:
     if mapping.pipe:
         return _change(mapping, {"OnPartialBatchItemFailure": "AUTOMATIC_BISECT"})
-    return _change(mapping, {"BisectBatchOnFunctionError": True})
+    return _change(mapping, {"BisectBatchOnFunctionError": True} | _pollers(mapping))
+
+
+def _pollers(mapping: Mapping) -> dict[str, Any]:
+    """Return the pollers that a change needs beside it, where there are none, or none for certain."""
+    missing = mapping.provisioned is None or isinstance(mapping.provisioned, Unknown)
+    return POLLERS if mapping.kind == "kafka" and missing else {}
 
 
 def _destination(mapping: Mapping) -> dict[str, Any]:

@@ -6,10 +6,21 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.cli.check.arns import called
+from partialbatch.cli.check.code import is_python
 from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Reference, Unknown
 from partialbatch.cli.check.permissions import managed, statements
 from partialbatch.cli.check.plan import AFTER_APPLY, Plan
-from partialbatch.cli.check.reading import TIMEOUT, VISIBILITY, as_list, fifo, integer, kind_of, named_function, redrive
+from partialbatch.cli.check.reading import (
+    TIMEOUT,
+    VISIBILITY,
+    as_list,
+    fifo,
+    integer,
+    kind_of,
+    named_function,
+    redrive,
+    text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +97,8 @@ class _Reader:
             batching_window=integer(self._plan.value(resource, "maximum_batching_window_in_seconds")),
             tumbling_window=integer(self._plan.value(resource, "tumbling_window_in_seconds")),
             provisioned=_block(resource, "provisioned_poller_config"),
-            identifier=resource.values.get("uuid"),
+            consumption=_block(resource, "self_managed_kafka_event_source_config", "consumption_mode"),
+            identifier=text(resource.values.get("uuid")),
         )
 
     def _kind(self, source: Value) -> Value:
@@ -117,8 +129,8 @@ class _Reader:
             age=integer(_part(block, "maximum_record_age_in_seconds")),
             destination=_part(block, "dead_letter_config") or None,
             batching_window=integer(_part(block, "maximum_batching_window_in_seconds")),
-            identifier=resource.values.get("name"),
-            role=resource.values.get("role_arn"),
+            identifier=text(resource.values.get("name")),
+            role=text(resource.values.get("role_arn")),
         )
 
     def _queue(self, source: Value) -> Queue | Unknown:
@@ -135,7 +147,7 @@ class _Reader:
             visibility=VISIBILITY if visibility is None else visibility,
             redrive=policy,
             receives=receives,
-            url=resource.values.get("url"),
+            url=text(resource.values.get("url")),
         )
 
     def _redrive(self, queue: Resource) -> Value:
@@ -176,7 +188,8 @@ class _Reader:
             environment=_environment(resource),
             statements=tuple(found),
             opaque=tuple(opaque),
-            physical=resource.values.get("function_name"),
+            physical=text(resource.values.get("function_name")),
+            python=is_python(resource.values.get("runtime")),
             resources={
                 each.address: called(_CALLED[each.type], each.address, each.values.get("name"))
                 for each in self._plan.resources

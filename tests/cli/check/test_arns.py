@@ -102,6 +102,12 @@ REGION = "arn:aws:dynamodb:${AWS::Region}:${AWS::AccountId}:table/"
         (Composed("", parts=(REGION + "a-", Reference("Unnamed"))), KNOWN["Unnamed"], None),
         (Composed("", parts=(REGION, Unknown("later"))), KNOWN["Unnamed"], None),
         (Unknown("later"), ORDERS, None),
+        (Composed("", parts=("arn:aws:dynamodb:", Unknown("later"), ":1:table/orders")), ORDERS, LIKELY),
+        (Composed("", parts=("arn:aws:dynamodb:", Unknown("later"), ":1:table/other")), ORDERS, False),
+        (Composed("", parts=("arn:aws:dynamodb:*:*:table/", Unknown("later"), "-x")), ORDERS, False),
+        (Composed("", parts=("arn:aws:", Unknown("later"), ":*:*:table/orders")), ORDERS, LIKELY),
+        (Composed("", parts=("arn:", Unknown("later"), ":dynamodb:*:*:table/", Reference("Other"))), ORDERS, False),
+        ("arn:${AWS::Partition}:dynamodb:*:*:table/orders", ORDERS, True),
     ],
 )
 def test_covers(resource, target, expected):

@@ -205,9 +205,9 @@ def test_permissions(account, mapped_queue, check, handler, with_options):
 
 
 def test_no_such_function(account, run):
-    """A function that does not exist is one line and exit code 1."""
+    """A function that does not exist is one line and exit code 2: nothing was checked."""
     result = run("no-such-function")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr.startswith("Error: no-such-function: ")
     assert len(result.stderr.splitlines()) == 1
 
@@ -332,10 +332,10 @@ def test_kafka(account):
     ],
 )
 def test_no_way_to_aws(account, run, monkeypatch, variables, text):
-    """Without region, credentials or network there is one line that says so."""
+    """Without region, credentials or network there is one line that says so, and exit code 2."""
     for name, value in (variables | {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}).items():
         monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
     result = run("worker")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert text in result.stderr
     assert len(result.stderr.splitlines()) == 1

@@ -403,3 +403,102 @@ def test_other_pipes(check, pipe):
     assert check(pipe(Target="arn:aws:lambda:eu-west-1:1:function:f")).sources == 1
     assert check(pipe(Target={"Fn::ImportValue": "x"})).sources == 1
     assert check(pipe(Target={"Ref": "Topic"}, TargetParameters=invocation("FIRE_AND_FORGET"))).sources == 1
+
+
+SOURCE = "arn:{}:sqs:{}:{}:{}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        SOURCE.format("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}", "orders"),
+        SOURCE.format("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}", "${Queue.QueueName}"),
+        SOURCE.format("aws", "${Missing}", "1", "orders"),
+        SOURCE.format("${Missing}", "eu-west-1", "1", "${Name}"),
+        SOURCE.format("aws", "eu-west-1", "${Missing}", "${Queue.QueueName}"),
+    ],
+)
+@pytest.mark.parametrize("pipe", [False, True])
+def test_an_arn_is_read_by_the_parts_that_are_known(check, write, source, pipe):
+    """A part of an ARN that is not known hides neither the service nor the queue, for a mapping or a pipe."""
+    function = {"Fn::Sub": "arn:${AWS::Partition}:lambda:${Missing}:${AWS::AccountId}:function:worker"}
+    properties = {"FunctionName": function, "EventSourceArn": {"Fn::Sub": source}}
+    if pipe:
+        properties = {"Source": {"Fn::Sub": source}, "Target": function, "Name": 5}
+    resources = {
+        "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Ref": "Name"}}},
+        "Function": {"Type": "AWS::Lambda::Function", "Properties": {"FunctionName": "worker", "Timeout": 40}},
+        "M": {"Type": "AWS::Pipes::Pipe" if pipe else "AWS::Lambda::EventSourceMapping", "Properties": properties},
+    }
+    parameters = {"Missing": {"Type": "String"}, "Name": {"Type": "String", "Default": "orders"}}
+    found = check(write({"Resources": resources, "Parameters": parameters}, "a.json"))
+    assert found.by["visibility-timeout"]["where"] == "Queue"
+    assert found.by["handler-options"]["where"] == "Function"
+
+
+def test_a_name_with_an_unknown_part_is_found_by_that_part(check, write):
+    """A queue's name that a parameter is part of is the same where the same parameter is."""
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Fn::Sub": "${Stage}-orders"}}}
+    for stage, where in (("${Stage}", "Q"), ("${Other}", "M")):
+        source = {"Fn::Sub": f"arn:aws:sqs:${{AWS::Region}}:1:{stage}-orders"}
+        mapping = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {"EventSourceArn": source}}
+        parameters = {"Stage": {"Type": "String"}, "Other": {"Type": "String"}}
+        found = check(write({"Resources": {"Q": queue, "M": mapping}, "Parameters": parameters}, "a.json"))
+        assert found.by["dead-letter"]["where"] == where
+
+
+@pytest.mark.parametrize("service", ["${Missing}", "{{x}}"])
+def test_a_service_that_is_not_known_leaves_the_source_untold(check, write, service):
+    """An ARN without a known service may be of anything."""
+    source = {"Fn::Sub": f"arn:aws:{service}:eu-west-1:1:${{Missing}}"}
+    mapping = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {"EventSourceArn": source}}
+    parameters = {"Missing": {"Type": "String"}}
+    assert check(write({"Resources": {"M": mapping}, "Parameters": parameters}, "a.json")).rules["source"]
+
+
+def test_a_pipe_to_another_service_is_no_functions(check, pipe):
+    """A target whose ARN names another service is passed by, whatever else of it is not known."""
+    later = {"Fn::ImportValue": "x"}
+    assert check(pipe(Target={"Fn::Join": ["", ["arn:aws:sqs:", later, ":1:q"]]})).sources == 0
+    assert check(pipe(Target={"Fn::Join": ["", ["arn:aws:", later, ":eu-west-1:1:q"]]})).sources == 1
+
+
+CHOICE = {"Fn::If": ["Production", {"VisibilityTimeout": 10}, {"VisibilityTimeout": 20}]}
+
+
+@pytest.fixture
+def chosen(write):
+    """Write a template whose queue has these properties."""
+
+    def chosen(properties, conditions=None):
+        mapping = {"FunctionName": {"Ref": "F"}, "EventSourceArn": {"Fn::GetAtt": ["Q", "Arn"]}}
+        resources = {
+            "Q": {"Type": "AWS::SQS::Queue", "Properties": properties},
+            "F": {"Type": "AWS::Lambda::Function", "Properties": {"Timeout": 15}},
+            "M": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping},
+        }
+        parameters = {"Stage": {"Type": "String"}}
+        conditions = {"Production": conditions or {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}}
+        return write({"Resources": resources, "Parameters": parameters, "Conditions": conditions}, "a.json")
+
+    return chosen
+
+
+def test_properties_that_depend_on_a_condition_are_not_taken_as_empty(check, chosen):
+    """With the parameter the branch is chosen; without it what differs is untold, and what is the same counts."""
+    path = chosen(CHOICE)
+    found = check(path)
+    assert found.rules["visibility-timeout"] == "cannot tell"
+    assert "depends on the condition Production" in found.by["visibility-timeout"]["message"]
+    assert found.rules["dead-letter"] == "warning"  # neither branch has one
+    assert check(path, "--parameter", "Stage=prod").rules["visibility-timeout"] == "error"
+    assert check(path, "--parameter", "Stage=dev").rules["visibility-timeout"] == "warning"
+    one = {"Fn::If": ["Production", {"VisibilityTimeout": 10}, {"Ref": "AWS::NoValue"}]}
+    assert check(chosen(one)).rules["dead-letter"] == "cannot tell"
+
+
+@pytest.mark.parametrize("properties", [5, [], "text", {"Fn::Transform": {"Name": "AWS::Include"}}])
+def test_properties_that_cannot_be_read_are_untold(check, chosen, properties):
+    """Properties that are no mapping, or included, are never taken for a queue without settings."""
+    rules = check(chosen(properties)).rules
+    assert (rules["visibility-timeout"], rules["dead-letter"]) == ("cannot tell", "cannot tell")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -165,11 +167,8 @@ def test_a_cloud_assembly(check, write, tmp_path):
         ("folder/manifest.json", '{"artifacts": {"A": 5}}', "not shaped as it should be"),
         ("folder/manifest.json", '{"artifacts": {"A": {"type": "aws:cloudformation:stack"}}}', "not shaped"),
         ("a.json", '{"planned_values": {"root_module": {"resources": [5]}}}', "not shaped as it should be"),
-        (
-            "a.json",
-            json.dumps(CIRCLE),
-            "RecursionError",
-        ),
+        ("a.json", "[" * 100_000, "RecursionError"),
+        ("a.json", json.dumps(CIRCLE), None),
         (
             "a.yaml",
             "Transform: AWS::LanguageExtensions\nResources: {'Fn::ForEach::X': [A, [1], {'${B}': {Type: x}}]}",
@@ -230,6 +229,27 @@ def test_several_functions(check, run, write, handler):
     assert "one of F, G" in run(path, "--handler", name).stderr
     result = check(path, "--handler", f"G={name}")
     assert [each["where"] for each in result.found if each["rule"] == "handler-options"] == ["F"]
+
+
+def test_a_template_needs_cfn_lint_and_a_plan_does_not(run, write, monkeypatch):
+    """Without cfn-lint, a template is one line with the one command to run and exit code 2; a plan is read."""
+    monkeypatch.setitem(sys.modules, "cfnlint", None)
+    result = run(write(CARELESS, "t.json"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith("t.json: a template needs cfnlint: pip install 'partialbatch[cli,lint]'\n")
+    assert run(write({"planned_values": {}}, "plan.json")).exit_code == 0
+
+
+def test_cfn_lint_as_documented(write, tmp_path):
+    """The command in the documentation runs, and finds what there is."""
+    docs = (Path(__file__).parents[3] / "docs" / "operations.rst").read_text()
+    (command,) = set(re.findall(r"``cfn-lint ([^`]*)``", docs))
+    write(CARELESS, "template.yaml")
+    done = subprocess.run(
+        [sys.executable, "-c", CFN_LINT, *command.split()], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert "E9702" in done.stdout
 
 
 def test_cfn_lint(write):

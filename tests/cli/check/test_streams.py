@@ -40,7 +40,8 @@ def test_records_held_back_are_not_discarded(check, mapped, handler, policy, ser
     rule = "unrun-records-discarded"
     found = check(mapped(service, BisectBatchOnFunctionError=False), "--handler", name)
     assert (found.code, found.rules[rule]) == (1, "error")
-    assert found.by[rule]["add"] == "BisectBatchOnFunctionError: true"
+    pollers = "\nProvisionedPollerConfig: {MinimumPollers: 1}" if service == "kafka" else ""
+    assert found.by[rule]["add"] == f"BisectBatchOnFunctionError: true{pollers}"
     assert rule not in check(mapped(service), "--handler", name).rules
     assert rule not in check(mapped(service, BisectBatchOnFunctionError=None, **UNLIMITED), "--handler", name).rules
     plain = mapped(service, BisectBatchOnFunctionError=None)
@@ -116,3 +117,63 @@ def test_bisect(check, mapped, handler):
     assert "bisect" in check(mapped(**off, **UNLIMITED), "--handler", name).rules
     provisioned = {"ProvisionedPollerConfig": {"MinimumPollers": 1}}
     assert check(mapped("kafka", **off, **provisioned), "--handler", name).rules == {"bisect": "warning"}
+
+
+POLLERS = "ProvisionedPollerConfig: {MinimumPollers: 1}"
+PROVISIONED = {"ProvisionedPollerConfig": {"MinimumPollers": 2}}
+
+
+def test_retry_bounds_for_kafka_come_with_pollers(check, run, mapped, handler):
+    """A limit of retries for Kafka is advised with the provisioned pollers that it needs, where there are none."""
+    endless = {"DestinationConfig": None, "MaximumRetryAttempts": None}
+    found = check(mapped("kafka", **endless), "--handler", handler()).by["endless-retries"]
+    assert POLLERS in found["add"].splitlines()
+    assert "A limit needs provisioned pollers." in found["message"]
+    assert "--provisioned-poller-config" in found["fix"]
+    assert POLLERS in check(mapped("kafka", **endless, ProvisionedPollerConfig=LATER)).by["endless-retries"]["add"]
+    there = check(mapped("kafka", **endless, **PROVISIONED)).by["endless-retries"]
+    assert "Provisioned" not in there["add"] + there["message"] + there["fix"]
+    assert "Provisioned" not in check(mapped("kinesis", **endless)).by["endless-retries"]["add"]
+
+
+def queue_mode(mode="Queue"):
+    return PROVISIONED | {"SelfManagedKafkaEventSourceConfig": {"ConsumptionMode": mode}}
+
+
+@pytest.mark.parametrize("policy", ["stop", "skip_group"])
+def test_policies_that_keep_order_mean_nothing_in_queue_mode(check, mapped, handler, policy):
+    """Where Kafka keeps no order a policy that holds records back is told of; continue, the default, is fine."""
+    plain = {"BisectBatchOnFunctionError": None, "MaximumRetryAttempts": None}
+    found = check(mapped("kafka", **plain, **queue_mode()), "--handler", handler(f"error_policy='{policy}'"))
+    assert found.rules == {"consumption-mode": "warning"}
+    message = found.by["consumption-mode"]["message"]
+    assert message.startswith(f"ConsumptionMode is Queue and the error policy is {policy}: Kafka keeps no order there")
+    assert "group.share.delivery.count.limit" in message
+    assert found.by["consumption-mode"]["add"] == "error_policy='continue'"
+    assert check(mapped("kafka", **plain, **queue_mode()), "--handler", handler()).found == []
+    stream = check(mapped("kafka", **plain, **queue_mode("Stream")), "--handler", handler())
+    assert stream.rules == {"bisect": "warning"}
+
+
+def test_retries_end_in_queue_mode(check, mapped, handler):
+    """In queue mode retries are not endless, and without a destination nobody is told what was given up."""
+    none = {"DestinationConfig": None, "MaximumRetryAttempts": None}
+    found = check(mapped("kafka", **none, **queue_mode()), "--handler", handler())
+    assert found.rules == {"on-failure-destination": "warning"}
+
+
+def test_a_consumption_mode_that_is_not_known_is_told(check, mapped, handler):
+    """Whether Kafka keeps order decides on what policies mean; where it cannot be told, that is said."""
+    none = {"MaximumRetryAttempts": None, "DestinationConfig": None}
+    found = check(mapped("kafka", **none, **queue_mode(LATER)), "--handler", handler("error_policy='stop'"))
+    assert found.rules == {"consumption-mode": "cannot tell", "on-failure-destination": "cannot tell"}
+
+
+def test_a_function_of_another_runtime_has_no_policy(check, mapped):
+    """A tumbling window makes only our handlers stop."""
+    path = mapped("kinesis", TumblingWindowInSeconds=60, BisectBatchOnFunctionError=None)
+    path.write_text(path.read_text().replace('"Properties": {}', '"Properties": {"Runtime": "java21"}'))
+    assert check(path).rules == {"bisect": "warning"}
+    queue = mapped("kafka", **queue_mode(LATER))
+    queue.write_text(queue.read_text().replace('"Properties": {}', '"Properties": {"Runtime": "java21"}'))
+    assert check(queue).found == []

@@ -409,3 +409,27 @@ def test_the_environment(plan, check, write):
     del function["environment"]
     change["environment"] = True
     assert "after the apply" in policy().by["handler-options"]["message"]
+
+
+@pytest.mark.parametrize("option", ["--fix", "--json"])
+def test_a_name_that_is_no_text_is_to_be_filled_in(run, write, plan, option):
+    """A pipe whose name or role is no text does no harm: the command has a place for them."""
+    target = {"lambda_function_parameters": [{"invocation_type": "FIRE_AND_FORGET"}]}
+    values = {
+        "name": 5,
+        "role_arn": ["r"],
+        "source": "arn:aws:kinesis:eu-west-1:1:stream/s",
+        "target": "arn:aws:lambda:f",
+    }
+    plan.add("aws_pipes_pipe.p", target_parameters=[target], **values)
+    result = run(write(plan.json(), "plan.json"), option)
+    assert result.exit_code == 1
+    assert "<name of aws_pipes_pipe.p>" in result.stdout
+
+
+def test_nothing_is_said_of_handlers_for_other_runtimes(plan, write, check):
+    """A function that runs no Python has none of our options."""
+    plan.add("aws_sqs_queue.orders", **GOOD).add(MAPPING, source(), function_response_types=["ReportBatchItemFailures"])
+    for runtime, rules in (("nodejs22.x", {}), ("python3.13", {"handler-options": "cannot tell"})):
+        plan.root["resources"][0]["values"]["runtime"] = runtime
+        assert check(write(plan.json(), "plan.json")).rules == rules
