@@ -395,7 +395,7 @@ def test_string_annotations_do_not_see_the_locals_of_a_caller():
 
     def decorating():
         @batch_handler
-        def handler(record: OfTheCaller): ...
+        def handler(record: OfTheCaller): ...  # noqa: F821 - the point
 
     def calling():
         OfTheCaller = dict  # noqa: N806, F841 - the point

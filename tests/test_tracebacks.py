@@ -215,7 +215,8 @@ def test_an_exception_that_raises_when_looked_at_fails_its_record_alone(name, ki
 
     def plain(record):
         if number(record) == 1:
-            raise ODD[name]()
+            error = ODD[name]()
+            raise error
 
     async def waiting(record):
         plain(record)
