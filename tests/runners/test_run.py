@@ -267,3 +267,40 @@ def test_whatever_a_logger_raises_of_a_dead_letter_changes_nothing(filtered, asy
 
     handler = batch_handler(waiting if asynchronous else plain, max_concurrency=workers, dead_letter=discard)
     assert handler(sqs(3)) == {"batchItemFailures": []}
+
+
+@RUNNERS
+@pytest.mark.parametrize("where", ["isEnabledFor", "presentable", "attributes"])
+def test_whatever_goes_wrong_in_telling_of_a_failure_changes_nothing(monkeypatch, asynchronous, workers, where):
+    """A logger class of the user's own, or what they have put into a record, may raise at any moment."""
+
+    class Evil:
+        def __getitem__(self, name):
+            raise Odd
+
+    def raising(*_):
+        raise Odd
+
+    def plain(record):
+        if number(record) == 1:
+            record.raw["attributes"] = Evil()
+            raise ValueError
+
+    async def waiting(record):
+        plain(record)
+
+    if where != "attributes":
+        monkeypatch.setattr(logs.logger if where == "isEnabledFor" else logs, where, raising)
+    handler = batch_handler(waiting if asynchronous else plain, max_concurrency=workers)
+    assert reported(handler(sqs(4))) == ["m1"]
+
+
+def test_an_interrupt_where_it_is_asked_whether_a_line_is_wanted_is_raised(monkeypatch):
+    """An interrupt is one there, too."""
+
+    def raising(level):
+        raise SystemExit("now")
+
+    monkeypatch.setattr(logs.logger, "isEnabledFor", raising)
+    with pytest.raises(SystemExit, match="now"):
+        batch_handler(lambda record: 1 / 0)(sqs(2))
