@@ -35,6 +35,7 @@ MAX_WINDOW_STATE = 1_048_576
 """Bytes of a window's state: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html"""
 
 GROUP_FAILED = "a record of its group failed before it (error_policy 'skip_group')"
+UNKNOWN = "the call ended before it was known what became of the record"
 _STATUS: dict[int, Status] = {
     SKIPPED: "skipped",
     SUCCEEDED: "succeeded",
@@ -157,7 +158,7 @@ class Invocation:
         if state == SKIPPED:
             error = RecordSkipped(f"not started: {run.left_over or GROUP_FAILED}")
         elif state == FAILED:
-            error = run.errors.get(index) or PartialBatchError("the call ended before it was known what became of it")
+            error = run.errors[index] if index in run.errors else PartialBatchError(UNKNOWN)
         elif state == DEAD_LETTERED:
             error = run.buried[index]
         return RecordResult(

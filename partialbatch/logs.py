@@ -43,9 +43,19 @@ def _write(
         pass
 
 
+def _is_enabled(level: int) -> bool:
+    """Tell whether a line would be written; by a logger of the user's own, which may raise."""
+    try:
+        return logger.isEnabledFor(level)
+    except INTERRUPTS:
+        raise
+    except BaseException:
+        return False
+
+
 def tells_of_success() -> bool:
     """Tell whether a batch without failures is worth a line."""
-    return logger.isEnabledFor(logging.INFO)
+    return _is_enabled(logging.INFO)
 
 
 def record_failed(run: Any, index: int, error: BaseException, how: str = "failed") -> None:
@@ -54,7 +64,7 @@ def record_failed(run: Any, index: int, error: BaseException, how: str = "failed
     if len(run.errors) + len(run.buried) > TRACEBACKS_SHOWN:
         run.untold.append(kind)
         return
-    if not logger.isEnabledFor(logging.WARNING):
+    if not _is_enabled(logging.WARNING):
         return
     identifier = copied(run.identifiers[index])
     count = receive_count(run.records[index])
@@ -87,7 +97,7 @@ def batch_ended(source: str, untold: Sequence[str], counts: Mapping[Status, int]
         seconds: How long the batch took.
     """
     level = logging.WARNING if counts["failed"] or counts["skipped"] else logging.INFO
-    if not logger.isEnabledFor(level):
+    if not _is_enabled(level):
         return
     more = ""
     if untold:
@@ -184,5 +194,5 @@ def receive_count(raw: Any) -> int | None:
     """Return how often SQS has delivered the record, None where it does not say."""
     try:
         return int(raw["attributes"]["ApproximateReceiveCount"])
-    except Exception:
+    except BaseException:  # user code may have put anything there
         return None

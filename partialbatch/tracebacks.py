@@ -90,8 +90,10 @@ def _tree(error: BaseException) -> Iterator[BaseException]:
 
 def _below(error: BaseException) -> BaseException | None:
     """Return what an exception was raised from, or in place of."""
-    cause: BaseException | None = _field(error, "__cause__")
-    return cause or (None if _field(error, "__suppress_context__") else _field(error, "__context__"))
+    below: BaseException | None = _field(error, "__cause__")
+    if below is None and not _field(error, "__suppress_context__"):
+        below = _field(error, "__context__")
+    return below  # not by its truth, which an exception may define
 
 
 def _frames(error: BaseException) -> list[TracebackType]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
 import traceback
 from types import SimpleNamespace
 
 import pytest
+from batches import sqs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partialbatch import errors
+from partialbatch import batch_handler, errors
 from partialbatch.errors import (
     ConfigurationError,
     DeliveryError,
@@ -184,6 +186,57 @@ def test_full_batch_failure_is_short(count, body, identifier):
     lines = "".join(traceback.format_exception(failure))
     for text in (str(failure), repr(failure), lines):
         assert len(text.encode(errors="replace")) < 16_384
+
+
+class Unpicklable(Exception):
+    """Cannot be pickled: it holds a lock."""
+
+    def __init__(self):
+        super().__init__("held")
+        self.lock = threading.Lock()
+
+
+class Unloadable(Exception):
+    """Can be pickled, and not made again."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} {two}")
+
+
+@pytest.mark.parametrize("copied", [lambda failure: pickle.loads(pickle.dumps(failure)), copy.copy, copy.deepcopy])
+def test_a_full_failure_can_be_pickled_and_copied_whatever_its_errors_are(copied):
+    """Text, response and results arrive; an error or a view that cannot travel has a stand-in."""
+    raised = {"0": ValueError("no"), "1": Unpicklable(), "2": Unloadable("a", "b")}
+
+    @batch_handler
+    def handler(record):
+        raise raised[record.body]
+
+    with pytest.raises(FullBatchFailure) as caught:
+        handler(sqs(3))
+    failure, made = caught.value, copied(caught.value)
+    assert str(made) == str(failure)
+    assert made.response == failure.response
+    assert [repr(error) for error in made.errors] == [
+        *("ValueError('no')", "PartialBatchError('Unpicklable: held')", "PartialBatchError('Unloadable: a b')"),
+    ]
+    assert [entry.record.message_id for entry in made.result.results] == ["m0", "m1", "m2"]
+    assert made.errors == tuple(entry.error for entry in made.result.failed)
+
+
+def test_a_failure_whose_results_all_can_travel_keeps_them():
+    """Results that can be pickled are, as they are; a view or a value that cannot is left out."""
+    fine = BatchResult((RecordResult("view", "succeeded", 5),), {"batchItemFailures": []})
+    assert fine.portable() is fine
+    odd = BatchResult((RecordResult(lambda: 0, "succeeded", threading.Lock(), None, 0.5),), {"batchItemFailures": []})
+    (entry,) = odd.portable().results
+    assert (entry.record, entry.status, entry.value, entry.error, entry.duration) == (
+        None,
+        "succeeded",
+        None,
+        None,
+        0.5,
+    )
 
 
 def test_delivery_error_counts_codes():

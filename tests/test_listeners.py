@@ -16,7 +16,7 @@ from batches import Clock, Plain, ids, kafka, kinesis, number, reported, sqs
 from sinks import Refusing, ScriptedSink
 
 from partialbatch import Reject, batch_handler
-from partialbatch.errors import ConfigurationError
+from partialbatch.errors import ConfigurationError, EventError
 from partialbatch.retries import discard
 
 MOMENTS = ("on_batch_start", "around_record", "on_record_end", "on_batch_end")
@@ -459,3 +459,85 @@ def test_a_hook_that_returns_code_that_nobody_runs_is_logged(caplog):
     assert "the hook's on_batch_start returned an awaitable (coroutine) that nobody awaits" in caplog.text
     assert "the hook's on_record_end returned a generator (generator), whose code has not run" in caplog.text
     assert "on_batch_end" not in caplog.text
+
+
+class Ends:
+    """Keeps the result that it is told of."""
+
+    def __init__(self):
+        self.results = []
+
+    def on_batch_end(self, result):
+        self.results.append(result)
+
+
+@RUNNERS
+@pytest.mark.parametrize("call", ["handler", "process", "aprocess"])
+def test_the_end_is_told_where_the_response_is_refused(kind, workers, call):
+    """A record without an identifier gives back the whole batch: the result says so by an empty one."""
+    hook, event = Ends(), sqs(3)
+    event["Records"][1]["messageId"] = ""
+
+    def body(record):
+        if number(record) == 1:
+            raise ValueError
+
+    handler = make(body, kind, workers, hooks=[hook])
+    calls = {"handler": handler, "process": handler.process, "aprocess": lambda e: asyncio.run(handler.aprocess(e))}
+    with pytest.raises(EventError):
+        calls[call](event)
+    (result,) = hook.results
+    assert result.response == {"batchItemFailures": [{"itemIdentifier": ""}]}
+    assert [entry.status for entry in result.results] == ["succeeded", "failed", "succeeded"]
+
+
+@RUNNERS
+def test_the_end_is_told_of_an_interrupted_batch(kind, workers):
+    """``SystemExit`` is raised after the hooks have been told; one that a hook raises itself changes nothing then."""
+    hook, last = Ends(), Ends()
+    last.on_batch_end = lambda result: exit_(5)
+
+    def exit_(code):
+        raise SystemExit(code)
+
+    handler = make(lambda record: exit_(3), kind, workers, hooks=[hook, last])
+    with pytest.raises(SystemExit, match="3"):
+        handler(sqs(9))
+    (result,) = hook.results
+    assert result.failed
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_the_end_is_told_where_the_clock_fails(asynchronous):
+    """Records that were not settled when the call broke off are told as such."""
+    hook, kind = Ends(), "async" if asynchronous else "plain"
+
+    class Broken(Clock):
+        def get_remaining_time_in_millis(self):
+            if self.reads > 3:
+                raise OSError("no clock")
+            return super().get_remaining_time_in_millis()
+
+    with pytest.raises(OSError, match="no clock"):
+        make(number, kind, 1, hooks=[hook])(sqs(9), Broken(10))
+    (result,) = hook.results
+    statuses = [entry.status for entry in result.results]
+    assert statuses[-1] == "skipped"
+    assert sorted(statuses, reverse=True) == statuses
+
+
+@RUNNERS
+def test_a_record_whose_items_were_not_sent_is_a_failure_with_a_reason(kind, workers):
+    """Where an interrupt ends the call, the result of a record that waited for its sink says so."""
+    hook = Ends()
+
+    def body(record):
+        if number(record) == 1:
+            raise SystemExit
+        return number(record)
+
+    with pytest.raises(SystemExit):
+        make(body, kind, workers, hooks=[hook], sink=ScriptedSink(size=10))(sqs(2))
+    (result,) = hook.results
+    assert [entry.status for entry in result.results] == ["failed", "failed"]
+    assert str(result.results[0].error) == "the call ended before it was known what became of the record"

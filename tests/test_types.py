@@ -31,5 +31,12 @@ def test_unprocessed_defaults():
         "ambiguous": False,
     }
     assert entry != Unprocessed("item")
+
+
+def test_the_repr_of_an_unprocessed_record_shows_nothing_of_it():
+    """Type, code and reason; neither the record, nor its options, nor the service's text, which may quote it."""
+    entry = Unprocessed({"card": "hunter2"}, {"key": "hunter2"}, "Throttled", "no hunter2", 2, "throttled")
+    assert repr(entry) == "Unprocessed(<dict>, code='Throttled', reason='throttled')"
+    assert repr([Unprocessed("hunter2")]) == "[Unprocessed(<str>, reason='unsent')]"
     with pytest.raises(AttributeError, match="is frozen"):
         entry.code = "X"

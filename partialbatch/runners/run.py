@@ -165,7 +165,7 @@ class Run:
         if self.values is not None:
             self.values[index] = None  # a bulk step may take a success back
         if is_a(error, INTERRUPTS):
-            self.interrupt = self.interrupt or error
+            self._note_interrupt(error)
         self._log(index, error)
         if self.on_end is not None:
             self.on_end(index)
@@ -175,12 +175,17 @@ class Run:
         """Return what stands for a record's group, where that matters."""
         return self.lanes[index] if self.lanes else None
 
+    def _note_interrupt(self, error: BaseException) -> None:
+        """Note what must be raised once running records have ended: the first one."""
+        if self.interrupt is None:
+            self.interrupt = error
+
     def _log(self, index: int, error: BaseException, how: str = "failed") -> None:
         """Write a line; whatever raises while it does must not cost other records their results."""
         try:
             logs.record_failed(self, index, error, how)
         except INTERRUPTS as interrupt:  # raised once running records have ended
-            self.interrupt = self.interrupt or interrupt
+            self._note_interrupt(interrupt)
         except BaseException:  # noqa: BLE001, S110, RUF100 - an exception that raises when looked at, or a filter
             pass
 
@@ -241,5 +246,5 @@ class Run:
             if self.deliveries is not None:
                 self.deliveries.close()
         except INTERRUPTS as error:
-            self.interrupt = self.interrupt or error
+            self._note_interrupt(error)
         self.deliveries = self.around = self.on_end = None

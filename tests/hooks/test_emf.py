@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from time import time
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from partialbatch import Reject, batch_handler
-from partialbatch.errors import ConfigurationError
+from partialbatch import FullBatchFailure, Reject, batch_handler
+from partialbatch.errors import ConfigurationError, EventError
 from partialbatch.hooks import EmfMetrics
 from partialbatch.retries import ResumeLedger, discard
 from tests.batches import dynamodb, kinesis, sqs
@@ -318,3 +319,89 @@ def test_a_writer_that_raises_is_logged(caplog):
 
     assert batch_handler(lambda record: None, hooks=[EmfMetrics(write=write)])(sqs(1)) == {"batchItemFailures": []}
     assert "a hook raised in on_batch_end" in caplog.text
+
+
+def nested(place, hook, inside):
+    """Return a handler in which another one runs that shares its hook: in a record function, or in a bulk sink."""
+    inner = batch_handler(inside, hooks=[hook])
+    if place == "record":
+        return batch_handler(lambda record: inner(sqs(2)), hooks=[hook])
+    if place == "bulk sink":
+        return batch_handler(lambda record: 1, sink=lambda succeeded: inner(sqs(2)) and (), hooks=[hook])
+    if place == "threads":
+        return batch_handler(lambda record: inner(sqs(2)), hooks=[hook], max_concurrency=2)
+
+    async def waiting(record):
+        await inner.aprocess(sqs(2))
+
+    return batch_handler(waiting, hooks=[hook])
+
+
+@pytest.mark.parametrize("place", ["record", "bulk sink", "threads", "tasks"])
+def test_nested_handlers_that_share_a_hook_have_figures_of_their_own(place, monkeypatch):
+    """The batch around another one keeps when it began and how old its records are."""
+    from partialbatch.hooks import emf  # noqa: PLC0415 - beside what is patched in it
+
+    lines, now = [], [100.0]
+    monkeypatch.setattr(emf, "perf_counter", lambda: now[0])
+
+    def inside(record):
+        now[0] += 1
+
+    handler = nested(place, metrics(lines), inside)
+    for _ in range(2):
+        lines.clear()
+        handler(sqs(1))
+        inner, outer = lines
+        assert (inner["BatchSize"], inner["Duration"]) == (2, 2000)
+        assert (outer["BatchSize"], outer["Duration"]) == (1, 2000)
+        assert "OldestRecordAge" in inner
+        assert "OldestRecordAge" in outer
+
+
+def test_an_empty_batch_inside_another_one_takes_nothing_of_it(monkeypatch):
+    """A batch that never began ends no other."""
+    from partialbatch.hooks import emf  # noqa: PLC0415 - beside what is patched in it
+
+    lines, now = [], [100.0]
+    monkeypatch.setattr(emf, "perf_counter", lambda: now[0])
+    hook = metrics(lines)
+    empty = batch_handler(lambda record: None, hooks=[hook])
+
+    def sink(succeeded):
+        now[0] += 1
+        empty({"Records": []})
+        return ()
+
+    batch_handler(lambda record: 1, sink=sink, hooks=[hook])(sqs(1))
+    assert [(line["Source"], line["Duration"]) for line in lines] == [("empty", 0), ("sqs", 1000)]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("raise_on_full_failure", [False, True])
+def test_a_batch_whose_response_is_refused_has_its_line_too(workers, is_async, raise_on_full_failure):
+    """A record that cannot be reported, or none that succeeded: the worst batches are counted as well."""
+    lines = []
+
+    def plain(record):
+        raise ValueError
+
+    async def waiting(record):
+        raise ValueError
+
+    handler = batch_handler(
+        waiting if is_async else plain,
+        hooks=[metrics(lines)],
+        max_concurrency=workers,
+        raise_on_full_failure=raise_on_full_failure,
+    )
+    event = sqs(3)
+    event["Records"][1]["messageId"] = ""
+    with pytest.raises(EventError, match="no identifier"):
+        handler(event)
+    with pytest.raises(EventError, match="no identifier"):
+        handler.process(event)
+    with suppress(FullBatchFailure):
+        handler(sqs(3))
+    assert [(line["BatchSize"], line["Failed"]) for line in lines] == [(3, 3)] * 3

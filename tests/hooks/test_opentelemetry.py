@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from partialbatch import batch_handler
+from partialbatch.errors import EventError
 from partialbatch.hooks import OpenTelemetryHook
 from tests.batches import kinesis, sqs
 
@@ -243,3 +244,46 @@ def test_it_needs_the_api_only_where_used(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "opentelemetry", None)
     with pytest.raises(ImportError, match="opentelemetry"):
         OpenTelemetryHook()
+
+
+def test_a_batch_inside_another_one_has_a_span_of_its_own(spans):
+    """The span of the batch around it goes on, and is ended once."""
+    inner = batch_handler(lambda record: None, hooks=[spans.hook])
+    outer = batch_handler(lambda record: 1, sink=lambda succeeded: inner(kinesis(["a"])) and (), hooks=[spans.hook])
+    outer(sqs(2))
+    [ended] = spans.of("process sqs batch")
+    [within] = spans.of("process kinesis batch")
+    assert ended.attributes["messaging.batch.message_count"] == 2
+    assert within.start_time > ended.start_time
+    assert within.end_time < ended.end_time
+
+
+def test_a_batch_whose_response_is_refused_has_a_span_with_an_error(spans):
+    """A record that cannot be reported gives back the whole batch: its span says so."""
+    event = sqs(3)
+    event["Records"][1]["messageId"] = ""
+
+    @batch_handler(hooks=[spans.hook])
+    def handler(record):
+        if record.body == "1":
+            raise ValueError
+
+    with pytest.raises(EventError):
+        handler(event)
+    assert spans.batch.status.status_code is StatusCode.ERROR
+    assert spans.batch.attributes["partialbatch.failed"] == 1
+
+
+def test_a_span_that_cannot_be_opened_leaves_the_one_around_it_alone(spans, monkeypatch):
+    """Where the start of an inner batch fails, its end does not end the outer one's span."""
+    inner = batch_handler(lambda record: None, hooks=[spans.hook])
+
+    def sink(succeeded):
+        with monkeypatch.context() as patch:
+            patch.setattr(spans.hook._tracer, "start_span", None)
+            inner(sqs(2))
+        assert not spans.of("process sqs batch")
+        return ()
+
+    batch_handler(lambda record: 1, sink=sink, hooks=[spans.hook])(sqs(2))
+    assert spans.batch.attributes["messaging.batch.message_count"] == 2

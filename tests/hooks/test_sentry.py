@@ -172,3 +172,23 @@ def test_it_needs_the_sdk_only_where_used(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sentry_sdk", None)
     with pytest.raises(ImportError, match="sentry_sdk"):
         SentryHook()
+
+
+def test_a_batch_inside_another_one_hides_no_error_and_repeats_none(sentry):
+    """Handlers that share the hook capture each error once, also when one runs in the other's bulk sink."""
+    hook = SentryHook()
+
+    @batch_handler(hooks=[hook], raise_on_full_failure=False)
+    def inner(record):
+        raise KeyError
+
+    def sink(succeeded):
+        inner(kinesis(["a"]))
+        return ()
+
+    def body(record):
+        if record.body == "1":
+            raise ValueError
+
+    batch_handler(body, sink=sink, hooks=[hook])(sqs(2))
+    assert sorted(sentry.errors()) == ["KeyError", "ValueError"]

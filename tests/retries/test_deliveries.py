@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -1061,3 +1062,93 @@ def test_an_interrupt_of_close_is_raised():
     with pytest.raises(SystemExit):
         handler(sqs(2))
     assert letters.closed == 1
+
+
+class Broken:
+    """A sink that takes all, and is its own session, which raises when it is closed."""
+
+    def __init__(self, raised):
+        self.raised = raised
+
+    def open(self, *, ordered, seconds_left):
+        return self
+
+    def put(self, item, *, group):
+        pass
+
+    def flush(self):
+        return []
+
+    def close(self):
+        raise self.raised
+
+
+@RUNNERS
+@pytest.mark.parametrize("raised", [RuntimeError, Abrupt, asyncio.CancelledError, GeneratorExit])
+def test_whatever_a_close_raises_changes_nothing(kind, workers, raised):
+    """What is sent is sent, and the call goes on."""
+
+    def body(record):
+        if number(record) == 1:
+            raise Reject
+        return number(record)
+
+    handler = make(body, kind, workers, sink=Broken(raised), dead_letter=Broken(raised))
+    assert handler(sqs(3)) == {"batchItemFailures": []}
+    assert asyncio.run(handler.aprocess(sqs(3))).response == {"batchItemFailures": []}
+
+
+@RUNNERS
+def test_an_interrupt_in_a_close_is_raised_at_the_end(kind, workers):
+    """``SystemExit`` ends the process, once the batch has been told to have ended."""
+    ended = []
+    hook = SimpleNamespace(on_batch_end=lambda result: ended.append(len(result.succeeded)))
+    with pytest.raises(SystemExit):
+        make(number, kind, workers, sink=Broken(SystemExit), hooks=[hook])(sqs(3))
+    assert ended == [3]
+
+
+@RUNNERS
+@pytest.mark.parametrize(
+    ("errors", "fate"),
+    [
+        ([Reject("a")], "dead_lettered"),
+        ([Reject("a"), KeyError("b")], "dead_lettered"),
+        ([ExceptionGroup("inner", [KeyError("a")]), Reject("b")], "dead_lettered"),
+        ([Reject("a"), ValueError("b")], "failed"),
+        ([KeyError("a"), RetryAfter(5)], "failed"),
+        ([ExceptionGroup("inner", [ValueError("a"), Reject("b")])], "failed"),
+    ],
+)
+def test_a_group_is_permanent_if_all_that_it_holds_is(kind, workers, errors, fate):
+    """``Reject`` and ``permanent`` types count inside an ``ExceptionGroup``: every leaf must be one of them."""
+
+    def body(record):
+        raise ExceptionGroup("unhandled errors in a TaskGroup", errors)
+
+    handler = make(body, kind, workers, permanent=KeyError, dead_letter=lambda letter: None)
+    assert [entry.status for entry in handler.process(sqs(2)).results] == [fate] * 2
+
+
+@RUNNERS
+@pytest.mark.parametrize("raised", [RuntimeError, Abrupt, SystemExit])
+def test_a_permanent_type_whose_metaclass_raises_fails_its_record_alone(kind, workers, raised):
+    """In doubt the record comes back; an interrupt is raised once running records have ended."""
+
+    class Meta(type):
+        def __instancecheck__(cls, instance):
+            raise raised
+
+    class Odd(Exception, metaclass=Meta):
+        pass
+
+    def body(record):
+        if number(record) == 1:
+            raise ValueError
+
+    handler = make(body, kind, workers, permanent=Odd, dead_letter=lambda letter: None)
+    if raised is SystemExit:
+        with pytest.raises(SystemExit):
+            handler(sqs(4))
+    else:
+        assert reported(handler(sqs(4))) == ids([1])

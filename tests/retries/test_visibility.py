@@ -73,6 +73,14 @@ def test_retry_after_alone_leaves_the_other_failures_to_the_queue():
     assert plan_timeouts(errors, [3, 4, 5], wait=None, group=names.__getitem__) == {0: 8, 3: 8, 5: 0}
 
 
+def test_the_longest_wait_inside_a_group_counts():
+    """A ``RetryAfter`` inside an ``ExceptionGroup``, at any depth, asks for its record; the longest wait wins."""
+    inner = ExceptionGroup("inner", [RetryAfter(7), ValueError()])
+    errors = {0: ExceptionGroup("outer", [RetryAfter(3), inner]), 1: ExceptionGroup("other", [ValueError()])}
+    assert plan_timeouts(errors, (), wait=None, group=lambda _: None) == {0: 7}
+    assert plan_timeouts(errors, (), wait=lambda _: 30.0, group=lambda _: None) == {0: 7, 1: 30}
+
+
 def test_one_failure_left_to_the_queue_leaves_its_group_there():
     """Where one of a group's failures keeps the queue's timeout, what is behind it must not overtake it."""
     errors = {0: RetryAfter(5), 1: ValueError()}
@@ -239,6 +247,24 @@ def test_a_wait_that_is_none_is_refused(seconds):
     """Only a number of seconds from 0 on is a wait."""
     with pytest.raises(ConfigurationError, match=r"RetryAfter\.seconds"):
         RetryAfter(seconds)
+
+
+@pytest.mark.parametrize(("kind", "workers"), [("plain", 1), ("plain", 3), ("async", 1), ("async", 3)])
+def test_a_wait_inside_a_group_needs_no_option(monkeypatch, kind, workers):
+    """What a TaskGroup raises asks for a wait as its exceptions do; the others are left to the queue."""
+    changed = []
+    monkeypatch.setattr(Visibility, "change", lambda self, timeouts, *_: changed.append(timeouts))
+
+    def plain(record):
+        if record.body == "1":
+            raise ExceptionGroup("unhandled errors in a TaskGroup", [ValueError(), RetryAfter(7)])
+        raise ValueError
+
+    async def waiting(record):
+        plain(record)
+
+    batch_handler(plain if kind == "plain" else waiting, max_concurrency=workers).process(sqs(3))
+    assert changed == [{1: 7}]
 
 
 @pytest.mark.parametrize("event", ["kinesis", "dynamodb", "kafka"])

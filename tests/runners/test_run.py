@@ -8,7 +8,8 @@ import logging
 import pytest
 from batches import ids, number, reported, sqs
 
-from partialbatch import batch_handler
+from partialbatch import Reject, batch_handler, logs
+from partialbatch.retries import discard
 from partialbatch.runners.step import check_value
 
 
@@ -186,3 +187,120 @@ def test_durations_and_values_are_those_of_their_record():
     assert [entry.value for entry in results] == [0, 1, None]
     assert results[1].duration >= 0.29 > results[0].duration >= 0
     assert results[2].duration >= 0
+
+
+RUNNERS = pytest.mark.parametrize(("asynchronous", "workers"), [(False, 1), (False, 3), (True, 1), (True, 3)])
+
+
+class Raising(logging.Filter):
+    """Raises for the lines of failed records."""
+
+    def __init__(self, raised):
+        super().__init__()
+        self.raised = raised
+
+    def filter(self, line):
+        if hasattr(line, "record_error"):
+            raise self.raised
+        return True
+
+
+@pytest.fixture
+def filtered():
+    """Put a filter on the logger for the time of a test."""
+    put = []
+
+    def add(raised):
+        put.append(Raising(raised))
+        logs.logger.addFilter(put[-1])
+
+    yield add
+    for each in put:
+        logs.logger.removeFilter(each)
+
+
+def failing(asynchronous, workers):
+    begun = []
+
+    def plain(record):
+        begun.append(number(record))
+        if number(record) == 1:
+            raise ValueError
+
+    async def waiting(record):
+        plain(record)
+
+    return batch_handler(waiting if asynchronous else plain, max_concurrency=workers), begun
+
+
+@RUNNERS
+@pytest.mark.parametrize("raised", [ValueError, Odd, asyncio.CancelledError, GeneratorExit])
+def test_whatever_a_logger_raises_changes_nothing(filtered, asynchronous, workers, raised):
+    """A filter or handler that raises any exception but an interrupt costs no record its result."""
+    filtered(raised)
+    handler, begun = failing(asynchronous, workers)
+    assert reported(handler(sqs(5))) == ["m1"]
+    assert sorted(begun) == list(range(5))
+
+
+@RUNNERS
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt])
+def test_an_interrupt_in_a_logger_is_raised_once_running_records_have_ended(filtered, asynchronous, workers, raised):
+    """An interrupt is one wherever it strikes: nothing more is started, and the call raises it."""
+    filtered(raised)
+    handler, begun = failing(asynchronous, workers)
+    with pytest.raises(raised):
+        handler(sqs(50))
+    assert len(begun) < 50
+
+
+@RUNNERS
+def test_whatever_a_logger_raises_of_a_dead_letter_changes_nothing(filtered, asynchronous, workers):
+    """The line of a dead letter is like that of a failure."""
+    filtered(Odd)
+
+    def plain(record):
+        raise Reject
+
+    async def waiting(record):
+        raise Reject
+
+    handler = batch_handler(waiting if asynchronous else plain, max_concurrency=workers, dead_letter=discard)
+    assert handler(sqs(3)) == {"batchItemFailures": []}
+
+
+@RUNNERS
+@pytest.mark.parametrize("where", ["isEnabledFor", "presentable", "attributes"])
+def test_whatever_goes_wrong_in_telling_of_a_failure_changes_nothing(monkeypatch, asynchronous, workers, where):
+    """A logger class of the user's own, or what they have put into a record, may raise at any moment."""
+
+    class Evil:
+        def __getitem__(self, name):
+            raise Odd
+
+    def raising(*_):
+        raise Odd
+
+    def plain(record):
+        if number(record) == 1:
+            record.raw["attributes"] = Evil()
+            raise ValueError
+
+    async def waiting(record):
+        plain(record)
+
+    if where != "attributes":
+        monkeypatch.setattr(logs.logger if where == "isEnabledFor" else logs, where, raising)
+    handler = batch_handler(waiting if asynchronous else plain, max_concurrency=workers)
+    assert reported(handler(sqs(4))) == ["m1"]
+
+
+def test_an_interrupt_where_it_is_asked_whether_a_line_is_wanted_is_raised(monkeypatch):
+    """An interrupt is one there, too."""
+
+    def raising(level):
+        raise SystemExit("now")
+
+    monkeypatch.setattr(logs.logger, "isEnabledFor", raising)
+    with pytest.raises(SystemExit, match="now"):
+        batch_handler(lambda record: 1 / 0)(sqs(2))
