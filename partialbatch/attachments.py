@@ -68,7 +68,7 @@ class Attachments:
     def name(self, function: Any) -> None:
         """Take a name for the ledger, unless there is one: two handlers that share it share no entry."""
         if self._settings.resume is not None and not self._reader:
-            self._reader = reader(function, self)
+            self._reader = reader(function, self._settings.resume, self)
 
     def refuse_running_loop(self) -> None:
         """Check that an async bulk step can be called at the end, before any record runs in vain.

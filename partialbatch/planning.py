@@ -109,7 +109,7 @@ class Planner:
             if index in run.resumed or (index > reach and index not in run.spared):
                 continue
             # What follows may be of the same group.
-            if run.give_up(index, error) and run.policy is not CONTINUE and index < reach:
+            if run.give_up(index, error) and run.policy is not CONTINUE:
                 run.left_over = UNKNOWN_GROUP
                 reach = index
         return reach
@@ -137,7 +137,7 @@ class Planner:
                 lanes[index] = WINDOW if folds else run.lanes[index]
             following = successors(lanes)
         deadline = self.deadline(context)
-        schedule = Schedule(runnable, following, run.policy, deadline, run.spared if run.policy is STOP else ())
+        schedule = Schedule(runnable, following, run.policy, deadline, run.spared)
         return run, schedule, deadline, self._concurrency_of(invocation)
 
     def _needs_groups(self, invocation: Invocation) -> bool:

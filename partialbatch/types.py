@@ -172,7 +172,12 @@ class Ledger(Protocol):
     """What ``resume=`` takes: `partialbatch.retries.ResumeLedger`."""
 
     def done_behind(self, arn: str, checkpoint: str) -> frozenset[str]:
-        """Return the identifiers that are done behind a checkpoint."""
+        """Return the identifiers that are done behind a checkpoint: a set, list or tuple.
+
+        Args:
+            arn: The stream, the shard and the handler that reads it: part of the key, and nothing to be parsed.
+            checkpoint: The identifier of the first record of the delivery.
+        """
         ...
 
     def remember(self, arn: str, checkpoint: str, done: Sequence[str]) -> None:

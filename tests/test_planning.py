@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from batches import Clock, Plain, ids, kinesis, number, reported, sqs
+from sinks import ScriptedSink
 
 from partialbatch import ErrorPolicy, RawRecord, Reject, batch_handler
 from partialbatch.planning import Planner
@@ -345,3 +346,27 @@ def test_a_window_is_in_order_across_its_groups():
     handler = batch_handler(fold, dead_letter=refuses, raise_on_full_failure=False)
     assert reported(handler(kinesis("abc", window={}))) == ["0", "1", "2"]
     assert ran == [0]
+
+
+def test_a_source_without_groups_is_not_ordered():
+    """A sink may then send what it is given in any order."""
+    sink = ScriptedSink()
+    batch_handler(lambda record: record["body"], source=Plain(), sink=sink)(sqs(2))
+    assert sink.opened[0]["ordered"] is False
+
+
+def test_a_record_that_is_done_already_needs_no_group():
+    """What had succeeded in an earlier invocation stays a success, and holds nothing back."""
+    ran = []
+
+    @batch_handler(resume=ResumeLedger.in_memory())
+    def handler(record):
+        ran.append(number(record))
+        if ran == [0]:
+            raise ValueError
+
+    handler(kinesis("abc"))
+    event = kinesis("abc")
+    del event["Records"][1]["kinesis"]["partitionKey"]
+    assert handler(event) == {"batchItemFailures": []}
+    assert ran == [0, 1, 2, 0]

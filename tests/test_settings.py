@@ -171,8 +171,8 @@ BAD_VALUES = [
     ("max_concurrency", True, "a whole number"),
     ("max_concurrency", 2.0, "a whole number"),
     ("max_concurrency", None, "a whole number"),
-    ("group_by", "key", "a callable that is not async, or None"),
-    ("group_by", _group, "a callable that is not async, or None"),
+    ("group_by", "key", "a callable that is no async and no generator function, or None"),
+    ("group_by", _group, "a callable that is no async and no generator function, or None"),
     ("deadline_margin", -0.1, "seconds"),
     ("deadline_margin", float("nan"), "seconds"),
     ("deadline_margin", 10**400, "seconds"),
@@ -189,7 +189,7 @@ BAD_VALUES = [
     ("max_receive_count", 1001, "from 1 to 1000"),
     ("max_receive_count", True, "from 1 to 1000"),
     ("max_receive_count", "5", "from 1 to 1000"),
-    ("window_end", 5, "a callable or None"),
+    ("window_end", 5, "a callable that is no generator function, or None"),
 ]
 
 

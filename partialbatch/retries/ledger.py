@@ -34,7 +34,12 @@ class Ledger(Protocol):
     """Where entries are kept."""
 
     def read(self, arn: str, checkpoint: str) -> frozenset[str]:
-        """Return the identifiers that are done behind a checkpoint; none where nothing is known."""
+        """Return the identifiers that are done behind a checkpoint; none where nothing is known.
+
+        Args:
+            arn: The stream, the shard and the handler that reads it: part of the key, and nothing to be parsed.
+            checkpoint: The identifier of the first record of the delivery.
+        """
         ...
 
     def write(self, arn: str, checkpoint: str, done: Sequence[str]) -> None:

@@ -553,7 +553,8 @@ def test_the_deadline_leaves_time_to_send(kind, workers):
 
     response = make(body, kind, workers, sink=sink)(sqs(150), clock)
     assert 0 < len(sink.accepted) < 150
-    assert set(reported(response)) == set(ids(set(range(150)) - set(sink.accepted)))
+    # A record that the margin meets on its way to the sink may be sent, and is reported all the same.
+    assert set(ids(set(range(150)) - set(sink.accepted))) <= set(reported(response))
     assert set(sink.accepted) == set(ran)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+from partialbatch.retries import readers
 from partialbatch.retries.readers import reader
 
 
@@ -21,11 +22,11 @@ class Store:
 
 def test_a_handler_is_named_after_its_function(monkeypatch):
     """By module and qualified name, through partials and callable objects, and by Lambda's name for it."""
-    owner = Owner()
-    assert reader(Store().handle, owner) == f"{__name__}:Store.handle"
-    assert reader(functools.partial(Store(), 1), owner) == f"{__name__}:Store"
+    ledger, owner = object(), Owner()
+    assert reader(Store().handle, ledger, owner) == f"{__name__}:Store.handle"
+    assert reader(functools.partial(Store(), 1), ledger, owner) == f"{__name__}:Store"
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "orders")
-    assert reader(Store().handle, owner) == f"orders:{__name__}:Store.handle"
+    assert reader(Store().handle, ledger, owner) == f"orders:{__name__}:Store.handle"
 
 
 def test_handlers_over_functions_of_one_name_are_numbered():
@@ -34,11 +35,28 @@ def test_handlers_over_functions_of_one_name_are_numbered():
     def function(record):
         raise AssertionError
 
-    first, second = Owner(), Owner()
-    name = reader(function, first)
+    ledger, first, second = object(), Owner(), Owner()
+    name = reader(function, ledger, first)
     assert name.endswith("<locals>.function")
-    assert reader(function, second) == f"{name}#2"
+    assert reader(function, ledger, second) == f"{name}#2"
     del first
     third, fourth = Owner(), Owner()
-    assert reader(function, third) == name
-    assert reader(function, fourth) == f"{name}#3"
+    assert reader(function, ledger, third) == name
+    assert reader(function, ledger, fourth) == f"{name}#3"
+
+
+def test_each_ledger_numbers_its_own_handlers():
+    """Environments that share a table have a ledger each, and read the same entries."""
+    ledgers, first, second = (object(), object()), Owner(), Owner()
+    assert reader(print, ledgers[0], first) == reader(print, ledgers[1], second) == "builtins:print"
+
+
+def test_handlers_that_are_gone_leave_nothing_behind():
+    """A program that makes a handler for each call does not grow."""
+    ledger, owners = object(), [Owner() for _ in range(100)]
+    for owner in owners:
+        reader(print, ledger, owner)
+    del owners, owner
+    kept = Owner()
+    reader(repr, ledger, kept)
+    assert (id(ledger), "builtins:print") not in readers._owners
