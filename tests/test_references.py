@@ -7,6 +7,7 @@ import functools
 import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import pytest
 import wrapt
@@ -151,8 +152,9 @@ def test_a_deep_copy_of_an_object_calls_itself():
     assert orders.own(sqs(3)) == FAILED
 
 
-def test_handlers_go_to_other_processes():
+def test_handlers_go_to_other_processes(monkeypatch):
     """A process that was started anew imports the module, and gets the handlers."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])  # where the other process finds this module
     names = ["plain", "inner", "method", "class method"]
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         assert list(pool.map(answer, names, [HANDLERS[name] for name in names])) == [FAILED] * len(names)

@@ -115,11 +115,9 @@ def _template(path: Path) -> Template:
     cfn-lint is imported here: whoever checks a plan or a deployed function needs none.
     """
     _text(path)  # what cannot be read is told here: cfn-lint does not say what is wrong with it
-    try:
-        from cfnlint import decode  # noqa: PLC0415 - see above
-        from cfnlint.template import Template  # noqa: PLC0415 - see above
-    except ModuleNotFoundError as missing:
-        raise InputError(f"{path}: a template needs {missing.name}: pip install 'partialbatch[cli,lint]'") from None
+    from cfnlint import decode  # noqa: PLC0415 - see above
+    from cfnlint.template import Template  # noqa: PLC0415 - see above
+
     decoded, problems = decode.decode(str(path))
     if problems or decoded is None:
         lines = [f"line {problem.linenumber}: {problem.message}" for problem in problems]

@@ -10,11 +10,13 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
 from partialbatch.cli.check import report
 from partialbatch.cli.check.findings import Change, Finding, Severity
 from partialbatch.cli.check.model import Place
+from partialbatch.cli.commands import main
 
 CFN_LINT = "import sys; from cfnlint.runner import main; sys.exit(main())"
 MAPPING = {"Type": "AWS::Lambda::EventSourceMapping"}
@@ -234,9 +236,10 @@ def test_several_functions(check, run, write, handler):
 def test_a_template_needs_cfn_lint_and_a_plan_does_not(run, write, monkeypatch):
     """Without cfn-lint, a template is one line with the one command to run and exit code 2; a plan is read."""
     monkeypatch.setitem(sys.modules, "cfnlint", None)
-    result = run(write(CARELESS, "t.json"))
+    result = CliRunner().invoke(main, ["check", str(write(CARELESS, "t.json"))])
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.endswith("t.json: a template needs cfnlint: pip install 'partialbatch[cli,lint]'\n")
+    assert result.stderr.startswith("Error: `partialbatch check` needs cfnlint")
+    assert "pip install 'partialbatch[cli,lint]'" in result.stderr
     assert run(write({"planned_values": {}}, "plan.json")).exit_code == 0
 
 
