@@ -13,7 +13,7 @@ from boto3.dynamodb.table import BatchWriter
 from boto3.dynamodb.transform import TransformationInjector, copy_dynamodb_params
 
 from partialbatch.producers import DynamoDBProducer, KinesisProducer, SQSProducer
-from partialbatch.producers.items import Writer
+from partialbatch.producers._dynamodb_types import Writer
 
 from .table import render, row
 

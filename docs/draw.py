@@ -12,13 +12,13 @@ from xml.sax.saxutils import escape
 from partialbatch import batch_handler
 from partialbatch.retries import ResumeLedger
 from partialbatch.testing import Clock, FailurePlan, LambdaContext, SimulatedQueue, SimulatedStream
-from partialbatch.testing.comparison import POLICIES, SOURCES, Load, compare, usual_groups
+from partialbatch.testing._comparison import POLICIES, SOURCES, Load, compare, usual_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from partialbatch.testing import Delivery
-    from partialbatch.testing.delivery import Invocation
+    from partialbatch.testing._delivery import Invocation
 
 FOLDER = Path(__file__).parent / "figures"
 NAMES = {"sqs": "SQS", "fifo": "SQS FIFO", "kinesis": "Kinesis", "dynamodb": "DynamoDB", "kafka": "Kafka"}

@@ -1,10 +1,10 @@
 """Partial failure responses for AWS Lambda batches, from a per-record function."""
 
-from partialbatch.backoff import Backoff
+from partialbatch._backoff import Backoff
+from partialbatch._core.decorator import BatchHandler, batch_handler
+from partialbatch._core.function.payloads import Change
+from partialbatch._core.results import BatchResult, RecordResult
 from partialbatch.errors import FullBatchFailure, PartialBatchError, Reject, RetryAfter
-from partialbatch.handler import BatchHandler, batch_handler
-from partialbatch.payloads import Change
-from partialbatch.results import BatchResult, RecordResult
 from partialbatch.sources import DynamoDBRecord, KafkaRecord, KinesisRecord, Record, SQSRecord
 from partialbatch.types import ErrorPolicy, RawRecord
 

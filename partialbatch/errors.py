@@ -24,7 +24,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
-from partialbatch.inspection import kind_of, safe_str
+from partialbatch._inspection import kind_of, safe_str
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

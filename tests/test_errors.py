@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partialbatch import batch_handler, errors
+from partialbatch._core.results import BatchResult, RecordResult
 from partialbatch.errors import (
     ConfigurationError,
     DeliveryError,
@@ -25,8 +26,7 @@ from partialbatch.errors import (
     Reject,
     RetryAfter,
 )
-from partialbatch.results import BatchResult, RecordResult
-from partialbatch.sources.refusal import unrecognized
+from partialbatch.sources._refusal import unrecognized
 from partialbatch.types import Unprocessed
 
 

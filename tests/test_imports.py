@@ -70,7 +70,7 @@ def test_an_async_function_loads_its_loop_at_decoration():
     """An async function needs asyncio: loaded with the decoration, not before it and not by the first call."""
     imported, decorated, called = _loaded(ASYNC)
     assert "asyncio" not in imported
-    assert "partialbatch.runners.tasks" in decorated - imported
+    assert "partialbatch._core.runners.tasks" in decorated - imported
     assert not {name for name in called - decorated if name.startswith(("asyncio", "partialbatch"))}
 
 

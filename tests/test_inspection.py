@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from partialbatch.inspection import holds, is_a, kind_of, leaves, members, safe_str
+from partialbatch._inspection import holds, is_a, kind_of, leaves, members, safe_str
 
 
 class Meta(type):

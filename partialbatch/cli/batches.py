@@ -6,19 +6,19 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from partialbatch._core.options import resolve
 from partialbatch.cli.loading import Unusable
 from partialbatch.errors import ConfigurationError, EventError, safe_repr
-from partialbatch.settings import resolve
 from partialbatch.sources import Catalogue
-from partialbatch.testing.shapes import sequence_number
-from partialbatch.testing.verdict import Outcome, Verdict, judge
+from partialbatch.testing._event_layout import sequence_number
+from partialbatch.testing._verdict import Outcome, Verdict, judge
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from partialbatch._core.options import Settings
     from partialbatch.cli.loading import Loaded
-    from partialbatch.settings import Settings
     from partialbatch.types import EventSource, Identifier, RawRecord
 
 __all__ = ["Batch", "open_batch", "read_event"]

@@ -11,7 +11,7 @@ import click
 
 from partialbatch import __version__
 from partialbatch.cli.extras import install
-from partialbatch.cli.streams import make_safe, writing
+from partialbatch.cli.output import make_safe, writing
 from partialbatch.cli.unusable import Unusable
 
 __all__ = ["main"]

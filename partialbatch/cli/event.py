@@ -14,7 +14,7 @@ from rich.json import JSON
 from partialbatch.cli.loading import Unusable
 from partialbatch.cli.paths import OpenFile
 from partialbatch.errors import ConfigurationError
-from partialbatch.testing.events import (
+from partialbatch.testing._events import (
     BATCH_LIMIT,
     FIFO_LIMIT,
     dynamodb_event,

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from partialbatch import logs
+from partialbatch._core import logs
 from partialbatch.cli.batches import open_batch
 from partialbatch.cli.loading import Unusable, load_handler
 from partialbatch.cli.numbers import Seconds
-from partialbatch.cli.observing import Observer
+from partialbatch.cli.output import output_aside
 from partialbatch.cli.paths import FilePath
-from partialbatch.cli.streams import output_aside
-from partialbatch.cli.telling import Invocation, show, tell
+from partialbatch.cli.recording import Observer
+from partialbatch.cli.rendering import Invocation, show, tell
 from partialbatch.cli.tracebacks import log_handler
 from partialbatch.errors import listing
-from partialbatch.testing.context import LambdaContext
+from partialbatch.testing._context import LambdaContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -188,7 +188,7 @@ class _Ending:
         return 0 if all(invocation.fine for invocation in self.done) else 1
 
     def _write(self, path: Path, handler: str) -> bool:
-        from partialbatch.cli.report import render  # noqa: PLC0415 - loads jinja2
+        from partialbatch.cli.invoke_report import render  # noqa: PLC0415 - loads jinja2
 
         try:
             # JSON may hold lone surrogates, UTF-8 may not.

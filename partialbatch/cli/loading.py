@@ -11,11 +11,11 @@ from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from partialbatch._core.decorator import BatchHandler, BoundBatchHandler
+from partialbatch._core.references import handler_behind
 from partialbatch.cli.tracebacks import own_frame
 from partialbatch.cli.unusable import Unusable
 from partialbatch.errors import clip, listing
-from partialbatch.handler import BatchHandler, BoundBatchHandler
-from partialbatch.references import handler_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

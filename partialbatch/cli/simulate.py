@@ -15,7 +15,7 @@ import click
 from partialbatch.cli.loading import Unusable
 from partialbatch.cli.paths import FilePath
 from partialbatch.errors import ConfigurationError, listing
-from partialbatch.testing.comparison import POLICIES, SOURCES, Figures, Load, compare, usual_groups
+from partialbatch.testing._comparison import POLICIES, SOURCES, Figures, Load, compare, usual_groups
 
 __all__ = ["simulate"]
 
@@ -159,7 +159,7 @@ def _title(load: Load) -> str:
 
 def _check_plot(path: str) -> None:
     """Refuse what could not be drawn, before anything runs."""
-    from partialbatch.testing.plot import endings  # noqa: PLC0415 - an extra
+    from partialbatch.testing._plot import endings  # noqa: PLC0415 - an extra
 
     try:
         known = endings()
@@ -173,7 +173,7 @@ def _check_plot(path: str) -> None:
 
 
 def _draw(load: Load, figures: list[Figures], path: str) -> None:
-    from partialbatch.testing.plot import draw  # noqa: PLC0415 - an extra
+    from partialbatch.testing._plot import draw  # noqa: PLC0415 - an extra
 
     try:
         draw(_title(load), figures, path)

@@ -12,13 +12,13 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
-from partialbatch.hooks.batches import Batches
-from partialbatch.hooks.naming import source_of
+from partialbatch.hooks._batches import Batches
+from partialbatch.hooks._naming import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from partialbatch.results import BatchResult
+    from partialbatch._core.results import BatchResult
     from partialbatch.types import LambdaContext
 
 __all__ = ["EmfMetrics"]

@@ -8,13 +8,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.hooks.batches import Batches
-from partialbatch.hooks.naming import identifier_of, source_of
+from partialbatch.hooks._batches import Batches
+from partialbatch.hooks._naming import identifier_of, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from partialbatch.results import BatchResult
+    from partialbatch._core.results import BatchResult
 
 __all__ = ["OpenTelemetryHook"]
 

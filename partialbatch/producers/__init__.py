@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from partialbatch.producers._entry import Stats
+from partialbatch.producers._session import Item
 from partialbatch.producers.cloudwatch import CloudWatchProducer
 from partialbatch.producers.dynamodb import DynamoDBProducer
-from partialbatch.producers.entry import Stats
 from partialbatch.producers.eventbridge import EventBridgeProducer
 from partialbatch.producers.firehose import FirehoseProducer
 from partialbatch.producers.kinesis import KinesisProducer
 from partialbatch.producers.reader import DynamoDBReader
-from partialbatch.producers.session import Item
 from partialbatch.producers.sns import SNSProducer
 from partialbatch.producers.sqs import SQSProducer
 

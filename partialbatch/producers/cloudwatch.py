@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 from partialbatch.errors import ConfigurationError, RecordError, safe_repr
-from partialbatch.producers.base import Producer
-from partialbatch.producers.entry import Entry, Stats
-from partialbatch.producers.settings import CommonOptions, Limits, text
-from partialbatch.producers.text import listed, plain, utf8_size
+from partialbatch.producers._base import Producer
+from partialbatch.producers._entry import Entry, Stats
+from partialbatch.producers._options import CommonOptions, Limits, text
+from partialbatch.producers._serialization import listed, plain, utf8_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from partialbatch.producers.answers import Faults
+    from partialbatch.producers._responses import Faults
 
 __all__ = ["CloudWatchProducer"]
 

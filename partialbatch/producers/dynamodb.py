@@ -12,18 +12,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from partialbatch.errors import RecordError
-from partialbatch.producers.base import Producer
-from partialbatch.producers.buffer import Buffer, Lanes
-from partialbatch.producers.entry import Entry, Fault, Kind, Stats
-from partialbatch.producers.items import Writer
-from partialbatch.producers.settings import CommonOptions, Limits, one_of
-from partialbatch.producers.tables import Tables
-from partialbatch.producers.text import plain
+from partialbatch.producers._base import Producer
+from partialbatch.producers._buffer import Buffer, Lanes
+from partialbatch.producers._dynamodb_keys import Tables
+from partialbatch.producers._dynamodb_types import Writer
+from partialbatch.producers._entry import Entry, Fault, Kind, Stats
+from partialbatch.producers._options import CommonOptions, Limits, one_of
+from partialbatch.producers._serialization import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from partialbatch.producers.answers import Faults
+    from partialbatch.producers._responses import Faults
 
 __all__ = ["DynamoDBOptions", "DynamoDBProducer", "capacity", "check_capacity"]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Unpack
 
 from partialbatch.errors import ConfigurationError, RecordError
-from partialbatch.producers.answers import Faults, aligned
-from partialbatch.producers.base import Producer
-from partialbatch.producers.entry import Entry, Kind, Stats
-from partialbatch.producers.faults import by_code
-from partialbatch.producers.settings import CommonOptions, Limits, text
-from partialbatch.producers.text import to_bytes
+from partialbatch.producers._base import Producer
+from partialbatch.producers._entry import Entry, Kind, Stats
+from partialbatch.producers._failures import by_code
+from partialbatch.producers._options import CommonOptions, Limits, text
+from partialbatch.producers._responses import Faults, aligned
+from partialbatch.producers._serialization import to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

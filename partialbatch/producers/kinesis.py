@@ -10,13 +10,13 @@ import re
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from partialbatch.errors import ConfigurationError, RecordError
-from partialbatch.producers.answers import Faults, aligned
-from partialbatch.producers.base import Producer
-from partialbatch.producers.entry import Entry, Kind, Stats
-from partialbatch.producers.faults import by_code
-from partialbatch.producers.session import group_name
-from partialbatch.producers.settings import CommonOptions, Limits, one_of, text, whole
-from partialbatch.producers.text import to_bytes, utf8_size
+from partialbatch.producers._base import Producer
+from partialbatch.producers._entry import Entry, Kind, Stats
+from partialbatch.producers._failures import by_code
+from partialbatch.producers._options import CommonOptions, Limits, one_of, text, whole
+from partialbatch.producers._responses import Faults, aligned
+from partialbatch.producers._serialization import to_bytes, utf8_size
+from partialbatch.producers._session import group_name
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence

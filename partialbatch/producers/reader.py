@@ -10,19 +10,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 from partialbatch.errors import ConfigurationError, DeliveryError, RecordError, listing
-from partialbatch.producers.base import make_client
-from partialbatch.producers.buffer import Buffer
+from partialbatch.producers._base import make_client
+from partialbatch.producers._buffer import Buffer
+from partialbatch.producers._dynamodb_keys import key_of
+from partialbatch.producers._dynamodb_types import Writer, from_wire
+from partialbatch.producers._entry import Entry, Fault, Kind, Stats
+from partialbatch.producers._options import CommonOptions, Limits, Settings, text
+from partialbatch.producers._sender import Engine
 from partialbatch.producers.dynamodb import capacity, check_capacity
-from partialbatch.producers.engine import Engine
-from partialbatch.producers.entry import Entry, Fault, Kind, Stats
-from partialbatch.producers.items import Writer, from_wire
-from partialbatch.producers.settings import CommonOptions, Limits, Settings, text
-from partialbatch.producers.tables import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
-    from partialbatch.producers.answers import Faults
+    from partialbatch.producers._responses import Faults
     from partialbatch.types import Unprocessed
 
 __all__ = ["DynamoDBReader"]

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from partialbatch.errors import RecordError
-from partialbatch.producers.answers import Faults, by_id
-from partialbatch.producers.attributes import message_attributes, text_size
-from partialbatch.producers.entry import Entry, Stats
-from partialbatch.producers.fifo import FifoProducer
-from partialbatch.producers.settings import CommonOptions, Limits
-from partialbatch.producers.text import to_text
+from partialbatch.producers._entry import Entry, Stats
+from partialbatch.producers._fifo import FifoProducer
+from partialbatch.producers._message_attributes import message_attributes, text_size
+from partialbatch.producers._options import CommonOptions, Limits
+from partialbatch.producers._responses import Faults, by_id
+from partialbatch.producers._serialization import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

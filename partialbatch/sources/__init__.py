@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import EventError, shape
+from partialbatch.sources._detection import PARTITIONS, check_uniform, is_empty, origin_of
+from partialbatch.sources._refusal import unrecognized
 from partialbatch.sources.dynamodb import DynamoDBPipeSource, DynamoDBRecord, DynamoDBSource
-from partialbatch.sources.events import PARTITIONS, check_uniform, is_empty, origin_of
 from partialbatch.sources.kafka import KafkaPipeSource, KafkaRecord, KafkaSource
 from partialbatch.sources.kinesis import KinesisPipeSource, KinesisRecord, KinesisSource
 from partialbatch.sources.record import Record
-from partialbatch.sources.refusal import unrecognized
 from partialbatch.sources.sqs import SQSRecord, SQSSource, tell_of_groups
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
-    from partialbatch.settings import Settings
+    from partialbatch._core.options import Settings
     from partialbatch.types import EventSource, RawRecord
 
 __all__ = ["VIEWS", "Catalogue", "DynamoDBRecord", "KafkaRecord", "KinesisRecord", "Record", "SQSRecord"]

@@ -9,9 +9,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import PayloadError
-from partialbatch.sources.attributes import to_python
-from partialbatch.sources.events import PIPE, RECORDS, Listed
-from partialbatch.sources.kept import Kept
+from partialbatch.sources._detection import PIPE, RECORDS, Listed
+from partialbatch.sources._dynamodb_json import to_python
+from partialbatch.sources._lazy import Kept
 from partialbatch.sources.record import Record, field, moment
 from partialbatch.types import ErrorPolicy
 

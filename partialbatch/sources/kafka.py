@@ -10,10 +10,10 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import PayloadError
-from partialbatch.sources.events import PARTITIONS, PIPE, Listed, records_of
-from partialbatch.sources.kept import Kept
+from partialbatch.sources._detection import PARTITIONS, PIPE, Listed, records_of
+from partialbatch.sources._lazy import Kept
+from partialbatch.sources._refusal import unrecognized
 from partialbatch.sources.record import Record, decode_base64, field, moment
-from partialbatch.sources.refusal import unrecognized
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:

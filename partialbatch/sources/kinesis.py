@@ -9,7 +9,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.sources.events import PIPE, RECORDS, Listed
+from partialbatch.sources._detection import PIPE, RECORDS, Listed
 from partialbatch.sources.record import Record, decode_base64, field, moment
 from partialbatch.types import ErrorPolicy
 

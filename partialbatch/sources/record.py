@@ -7,7 +7,7 @@ from binascii import a2b_base64
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from partialbatch.errors import PayloadError
-from partialbatch.sources.kept import Kept
+from partialbatch.sources._lazy import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

@@ -8,10 +8,10 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
-from partialbatch import logs
+from partialbatch._core import logs
 from partialbatch.errors import PayloadError
-from partialbatch.sources.events import PIPE, RECORDS, Listed
-from partialbatch.sources.kept import Kept
+from partialbatch.sources._detection import PIPE, RECORDS, Listed
+from partialbatch.sources._lazy import Kept
 from partialbatch.sources.record import Record, decode_base64, field, moment
 from partialbatch.types import ErrorPolicy
 

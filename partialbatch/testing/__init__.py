@@ -8,34 +8,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from partialbatch.testing.context import Clock as Clock
-    from partialbatch.testing.context import LambdaContext as LambdaContext
-    from partialbatch.testing.delivery import Delivery as Delivery
-    from partialbatch.testing.events import dynamodb_event as dynamodb_event
-    from partialbatch.testing.events import kafka_event as kafka_event
-    from partialbatch.testing.events import kinesis_event as kinesis_event
-    from partialbatch.testing.events import pipes_event as pipes_event
-    from partialbatch.testing.events import sqs_event as sqs_event
-    from partialbatch.testing.plans import FailurePlan as FailurePlan
-    from partialbatch.testing.queue import SimulatedQueue as SimulatedQueue
-    from partialbatch.testing.simulation import simulate as simulate
-    from partialbatch.testing.stream import SimulatedStream as SimulatedStream
-    from partialbatch.testing.topic import SimulatedTopic as SimulatedTopic
+    from partialbatch.testing._context import Clock as Clock
+    from partialbatch.testing._context import LambdaContext as LambdaContext
+    from partialbatch.testing._delivery import Delivery as Delivery
+    from partialbatch.testing._events import dynamodb_event as dynamodb_event
+    from partialbatch.testing._events import kafka_event as kafka_event
+    from partialbatch.testing._events import kinesis_event as kinesis_event
+    from partialbatch.testing._events import pipes_event as pipes_event
+    from partialbatch.testing._events import sqs_event as sqs_event
+    from partialbatch.testing._failure_plans import FailurePlan as FailurePlan
+    from partialbatch.testing._queue import SimulatedQueue as SimulatedQueue
+    from partialbatch.testing._simulate import simulate as simulate
+    from partialbatch.testing._stream import SimulatedStream as SimulatedStream
+    from partialbatch.testing._topic import SimulatedTopic as SimulatedTopic
 
 _HOMES = {
-    "Clock": "context",
-    "Delivery": "delivery",
-    "FailurePlan": "plans",
-    "LambdaContext": "context",
-    "SimulatedQueue": "queue",
-    "SimulatedStream": "stream",
-    "SimulatedTopic": "topic",
-    "dynamodb_event": "events",
-    "kafka_event": "events",
-    "kinesis_event": "events",
-    "pipes_event": "events",
-    "simulate": "simulation",
-    "sqs_event": "events",
+    "Clock": "_context",
+    "Delivery": "_delivery",
+    "FailurePlan": "_failure_plans",
+    "LambdaContext": "_context",
+    "SimulatedQueue": "_queue",
+    "SimulatedStream": "_stream",
+    "SimulatedTopic": "_topic",
+    "dynamodb_event": "_events",
+    "kafka_event": "_events",
+    "kinesis_event": "_events",
+    "pipes_event": "_events",
+    "simulate": "_simulate",
+    "sqs_event": "_events",
 }
 
 __all__ = [

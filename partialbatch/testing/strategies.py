@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from partialbatch.testing.checks import whole
-from partialbatch.testing.events import (
+from partialbatch.testing._events import (
     BATCH_LIMIT,
     FIFO_LIMIT,
     dynamodb_event,
@@ -19,14 +18,15 @@ from partialbatch.testing.events import (
     pipes_event,
     sqs_event,
 )
-from partialbatch.testing.plans import FOREVER, FailurePlan
+from partialbatch.testing._failure_plans import FOREVER, FailurePlan
+from partialbatch.testing._validation import whole
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from hypothesis.strategies import SearchStrategy
 
-    from partialbatch.testing.plans import How
+    from partialbatch.testing._failure_plans import How
 
 __all__ = [
     "dynamodb_events",

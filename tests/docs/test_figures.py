@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from partialbatch.retries import ledger
+from partialbatch.retries import _ledger as ledger
 from partialbatch.testing import kinesis_event
 
 FOLDER = Path(__file__).parents[2] / "docs" / "figures"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import partialbatch
 from partialbatch import producers
-from partialbatch.settings import Options
+from partialbatch._core.options import Options
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "reference.rst").read_text()
 

@@ -13,7 +13,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from partialbatch import batch_handler
-from partialbatch.cli.poller import (
+from partialbatch.testing import SimulatedQueue
+from partialbatch.worker import (
     QueueMapping,
     QueuePoller,
     ShardPoller,
@@ -21,7 +22,6 @@ from partialbatch.cli.poller import (
     dynamodb_shards,
     kinesis_shards,
 )
-from partialbatch.testing import SimulatedQueue
 
 
 class Cloud:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from partialbatch.hooks.batches import Batches
+from partialbatch.hooks._batches import Batches
 
 
 def test_notes_are_those_of_the_innermost_batch():

@@ -10,13 +10,13 @@ from contextvars import copy_context
 from time import time
 
 import pytest
+from batches import dynamodb, kinesis, sqs
 from jsonschema import Draft202012Validator
 
 from partialbatch import FullBatchFailure, Reject, batch_handler
 from partialbatch.errors import ConfigurationError, EventError
 from partialbatch.hooks import EmfMetrics
 from partialbatch.retries import ResumeLedger, discard
-from tests.batches import dynamodb, kinesis, sqs
 
 RATES = ["Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes"]
 RATES += ["Bits", "Kilobits", "Megabits", "Gigabits", "Terabits", "Count"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
+from batches import Plain, sqs
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from partialbatch import batch_handler
 from partialbatch.hooks import EmfMetrics, OpenTelemetryHook
-from partialbatch.hooks.naming import identifier_of, source_of
-from tests.batches import Plain, sqs
+from partialbatch.hooks._naming import identifier_of, source_of
 
 
 def fails(record):

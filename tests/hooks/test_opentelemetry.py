@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from batches import kinesis, sqs
 from opentelemetry import baggage, context, trace
 from opentelemetry.context import get_current
 from opentelemetry.sdk.trace import TracerProvider
@@ -15,7 +16,6 @@ from opentelemetry.trace import StatusCode
 from partialbatch import batch_handler
 from partialbatch.errors import EventError
 from partialbatch.hooks import OpenTelemetryHook
-from tests.batches import kinesis, sqs
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import sentry_sdk
+from batches import kinesis, sqs
 from sentry_sdk.integrations.dedupe import DedupeIntegration
 from sentry_sdk.transport import Transport
 
 from partialbatch import Reject, batch_handler
 from partialbatch.hooks import SentryHook
 from partialbatch.retries import discard
-from tests.batches import kinesis, sqs
 
 
 class Captured(Transport):

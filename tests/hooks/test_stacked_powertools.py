@@ -20,10 +20,10 @@ from aws_lambda_powertools.utilities.idempotency import (
 )
 from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyItemAlreadyExistsError
 from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer
+from batches import kinesis, sqs
 
 from partialbatch import FullBatchFailure, batch_handler
 from partialbatch.hooks import EmfMetrics
-from tests.batches import kinesis, sqs
 
 
 class Memory(BasePersistenceLayer):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from partialbatch.producers.buffer import Buffer, Lanes
-from partialbatch.producers.entry import Entry, Stats
+from partialbatch.producers._buffer import Buffer, Lanes
+from partialbatch.producers._entry import Entry, Stats
 
 
 def entries(*keys, size=1):

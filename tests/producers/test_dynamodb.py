@@ -12,12 +12,12 @@ import pytest
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted import client_error
 
 from partialbatch import Backoff
 from partialbatch.errors import ConfigurationError, RecordError
 from partialbatch.producers import DynamoDBProducer, Item
-from partialbatch.producers.items import Writer, from_wire
-from tests.producers.scripted import client_error
+from partialbatch.producers._dynamodb_types import Writer, from_wire
 
 
 class Table:

@@ -11,11 +11,11 @@ import pytest
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, NoCredentialsError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripted import CASES, Clock, Scripted, client_error
 
 from partialbatch import Backoff
 from partialbatch.errors import ClosedError, DeliveryError
 from partialbatch.producers import SQSProducer
-from tests.producers.scripted import CASES, Clock, Scripted, client_error
 
 WORKERS = st.sampled_from([0, 0, 1, 3])
 

@@ -9,6 +9,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
+from proxy import Proxy
 
 from partialbatch import Backoff
 from partialbatch.producers import (
@@ -21,7 +22,6 @@ from partialbatch.producers import (
     SNSProducer,
     SQSProducer,
 )
-from tests.producers.proxy import Proxy
 
 RECORDS = 60
 

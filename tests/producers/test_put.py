@@ -27,7 +27,7 @@ from partialbatch.producers import (
     SNSProducer,
     SQSProducer,
 )
-from partialbatch.producers.text import encoded
+from partialbatch.producers._serialization import encoded
 from partialbatch.testing import dynamodb_event
 
 

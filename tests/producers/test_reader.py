@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted import client_error
 
 from partialbatch import Backoff
 from partialbatch.errors import ConfigurationError, DeliveryError, RecordError
 from partialbatch.producers import DynamoDBReader
-from tests.producers.scripted import client_error
 
 
 class Items:

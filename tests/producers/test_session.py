@@ -8,6 +8,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted import CASES, Clock, Scripted
 
 from partialbatch import Backoff
 from partialbatch.errors import ClosedError, RecordError
@@ -19,8 +20,7 @@ from partialbatch.producers import (
     SNSProducer,
     SQSProducer,
 )
-from partialbatch.producers.session import group_name
-from tests.producers.scripted import CASES, Clock, Scripted
+from partialbatch.producers._session import group_name
 
 
 def test_sessions_have_their_own_buffers():

@@ -6,11 +6,11 @@ import threading
 import time
 
 import pytest
+from scripted import Scripted
 
 from partialbatch import Backoff
 from partialbatch.errors import ClosedError
 from partialbatch.producers import SQSProducer
-from tests.producers.scripted import Scripted
 
 
 class Gated(Scripted):

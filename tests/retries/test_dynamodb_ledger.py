@@ -5,11 +5,11 @@ from __future__ import annotations
 from time import time
 
 import pytest
+from batches import STREAM, kinesis
 
 from partialbatch import batch_handler
-from partialbatch.retries import ResumeLedger, ledger
-from partialbatch.retries.dynamodb_ledger import DynamoDBLedger
-from tests.batches import STREAM, kinesis
+from partialbatch.retries import ResumeLedger, _ledger
+from partialbatch.retries._dynamodb_ledger import DynamoDBLedger
 
 
 class Table:
@@ -128,7 +128,7 @@ def test_an_item_stays_under_300_kb(table):
     [item] = table.items.values()
     size = sum(len(name) + sum(map(len, value.values())) for name, value in item.items())
     assert 280_000 < size < 300_000
-    assert ledger.decoded(item["done"]["S"]) == frozenset(numbers[1 : 1 + len(ledger.decoded(item["done"]["S"]))])
+    assert _ledger.decoded(item["done"]["S"]) == frozenset(numbers[1 : 1 + len(_ledger.decoded(item["done"]["S"]))])
 
 
 def test_key_and_ttl_may_have_other_names(table):

@@ -6,14 +6,14 @@ import json
 from random import Random
 
 import pytest
+from batches import kinesis, sqs
 from hypothesis import given
 from hypothesis import strategies as st
 
 from partialbatch import RetryAfter, batch_handler
 from partialbatch.errors import ConfigurationError
-from partialbatch.retries import ResumeLedger, discard, ledger
+from partialbatch.retries import ResumeLedger, _ledger, discard
 from partialbatch.testing import SimulatedStream
-from tests.batches import kinesis, sqs
 
 
 class Work:
@@ -438,18 +438,18 @@ def test_a_ledger_must_be_one(value):
 def test_entries_stay_under_300_kb(size):
     """The last identifiers are left out, and so run again; no more of them than must be."""
     done = [f"{number:0{size}}" for number in range(9, 400_000 // size)][:20_000]
-    kept = ledger.fitting(done)
+    kept = _ledger.fitting(done)
     assert kept == done[: len(kept)]
-    text = ledger.encoded(kept)
-    assert len(text.encode()) <= ledger.LARGEST
-    assert ledger.decoded(text) == frozenset(kept)
+    text = _ledger.encoded(kept)
+    assert len(text.encode()) <= _ledger.LARGEST
+    assert _ledger.decoded(text) == frozenset(kept)
     if len(kept) < len(done):
-        assert len(ledger.encoded([*kept, done[len(kept)]])) > ledger.LARGEST
+        assert len(_ledger.encoded([*kept, done[len(kept)]])) > _ledger.LARGEST
 
 
 def test_what_an_entry_does_not_hold_runs_again(monkeypatch):
     """The first identifiers are kept, so that each key's remaining records follow in order."""
-    monkeypatch.setattr(ledger, "LARGEST", len(json.dumps(["1"])))
+    monkeypatch.setattr(_ledger, "LARGEST", len(json.dumps(["1"])))
     resume = ResumeLedger.in_memory()
     run(resume, "abc", {"0"})
     assert run(resume, "abc", ())[1] == ["0", "2"]
@@ -458,7 +458,7 @@ def test_what_an_entry_does_not_hold_runs_again(monkeypatch):
 def test_entries_in_memory_expire_after_a_day(monkeypatch):
     """A checkpoint that comes back after that is run as if it were new."""
     resume, moment = ResumeLedger.in_memory(), [1_000.0]
-    monkeypatch.setattr(ledger, "time", lambda: moment[0])
+    monkeypatch.setattr(_ledger, "time", lambda: moment[0])
     run(resume, "ab", {"0"})
     moment[0] += 86_399
     assert run(resume, "ab", {"0"})[1] == ["0"]
@@ -468,7 +468,7 @@ def test_entries_in_memory_expire_after_a_day(monkeypatch):
 
 def test_memory_is_bounded(monkeypatch):
     """The oldest entries go first; one written again counts once and is the newest."""
-    monkeypatch.setattr(ledger, "HELD", 4)
+    monkeypatch.setattr(_ledger, "HELD", 4)
     resume = ResumeLedger.in_memory()
     for checkpoint in ("one", "two", "one", "three"):
         resume.remember("arn", checkpoint, ["a", "b"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from partialbatch import SQSRecord, batch_handler
 from partialbatch.errors import EventError
-from partialbatch.sources.refusal import unrecognized
+from partialbatch.sources._refusal import unrecognized
 
 QUEUE = "put an SQS queue in between, and have the queue invoke the function"
 FOREIGN = [

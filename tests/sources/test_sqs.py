@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partialbatch import SQSRecord, batch_handler, logs
+from partialbatch import SQSRecord, batch_handler
+from partialbatch._core import logs
 from partialbatch.errors import PayloadError
 from partialbatch.sources.sqs import SQSSource
 from partialbatch.testing import sqs_event

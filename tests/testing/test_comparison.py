@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from partialbatch.errors import ConfigurationError
-from partialbatch.testing.comparison import POLICIES, SOURCES, Load, compare, usual_groups
-from partialbatch.testing.plans import FOREVER
+from partialbatch.testing._comparison import POLICIES, SOURCES, Load, compare, usual_groups
+from partialbatch.testing._failure_plans import FOREVER
 
 
 def figures(load):

@@ -8,7 +8,7 @@ from partialbatch import batch_handler
 from partialbatch.errors import ConfigurationError
 from partialbatch.retries import discard
 from partialbatch.testing import FailurePlan, SimulatedQueue, SimulatedStream, SimulatedTopic
-from partialbatch.testing.plans import FOREVER
+from partialbatch.testing._failure_plans import FOREVER
 
 
 def name(number):

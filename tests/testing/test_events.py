@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from partialbatch.errors import ConfigurationError
-from partialbatch.producers.text import to_text
+from partialbatch.producers._serialization import to_text
 from partialbatch.testing import (
     SimulatedStream,
     dynamodb_event,
@@ -24,7 +24,7 @@ from partialbatch.testing import (
     simulate,
     sqs_event,
 )
-from partialbatch.testing.shapes import group_of, identifier_of, records_of
+from partialbatch.testing._event_layout import group_of, identifier_of, records_of
 
 
 def decoded(text):

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from partialbatch import FullBatchFailure, batch_handler
 from partialbatch.testing import LambdaContext, sqs_event
-from partialbatch.testing.verdict import Outcome, judge
+from partialbatch.testing._verdict import Outcome, judge
 
 LIMIT = 3
 GROUPS = "abc"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from partialbatch import batch_handler
 from partialbatch.testing import FailurePlan, LambdaContext, SimulatedQueue, SimulatedStream, SimulatedTopic
-from partialbatch.testing.plans import FOREVER, HOWS
+from partialbatch.testing._failure_plans import FOREVER, HOWS
 from partialbatch.testing.strategies import failure_plans
 
 POLICIES = ("derive", "continue", "stop", "skip_group")

@@ -10,7 +10,7 @@ import pytest
 
 from partialbatch import batch_handler
 from partialbatch.testing import SimulatedQueue, SimulatedStream, SimulatedTopic
-from partialbatch.testing.engine import TRACEBACKS_KEPT
+from partialbatch.testing._simulation_loop import TRACEBACKS_KEPT
 
 RECORDS = 2_000
 LIMIT = 2_048

@@ -7,7 +7,7 @@ import pytest
 from partialbatch import batch_handler
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing import FailurePlan, LambdaContext, SimulatedQueue, sqs_event
-from partialbatch.testing.plans import FOREVER
+from partialbatch.testing._failure_plans import FOREVER
 
 
 def name(number):

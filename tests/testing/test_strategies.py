@@ -10,8 +10,9 @@ from hypothesis import Phase, find, given, settings
 from partialbatch import batch_handler
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing import FailurePlan, LambdaContext, SimulatedQueue
-from partialbatch.testing.plans import HOWS
-from partialbatch.testing.shapes import group_of, identifier_of, records_of, source_of
+from partialbatch.testing._event_layout import group_of, identifier_of, records_of, source_of
+from partialbatch.testing._failure_plans import HOWS
+from partialbatch.testing._verdict import Outcome, judge
 from partialbatch.testing.strategies import (
     dynamodb_events,
     failure_plans,
@@ -21,7 +22,6 @@ from partialbatch.testing.strategies import (
     malformed_events,
     sqs_events,
 )
-from partialbatch.testing.verdict import Outcome, judge
 
 
 def drawn(strategy, condition=lambda _: True):

@@ -10,7 +10,7 @@ import pytest
 from partialbatch import batch_handler
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing import FailurePlan, LambdaContext, SimulatedStream, dynamodb_event, kinesis_event
-from partialbatch.testing.plans import FOREVER
+from partialbatch.testing._failure_plans import FOREVER
 
 
 def data(raw):

@@ -9,7 +9,7 @@ import pytest
 from partialbatch import batch_handler
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing import FailurePlan, SimulatedTopic, kafka_event
-from partialbatch.testing.plans import FOREVER
+from partialbatch.testing._failure_plans import FOREVER
 
 
 def value(raw):

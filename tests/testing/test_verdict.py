@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 
 from partialbatch.errors import EventError
-from partialbatch.testing.shapes import identifier_of, records_of, source_of
-from partialbatch.testing.verdict import Outcome, judge
+from partialbatch.testing._event_layout import identifier_of, records_of, source_of
+from partialbatch.testing._verdict import Outcome, judge
 
 
 def sqs(*ids):

@@ -10,7 +10,7 @@ import click
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from partialbatch.cli.check import aws, inputs, report
+from partialbatch.cli.check import aws, findings_output, inputs
 from partialbatch.cli.check.findings import Severity
 from partialbatch.cli.check.handlers import HandlerError, from_code, from_environment, from_handler
 from partialbatch.cli.check.model import Handler, Unknown
@@ -60,11 +60,11 @@ def check(  # noqa: PLR0913 - the command line's options
     known = tuple(replace(each, function=_given(each.function, options)) for each in deployment.mappings)
     findings = run_rules(replace(deployment, mappings=known))
     if as_json:
-        click.echo(report.as_json(findings, len(known)))
+        click.echo(findings_output.as_json(findings, len(known)))
     elif fix:
-        click.echo(report.as_commands(findings))
+        click.echo(findings_output.as_commands(findings))
     else:
-        report.show(findings, len(known))
+        findings_output.show(findings, len(known))
     if any(strict or finding.severity == Severity.ERROR for finding in findings):
         raise click.exceptions.Exit(1)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from partialbatch._core.options import resolve
+from partialbatch._core.references import handler_behind
 from partialbatch.cli.check.model import NOT_GIVEN, Options, Unknown
 from partialbatch.errors import ConfigurationError, clip
-from partialbatch.references import handler_behind
-from partialbatch.settings import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

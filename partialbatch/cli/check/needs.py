@@ -7,11 +7,11 @@ from collections.abc import Mapping as Properties
 from typing import TYPE_CHECKING
 
 from partialbatch.cli.check.arns import named, parse, written
+from partialbatch.cli.check.common import unsure
 from partialbatch.cli.check.findings import Change, Finding, Severity
 from partialbatch.cli.check.handlers import PLACEHOLDER
 from partialbatch.cli.check.model import Reference, Target, Unknown
 from partialbatch.cli.check.permissions import allows
-from partialbatch.cli.check.telling import unsure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from partialbatch.cli.check import queues, streams
+from partialbatch.cli.check import queue_rules, stream_rules
 from partialbatch.cli.check.commands import mapping_change, pipe_target_change
+from partialbatch.cli.check.common import REPORTING, number, unsure
 from partialbatch.cli.check.findings import Change, Finding, Severity
 from partialbatch.cli.check.handlers import ENVIRONMENT
 from partialbatch.cli.check.model import Unknown
 from partialbatch.cli.check.needs import permissions
-from partialbatch.cli.check.telling import REPORTING, number, unsure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,19 +107,19 @@ def handler_options(mapping: Mapping) -> Iterator[Finding]:
 RULES: dict[str, Callable[[Mapping], Iterator[Finding]]] = {
     "source": source,
     "report-batch-item-failures": report_batch_item_failures,
-    "unrun-records-discarded": streams.unrun_records_discarded,
+    "unrun-records-discarded": stream_rules.unrun_records_discarded,
     "pipe-invocation-type": pipe_invocation,
-    "visibility-timeout": queues.visibility_timeout,
-    "dead-letter": queues.dead_letter_queue,
-    "on-failure-destination": streams.on_failure_destination,
-    "max-receive-count": queues.max_receive_count,
-    "handler-max-receive-count": queues.handler_max_receive_count,
-    "endless-retries": streams.endless_retries,
-    "bisect": streams.bisect,
+    "visibility-timeout": queue_rules.visibility_timeout,
+    "dead-letter": queue_rules.dead_letter_queue,
+    "on-failure-destination": stream_rules.on_failure_destination,
+    "max-receive-count": queue_rules.max_receive_count,
+    "handler-max-receive-count": queue_rules.handler_max_receive_count,
+    "endless-retries": stream_rules.endless_retries,
+    "bisect": stream_rules.bisect,
     "deadline-margin": deadline_margin,
     "permissions": permissions,
     "handler-options": handler_options,
-    "consumption-mode": streams.consumption_mode,
+    "consumption-mode": stream_rules.consumption_mode,
 }
 """All rules by name; each yields findings of its own name."""
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.testing.shapes import sequence_number
+from partialbatch.testing._event_layout import sequence_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from partialbatch.cli.poller import GivenUp, Invocation
     from partialbatch.types import RawRecord
+    from partialbatch.worker import GivenUp, Invocation
 
 __all__ = ["ALWAYS", "Ledger", "Tally", "id_of", "sequence_of"]
 

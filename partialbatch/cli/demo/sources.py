@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch.cli.demo import handlers
 from partialbatch.cli.demo.ledger import ALWAYS, Ledger, id_of, sequence_of
-from partialbatch.cli.poller import (
+from partialbatch.worker import (
     QueueMapping,
     QueuePoller,
     ShardPoller,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from partialbatch.cli.demo.handlers import Handler
-    from partialbatch.cli.poller import GivenUp, ShardReader
+    from partialbatch.worker import GivenUp, ShardReader
 
 __all__ = ["Settings", "Source", "make_sources"]
 

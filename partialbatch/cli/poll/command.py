@@ -15,25 +15,25 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from partialbatch.backoff import Backoff
+from partialbatch._backoff import Backoff
 from partialbatch.cli.loading import Unusable, load_handler
 from partialbatch.cli.numbers import Seconds
+from partialbatch.cli.output import output_aside
 from partialbatch.cli.paths import FilePath
 from partialbatch.cli.poll.checkpoints import Checkpoints
-from partialbatch.cli.poll.engine import Engine
+from partialbatch.cli.poll.periodic import Engine
 from partialbatch.cli.poll.running import PARENT, Stop, run
 from partialbatch.cli.poll.services import connect, naming
 from partialbatch.cli.poll.sources import QueueSource, StreamSource, destination
 from partialbatch.cli.poll.view import JsonLines, Live, Plain, StandardError, View
-from partialbatch.cli.poller import QueueMapping, StreamMapping, dynamodb_shards, kinesis_shards
-from partialbatch.cli.streams import output_aside
 from partialbatch.cli.tracebacks import log_handler
+from partialbatch.worker import QueueMapping, StreamMapping, dynamodb_shards, kinesis_shards
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO
 
-    from partialbatch.cli.poller.invoking import Handler
+    from partialbatch.worker._invoking import Handler
 
 __all__ = ["poll"]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from partialbatch.cli.poll.engine import Engine
+    from partialbatch.cli.poll.periodic import Engine
     from partialbatch.cli.poll.sources import Source
     from partialbatch.cli.poll.view import View
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from partialbatch.cli.loading import Unusable
 from partialbatch.cli.poll.checkpoints import SHARD_END
 from partialbatch.cli.poll.services import naming
-from partialbatch.cli.poller import QueuePoller, ShardPoller
+from partialbatch.worker import QueuePoller, ShardPoller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from partialbatch.backoff import Backoff
+    from partialbatch._backoff import Backoff
     from partialbatch.cli.poll.checkpoints import Checkpoints
-    from partialbatch.cli.poll.engine import Engine
-    from partialbatch.cli.poller import GivenUp, Observer, QueueMapping, ShardReader, StreamMapping
-    from partialbatch.cli.poller.invoking import Handler
+    from partialbatch.cli.poll.periodic import Engine
+    from partialbatch.worker import GivenUp, Observer, QueueMapping, ShardReader, StreamMapping
+    from partialbatch.worker._invoking import Handler
 
 __all__ = ["QueueSource", "Source", "StreamSource", "destination"]
 

@@ -17,17 +17,17 @@ from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
 
+from partialbatch.cli.output import visible
 from partialbatch.cli.poll.services import explain
-from partialbatch.cli.streams import visible
 from partialbatch.errors import listing
-from partialbatch.testing.shapes import identifier_of
+from partialbatch.testing._event_layout import identifier_of
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     from rich.console import Console
 
-    from partialbatch.cli.poller import GivenUp, Invocation
+    from partialbatch.worker import GivenUp, Invocation
 
 __all__ = ["Counts", "JsonLines", "Live", "Plain", "StandardError", "View"]
 

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from partialbatch.cli.check import report
+from partialbatch.cli.check import findings_output as report
 from partialbatch.cli.check.findings import Change, Finding, Severity
 from partialbatch.cli.check.model import Place
 from partialbatch.cli.commands import main

@@ -9,7 +9,7 @@ import pytest
 
 from partialbatch.cli.demo.ledger import Ledger
 from partialbatch.cli.demo.sources import Source, _pointed_at
-from partialbatch.cli.poller import GivenUp, dynamodb_shards, kinesis_shards
+from partialbatch.worker import GivenUp, dynamodb_shards, kinesis_shards
 
 
 class Poller:

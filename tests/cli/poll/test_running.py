@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from partialbatch.cli.poll import running
-from partialbatch.cli.poll.engine import Engine
+from partialbatch.cli.poll.periodic import Engine
 from partialbatch.cli.poll.view import View
 
 NUMBERS = count()

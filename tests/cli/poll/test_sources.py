@@ -8,13 +8,13 @@ from base64 import b64encode
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from partialbatch.backoff import Backoff
+from partialbatch._backoff import Backoff
 from partialbatch.cli.poll import sources
 from partialbatch.cli.poll.checkpoints import SHARD_END, Checkpoints
-from partialbatch.cli.poll.engine import Engine
+from partialbatch.cli.poll.periodic import Engine
 from partialbatch.cli.poll.sources import StreamSource
 from partialbatch.cli.poll.view import View
-from partialbatch.cli.poller import ShardReader, StreamMapping
+from partialbatch.worker import ShardReader, StreamMapping
 
 ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/s"
 

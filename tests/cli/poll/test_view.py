@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from partialbatch.cli.poll.view import JsonLines, Live, Plain, View
-from partialbatch.cli.poller import GivenUp, Invocation
 from partialbatch.testing import kinesis_event
-from partialbatch.testing.verdict import Outcome, judge
+from partialbatch.testing._verdict import Outcome, judge
+from partialbatch.worker import GivenUp, Invocation
 
 
 def records(number):

@@ -6,11 +6,11 @@ import itertools
 from collections import Counter
 
 import pytest
+from batches import kinesis
 
 from partialbatch import batch_handler
 from partialbatch.retries import ResumeLedger
 from partialbatch.testing import SimulatedStream
-from tests.batches import kinesis
 
 _names = itertools.count()
 

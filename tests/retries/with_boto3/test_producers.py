@@ -12,7 +12,7 @@ from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 from partialbatch import Reject, batch_handler
-from partialbatch.backoff import Backoff
+from partialbatch._backoff import Backoff
 from partialbatch.producers import (
     CloudWatchProducer,
     DynamoDBProducer,

@@ -10,7 +10,7 @@ import pytest
 from moto.backends import get_backend
 
 from partialbatch import Backoff, FullBatchFailure, RetryAfter, batch_handler
-from partialbatch.retries import visibility
+from partialbatch._core.stages import visibility
 from partialbatch.testing import LambdaContext
 
 _names = itertools.count()
@@ -236,7 +236,7 @@ def test_handles_that_sqs_does_not_know_are_told(queue, caplog):
 def test_an_unreachable_service_changes_no_response(aws, monkeypatch, caplog):
     """Where no one listens the response is the same, and one line says what was not done."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    from tests.batches import sqs  # noqa: PLC0415 - the only event here that no queue sent
+    from batches import sqs  # noqa: PLC0415 - the only event here that no queue sent
 
     handler = batch_handler(failing("1"), retry_delay=Backoff(1, 1))
     assert handler(sqs(2)) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}

@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from partialbatch.testing.verdict import Outcome
+from partialbatch.testing._verdict import Outcome
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[2]

@@ -10,7 +10,7 @@ import pathlib
 import pytest
 
 from partialbatch.testing import dynamodb_event, kafka_event, kinesis_event, sqs_event
-from partialbatch.testing.verdict import Outcome, judge
+from partialbatch.testing._verdict import Outcome, judge
 
 GOOD, BAD = {"id": "good"}, {"id": "bad", "fail": True}
 ITEMS = [GOOD, BAD, {"id": "other"}, BAD]

@@ -1,0 +1,283 @@
+"""The decorator, and the Lambda handler that it makes of a record function."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+
+from partialbatch._core.function.annotations import has_names
+from partialbatch._core.function.signature import plan
+from partialbatch._core.options import resolve
+from partialbatch._core.pipeline import Consumer
+from partialbatch._core.references import BoundReferable, Referable
+from partialbatch.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from types import CodeType, FrameType
+    from typing import Unpack
+
+    from partialbatch._core.function.signature import Plan
+    from partialbatch._core.options import Options
+    from partialbatch._core.results import BatchResult
+    from partialbatch.types import BatchResponse
+
+    # wrapt is untyped up to 1.17: what is used of it, for the type checker.
+    class FunctionWrapper:
+        _self_binding: str
+
+        def __init__(self, wrapped: Any, wrapper: Any) -> None: ...
+        def __get__(self, instance: Any, owner: Any) -> Any: ...
+
+    class BoundFunctionWrapper(FunctionWrapper):
+        _self_instance: Any
+        _self_parent: Any
+
+else:
+    from wrapt import BoundFunctionWrapper, FunctionWrapper
+
+__all__ = ["BatchHandler", "batch_handler"]
+
+Function = TypeVar("Function")
+Parameters = ParamSpec("Parameters")
+Value = TypeVar("Value")
+
+
+def _lambda_handler(event: Any, context: Any = None) -> BatchResponse:  # type: ignore[empty-body]
+    """Stand for a handler where others look at its signature and code."""
+
+
+def _lambda_method(self: Any, event: Any, context: Any = None) -> BatchResponse:  # type: ignore[empty-body]
+    """Stand for a handler that is bound to an instance or a class."""
+
+
+_lambda_handler.__annotations__ = _lambda_method.__annotations__ = {}  # the signature is ``(event, context=None)``
+
+
+class _Signature:
+    """Shows ``(event, context=None)`` on a handler, whatever it wraps; the class is called with a function."""
+
+    def __get__(self, instance: object, owner: type) -> inspect.Signature:
+        return inspect.signature(batch_handler if instance is None else _lambda_handler)
+
+
+class _Callable(Referable, Generic[Function, Value]):
+    """What a handler and its bound form have in common.
+
+    Attributes:
+        __wrapped__: The record function itself, as for any decorator: `function`.
+    """
+
+    __slots__ = ()  # or `functools.wraps` over a handler finds a `__dict__` that is not wrapt's
+
+    __wrapped__: Function
+    __signature__ = _Signature()
+
+    @property
+    def function(self) -> Function:
+        """The record function itself, for unit tests."""
+        return self.__wrapped__
+
+    @property
+    def __code__(self) -> CodeType:
+        # Where `inspect` and asyncio look whether a call gives a coroutine: it never does.
+        return _lambda_handler.__code__
+
+    def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
+        """Handle a batch.
+
+        Args:
+            event: What Lambda delivered.
+            context: Lambda's context object.
+            surplus: Nothing; there for the error that a misplaced ``@classmethod`` deserves.
+
+        Returns:
+            The partial failure response.
+
+        Raises:
+            FullBatchFailure: No record succeeded (unless ``raise_on_full_failure=False``).
+            EventError: It is no batch, or not one that can be answered; Lambda delivers all of it again.
+            RuntimeError: The record function or the sink is async, and an event loop runs here: await `aprocess`.
+        """
+        consumer, function, asked = self._target()
+        if surplus:
+            raise TypeError(f"a handler takes an event and a context, and got {2 + len(surplus)} arguments")
+        return consumer.handle(function, asked, event, context)
+
+    def process(self, event: Any, context: Any = None) -> BatchResult[Value]:
+        """Handle a batch and return what became of each record; never raises for a record's failure.
+
+        Raises:
+            EventError: It is no batch, or not one that can be answered.
+        """
+        consumer, function, asked = self._target()
+        return consumer.process(function, asked, event, context)
+
+    async def aprocess(self, event: Any, context: Any = None) -> BatchResult[Value]:
+        """Handle a batch from inside an event loop; otherwise as `process`."""
+        consumer, function, asked = self._target()
+        return await consumer.aprocess(function, asked, event, context)
+
+    if TYPE_CHECKING:
+
+        def _target(self) -> tuple[Consumer, Any, Plan]: ...
+
+
+class BoundBatchHandler(BoundReferable, _Callable[Function, Value], BoundFunctionWrapper):
+    """A handler made of a method, for one instance or class; shares all with its `BatchHandler`."""
+
+    @property
+    def __func__(self) -> Callable[..., Any]:
+        # Where `inspect` looks first at what has the class of a bound method.
+        return _lambda_method
+
+    def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
+        """Handle a batch; first comes the instance where the class was asked: ``Orders.handle(orders, event)``."""
+        if self._self_instance is None and self._self_binding == "function":
+            handle = self._self_parent.__get__(event, type(event))
+            return handle(context, *surplus)  # type: ignore[no-any-return]  # wrapt's descriptor
+        return super().__call__(event, context, *surplus)
+
+    def _target(self) -> tuple[Consumer, Any, Plan]:
+        handler = self._self_parent
+        asked = handler._self_plan(bound=self._self_binding != "staticmethod")  # noqa: SLF001 - one unit
+        return handler._self_consumer, self.__wrapped__, asked  # noqa: SLF001 - as above
+
+
+class BatchHandler(_Callable[Function, Value], FunctionWrapper):
+    """A Lambda handler over a per-record function; see `batch_handler`."""
+
+    __bound_function_wrapper__ = BoundBatchHandler
+
+    def __init__(self, function: Function, /, **options: Unpack[Options]) -> None:
+        """Wrap a record function.
+
+        Raises:
+            ConfigurationError: An option, or the function, that cannot work.
+        """
+        if isinstance(function, _Callable):
+            raise ConfigurationError(
+                "batch_handler takes a record function, and got a handler that it made before: "
+                "give it the function itself, `handler.function`"
+            )
+        super().__init__(function, _lambda_handler)
+        self._self_settings = resolve(**options)
+        self._self_consumer = Consumer(self._self_settings)
+        self._self_plans: dict[bool, Plan] = {}
+        self._self_unbound: tuple[Consumer, Any, Plan] | None = None
+        # For annotations that are strings; let go of as soon as the function was read. Not for others: up to
+        # Python 3.12 a frame keeps, until it ends, the dict of its variables that was asked for.
+        frame = sys._getframe(1)  # noqa: SLF001 - as `typing` does
+        self._self_namespace: dict[str, Any] = _namespace(frame) if has_names(function) else {}
+        if isinstance(function, classmethod) or not _is_in_class_body(function):
+            self._self_plan(bound=isinstance(function, classmethod))
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Check the record function of a method, now that it is known to be one."""
+        self._self_name = name
+        self._self_plan(bound=self._self_binding in ("function", "classmethod"))
+
+    def __get__(self, instance: Any, owner: Any = None) -> BoundBatchHandler[Function, Value]:
+        """Return the handler for an instance."""
+        if isinstance(instance, type) and instance is owner and self._self_binding == "function":
+            raise _swap(self)  # what @classmethod does up to Python 3.12
+        return super().__get__(instance, owner)  # type: ignore[no-any-return]  # wrapt's descriptor
+
+    def _self_plan(self, *, bound: bool) -> Plan:
+        """Return how to call the function, read once for each way in which it can be bound."""
+        namespace = self._self_namespace  # read first: another thread may be letting go of it
+        if bound not in self._self_plans:
+            function: Any = self.__wrapped__
+            if not bound and _is_in_class_body(function) and not isinstance(function, staticmethod):
+                names = list(inspect.signature(function).parameters)
+                if names[:1] in (["cls"], ["self"]):
+                    raise _swap(self)
+            asked = plan(function, self._self_settings, namespace, bound=bound)
+            self._self_consumer.load_for(asked, function)
+            self._self_plans[bound] = asked
+            self._self_namespace = {}
+        return self._self_plans[bound]
+
+    def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
+        # Each look at an attribute goes through the proxy, a microsecond in all.
+        target = self._self_unbound
+        if surplus or target is None:
+            return super().__call__(event, context, *surplus)
+        consumer, function, asked = target
+        return consumer.handle(function, asked, event, context)
+
+    def _target(self) -> tuple[Consumer, Any, Plan]:
+        if self._self_unbound is None:
+            self._self_unbound = (self._self_consumer, self.__wrapped__, self._self_plan(bound=False))
+        return self._self_unbound
+
+
+@overload
+def batch_handler(
+    function: Callable[Parameters, Coroutine[Any, Any, Value]], /, **options: Unpack[Options]
+) -> BatchHandler[Callable[Parameters, Coroutine[Any, Any, Value]], Value]: ...
+@overload
+def batch_handler(
+    function: Callable[Parameters, Value], /, **options: Unpack[Options]
+) -> BatchHandler[Callable[Parameters, Value], Value]: ...
+@overload
+def batch_handler(**options: Unpack[Options]) -> _Decorator: ...
+def batch_handler(function: Any = None, /, **options: Unpack[Options]) -> Any:
+    """Make a Lambda handler of a function that handles one record.
+
+    Args:
+        function: The record function: a function, method, callable object, partial, or ``async def``.
+        options: See the table of options in the documentation.
+
+    Returns:
+        The `BatchHandler`; called without a function, a decorator that gives it.
+
+    Raises:
+        ConfigurationError: An option, or the function, that cannot work; when the module loads.
+    """
+    if function is not None:
+        return BatchHandler(function, **options)
+    resolve(**options)  # an unknown or impossible option shows where it was written
+    return lambda decorated: BatchHandler(decorated, **options)
+
+
+def _is_in_class_body(function: Any) -> bool:
+    """Tell, by its qualified name, whether a function was defined in the body of a class."""
+    scope = function.__qualname__.rpartition(".")[0] if inspect.isfunction(function) else ""
+    return bool(scope) and not scope.endswith("<locals>")
+
+
+def _namespace(frame: FrameType | None) -> dict[str, Any]:
+    """Return the local variables where a function was decorated, those around a class body included."""
+    while frame is not None and frame.f_globals is globals():
+        frame = frame.f_back
+    scopes: list[dict[str, Any]] = []
+    while frame is not None and frame.f_locals is not frame.f_globals:
+        scopes.insert(0, frame.f_locals)
+        frame = frame.f_back if "__qualname__" in frame.f_locals else None
+    merged: dict[str, Any] = {}
+    for scope in scopes:
+        merged |= scope
+    return merged
+
+
+def _swap(handler: Any) -> ConfigurationError:
+    return ConfigurationError(
+        f"{handler.__qualname__}: @classmethod, or another decorator, stands over @batch_handler; swap them, "
+        "so that @batch_handler is outermost"
+    )
+
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class _Decorator(Protocol):
+        @overload
+        def __call__(
+            self, function: Callable[Parameters, Coroutine[Any, Any, Value]], /
+        ) -> BatchHandler[Callable[Parameters, Coroutine[Any, Any, Value]], Value]: ...
+        @overload
+        def __call__(
+            self, function: Callable[Parameters, Value], /
+        ) -> BatchHandler[Callable[Parameters, Value], Value]: ...

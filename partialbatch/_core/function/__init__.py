@@ -1,0 +1,1 @@
+"""Work out which arguments the record function takes, and call it."""

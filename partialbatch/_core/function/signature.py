@@ -1,0 +1,199 @@
+"""What a record function asks for, read from its signature."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from partialbatch._core.function.annotations import evaluate, inner, innermost, read
+from partialbatch._frozen import value
+from partialbatch.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from partialbatch._core.function.annotations import Reading
+    from partialbatch._core.options import Settings
+    from partialbatch.types import EventSource
+
+__all__ = ["Plan", "is_async", "plan"]
+
+INJECTED = ("record", "context", "lambda_context", "state")
+
+
+@value
+class Plan:
+    """How a record function is to be called.
+
+    Attributes:
+        first: How the first argument is made.
+        positional: The further arguments in order: a name to fill, or a value.
+        keywords: The names to fill by keyword.
+        awaits: Whether what a call gives must be awaited.
+        relays: Whether a plain call may give a coroutine: the function wraps an async one.
+        takes_extras: Whether the function has more than one argument.
+        takes_state: Whether it folds the records of a tumbling window into a state.
+        universal: Whether it takes the records of any source.
+        is_plain: Whether a record is done as soon as its call has returned.
+    """
+
+    first: Reading
+    positional: tuple[tuple[str, Any], ...]
+    keywords: tuple[str, ...]
+    awaits: bool
+    relays: bool
+    takes_extras: bool
+    takes_state: bool
+    universal: bool
+    is_plain: bool
+
+    def check_source(self, source: EventSource) -> None:
+        """Refuse what the event source does not have.
+
+        Raises:
+            ConfigurationError: The annotation is for another source.
+        """
+        self.first.check_source(source.name)
+
+
+def plan(function: Any, settings: Settings, namespace: Mapping[str, Any], *, bound: bool) -> Plan:
+    """Read what a record function asks for.
+
+    Args:
+        function: The function; with its ``self`` or ``cls`` still there if `bound`.
+        settings: The handler's settings, for ``model`` and ``envelope``.
+        namespace: The locals of where it was decorated, for annotations that are strings.
+        bound: Whether the first parameter is ``self`` or ``cls``.
+
+    Raises:
+        ConfigurationError: It cannot be called with a record.
+    """
+    name = getattr(function, "__qualname__", None) or repr(function)
+    parameters = _parameters(function, yields=settings.sink is not None)
+    if bound and parameters and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
+        del parameters[0]
+    first = _first(name, parameters)
+    annotation = settings.model
+    if annotation is None:
+        # What stands at *args says nothing of the record.
+        variadic = first.kind is first.VAR_POSITIONAL
+        annotation = first.empty if variadic else evaluate(name, first.annotation, function, namespace)
+    reading = read(annotation, settings.envelope)
+    if settings.source_name != "auto":
+        reading.check_source(settings.source_name)
+    positional, keywords = _extras(name, first, parameters[1:], _given(function))
+    awaits, takes_state = is_async(function), "state" in keywords or any(extra == "state" for extra, _ in positional)
+    made = Plan(
+        *(reading, positional, keywords),
+        awaits=awaits,
+        relays=_relays(function),
+        takes_extras=bool(positional or keywords),
+        takes_state=takes_state,
+        universal=reading.universal,
+        is_plain=not (awaits or takes_state),
+    )
+    _check_options(name, made, settings)
+    return made
+
+
+def _check_options(name: str, made: Plan, settings: Settings) -> None:
+    """Refuse options that the function does not go with.
+
+    Raises:
+        ConfigurationError: One of them was given.
+    """
+    if settings.record_timeout is not None and not made.awaits:
+        raise ConfigurationError(
+            f"record_timeout={settings.record_timeout:g} needs an async record function, and {name} is none: "
+            "a running thread cannot be stopped. Remove the option, or write `async def`"
+        )
+    if made.takes_state and settings.sink is not None:
+        raise ConfigurationError(
+            f"sink takes what {name} returns, and with a 'state' parameter that is the window's state: "
+            "remove one of them, and deliver from window_end"
+        )
+    if made.takes_state and settings.source_name in ("sqs", "kafka"):
+        raise ConfigurationError(
+            f"{name} has a 'state' parameter, and source={settings.source_name!r} has no tumbling windows: "
+            "only kinesis and dynamodb have. Remove the parameter"
+        )
+
+
+def is_async(function: Any) -> bool:
+    """Tell whether what a call gives must be awaited; looks through partials and callable objects.
+
+    Not through ``functools.wraps``: a plain wrapper of an async function may run it itself.
+    """
+    while (target := inner(function)) is not function:
+        function = target
+    return _gives_awaitable(function)
+
+
+def _relays(function: Any) -> bool:
+    """Tell whether a plain function stands over an async one, and may return what that one gives."""
+    return not is_async(function) and _gives_awaitable(innermost(function, stop=_gives_awaitable))
+
+
+def _gives_awaitable(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+def _parameters(function: Any, *, yields: bool) -> list[inspect.Parameter]:
+    if not callable(function) and not isinstance(function, classmethod):
+        raise ConfigurationError(
+            f"batch_handler takes a record function, not a value of type {type(function).__name__}"
+        )
+    target = inner(function)
+    if not yields and (inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target)):
+        raise ConfigurationError(
+            f"{target.__qualname__} is a generator: calling it runs nothing, so no record would be handled. "
+            "Remove `yield`, or give a `sink=` for what it yields"
+        )
+    described = function.__func__ if isinstance(function, classmethod) else function
+    try:
+        return list(inspect.signature(described).parameters.values())
+    except ValueError:  # a builtin that tells nothing
+        return [inspect.Parameter("record", inspect.Parameter.POSITIONAL_ONLY)]
+
+
+def _first(name: str, parameters: list[inspect.Parameter]) -> inspect.Parameter:
+    first = parameters[0] if parameters else None
+    if first is None or first.kind in (first.KEYWORD_ONLY, first.VAR_KEYWORD):
+        raise ConfigurationError(f"{name} takes no record: give it a first parameter, `def {name}(record): ...`")
+    names = [parameter.name for parameter in parameters]
+    if names == ["event", "context"] and first.annotation is first.empty:
+        raise ConfigurationError(
+            f"{name}(event, context) looks like a Lambda handler: under batch_handler the function gets one record "
+            f"at a time. Write `def {name}(record): ...`, and remove the loop"
+        )
+    return first
+
+
+def _given(function: Any) -> frozenset[str]:
+    """Return what a partial has bound by keyword: nothing else may fill that."""
+    return frozenset(function.keywords) if isinstance(function, functools.partial) else frozenset()
+
+
+def _extras(
+    name: str, first: inspect.Parameter, parameters: list[inspect.Parameter], given: frozenset[str]
+) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...]]:
+    """Plan the further arguments: by position as far as there are positions, else by keyword."""
+    positional: list[tuple[str, Any]] = []
+    keywords: list[str] = []
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        known = parameter.name in INJECTED and parameter.name not in given
+        if not known and parameter.default is parameter.empty:
+            raise ConfigurationError(
+                f"{name}: nothing fills the parameter {parameter.name!r}. Beside the record there are "
+                f"{', '.join(INJECTED)}; give any other a default, or bind it with functools.partial"
+            )
+        if parameter.kind is not parameter.KEYWORD_ONLY and first.kind is not first.VAR_POSITIONAL:
+            positional.append((parameter.name if known else "", parameter.default))
+        elif known:
+            keywords.append(parameter.name)
+    while positional and not positional[-1][0]:  # defaults at the end fill themselves
+        positional.pop()
+    return tuple(positional), tuple(keywords)

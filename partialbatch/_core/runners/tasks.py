@@ -1,0 +1,189 @@
+"""Groups side by side as asyncio tasks, for async record functions."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from contextvars import Context, copy_context
+from functools import partial
+from types import coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from partialbatch._core.results import FAILED
+from partialbatch._core.runners import settle
+from partialbatch._core.runners.schedule import DEADLINE, ENDING
+from partialbatch._core.runners.step import step
+from partialbatch._core.runners.to_thread import aside
+from partialbatch._core.unrun import is_awaitable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator
+
+    from partialbatch._core.runners.deadline import Deadline
+    from partialbatch._core.runners.run import Run
+    from partialbatch._core.runners.schedule import Schedule
+    from partialbatch.types import RawRecord
+
+__all__ = ["in_rounds", "side_by_side", "with_timeout"]
+
+T = TypeVar("T")
+
+
+async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
+    """Run what the schedule gives by up to `workers` tasks at once, each one record after another.
+
+    Returns only when no task runs any more. At the deadline's margin records that still run are
+    cancelled and awaited, and so they are when the caller is cancelled.
+    """
+    team = _Team(run, schedule, deadline)
+    alarm = None
+    if deadline is not None:
+        # In an empty context: the loop keeps the context of a timer, cancelled or not, until it is due.
+        deadline.read()
+        alarm = asyncio.get_running_loop().call_later(
+            max(0.0, deadline.seconds_left), team.cancel_at_margin, context=Context()
+        )
+    cancelled: asyncio.CancelledError | None = None
+    team.start(min(workers, schedule.width))
+    while team.is_at_work:
+        try:
+            await asyncio.wait(team.tasks)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            team.cancel(ENDING)
+    if alarm is not None:
+        alarm.cancel()
+    run.left_over = schedule.closed or run.left_over
+    if team.error is not None:
+        raise team.error
+    if cancelled is not None:
+        raise cancelled
+
+
+async def in_rounds(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
+    """Run an async record function over what the schedule gives; in rounds, as `run_plain` does."""
+    while True:
+        await side_by_side(run, schedule, deadline, workers)
+        if run.interrupt is not None or not (run.waiting or run.doomed):
+            return
+        await aside(settle, run, schedule, deadline, on_cancel=partial(schedule.close, ENDING))
+
+
+class _Team:
+    """The workers of one batch, as in `threads`: one that finds nothing ready may go, there will never be more.
+
+    A task a record would be simpler, and take twice the time where records hardly wait.
+    """
+
+    def __init__(self, run: Run, schedule: Schedule, deadline: Deadline | None) -> None:
+        self._run = run
+        self._schedule = schedule
+        self._deadline = deadline
+        self._context = copy_context()
+        self.tasks: list[asyncio.Task[None]] = []
+        self.error: BaseException | None = None
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a worker runs."""
+        return not all(task.done() for task in self.tasks)
+
+    def start(self, workers: int) -> None:
+        """Put workers to work."""
+        loop = asyncio.get_running_loop()
+        self.tasks = [loop.create_task(self._work()) for _ in range(workers)]
+
+    async def _work(self) -> None:
+        """Run one record after another until none is ready."""
+        run, schedule, deadline, fresh = self._run, self._schedule, self._deadline, self._context.copy
+        task: Any = asyncio.current_task()
+        try:
+            while (index := self._take()) >= 0:
+                passes, waited = await _within(fresh(), step(run, index))
+                if deadline is not None:
+                    deadline.record_ended(index)  # here, for the turn may be a long one
+                if not waited:
+                    await _turn()
+                if run.interrupt is not None:
+                    schedule.close(ENDING)
+                schedule.ended(index, passes=passes)
+                if task.cancelling():
+                    await _forget_cancels(task)
+        except BaseException as error:  # noqa: BLE001, RUF100 - raised once nothing runs; the loop would drop it
+            self.error = error
+            schedule.close(ENDING)
+
+    def _take(self) -> int:
+        """Return the next record, by a reading of its own: since the last one other records ran."""
+        if self._deadline is not None and self._schedule.gives_more:
+            self._deadline.read()
+        return self._schedule.take()
+
+    def cancel(self, why: str) -> None:
+        """Start nothing any more, and cancel what runs."""
+        self._schedule.close(why)
+        for task in self.tasks:
+            task.cancel(why)
+
+    def cancel_at_margin(self) -> None:
+        """Cancel because the time is up: what was started and has not ended fails, whatever it returns."""
+        waiting = len(self._run.waiting) + len(self._run.doomed)
+        self._run.cancelled = self._run.states.count(FAILED) - len(self._run.errors) - waiting
+        self.cancel(DEADLINE)
+
+
+@coroutine
+def _within(context: Context, record: Coroutine[Any, Any, T]) -> Generator[Any, Any, tuple[T, bool]]:
+    """Run a record in a context of its own.
+
+    Returns:
+        What the record returned, and whether it waited, so that the loop had a turn.
+    """
+    call, value, waited = record.send, None, False
+    while True:
+        try:
+            awaited = context.run(call, value)
+        except StopIteration as end:
+            return end.value, waited
+        waited = True
+        try:
+            value = yield awaited
+            call = record.send
+        except BaseException as error:  # noqa: BLE001, RUF100 - for the record to see
+            call, value = record.throw, error
+
+
+@coroutine
+def _turn() -> Generator[None, None, None]:
+    """Give the loop a turn: or timers would wait for the whole batch."""
+    with suppress(asyncio.CancelledError):
+        yield
+
+
+async def _forget_cancels(task: asyncio.Task[Any]) -> None:
+    """Let what cancelled one record, itself say, not reach the next one."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    while task.cancelling():
+        task.uncancel()
+
+
+def with_timeout(invoke: Callable[[RawRecord], Any], seconds: float) -> Callable[[RawRecord], Any]:
+    """Wrap a call so that it is cancelled, and fails with a `TimeoutError`, after some seconds."""
+
+    async def limited(raw: RawRecord) -> Any:
+        value: Any = None
+        try:
+            async with asyncio.timeout(None) as limit:
+                # In an empty context, as the alarm above.
+                Context().run(limit.reschedule, asyncio.get_running_loop().time() + seconds)
+                value = invoke(raw)
+                value = await value if is_awaitable(value) else value
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        if limit.expired():
+            raise TimeoutError(f"the record ran longer than record_timeout={seconds:g} s and was cancelled")
+        return value
+
+    return limited

@@ -1,0 +1,150 @@
+"""Groups side by side in threads, for plain record functions."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextvars import copy_context
+from typing import TYPE_CHECKING
+
+from partialbatch._core.runners.schedule import ENDING
+from partialbatch._core.runners.sequential import drive
+from partialbatch._core.runners.step import step
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from partialbatch._core.runners.deadline import Deadline
+    from partialbatch._core.runners.run import Run
+    from partialbatch._core.runners.schedule import Schedule
+
+__all__ = ["side_by_side"]
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+# A forked child has the pools' books but none of their threads.
+os.register_at_fork(after_in_child=_pools.clear)
+
+
+def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
+    """Run what the schedule gives on up to `workers` threads, the caller's among them.
+
+    The caller works too, so that a batch makes progress whatever else the pool is busy with, a
+    nested batch included. The call returns only when no record function runs any more: a thread
+    left behind would go on in the next invocation, beside the redelivered record.
+    """
+    team = _Team(run, schedule, deadline)
+    try:
+        _start(team, min(workers, schedule.width) - 1, workers)
+        team.work()
+    except BaseException:
+        # Only an interrupt that hit this loop, and no record, gets here, or a clock that failed.
+        schedule.close(ENDING)
+        raise
+    finally:
+        team.dismiss()
+    run.left_over = schedule.closed or run.left_over
+
+
+class _Team:
+    """The workers of one batch.
+
+    When a record ends, at most one other becomes ready, and the worker that ended it takes it. So a
+    worker that finds nothing ready may go: there will never be more for it to do.
+    """
+
+    def __init__(self, run: Run, schedule: Schedule, deadline: Deadline | None) -> None:
+        self._run = run
+        self._schedule = schedule
+        self._deadline = deadline
+        self._lock = threading.Lock()
+        self._helper_left = threading.Condition(self._lock)
+        self._helpers = 0
+        self._over = False
+        self._error: BaseException | None = None
+        self._context = copy_context()
+
+    def help(self) -> None:
+        """Work in a thread of the pool; a helper that comes when the batch is over finds nothing."""
+        with self._lock:
+            if self._over:
+                return
+            self._helpers += 1
+        try:
+            self.work()
+        except BaseException as error:  # noqa: BLE001, RUF100 - raised in the caller's thread
+            self._error = error
+            self._schedule.close(ENDING)
+        finally:
+            with self._lock:
+                self._helpers -= 1
+                self._helper_left.notify()
+
+    def work(self) -> None:
+        """Run one record after another until none is ready."""
+        index = self._take()
+        while index >= 0:
+            try:
+                passes = self._context.copy().run(drive, step(self._run, index))
+            except BaseException as error:  # noqa: BLE001, RUF100 - struck the step, not the record function
+                passes = not self._run.fail(index, error)
+            index = self._take_after(index, passes)
+
+    def dismiss(self) -> None:
+        """Wait until no helper is at work, then let go of the batch.
+
+        Raises:
+            BaseException: What struck a helper outside of a record, or this wait.
+        """
+        while True:
+            try:
+                with self._lock:
+                    self._over = True
+                    self._helper_left.wait_for(lambda: self._helpers == 0)
+                break
+            except BaseException as error:  # noqa: BLE001, RUF100 - not even a second Ctrl-C leaves a record running
+                self._error = error
+                self._schedule.close(ENDING)
+        # A helper that could not be started may stay in the pool's queue: it must hold nothing of the batch.
+        del self._run, self._schedule, self._deadline, self._context
+        if self._error is not None:
+            raise self._error
+
+    def _take(self) -> int:
+        """Return the first record of a worker, which may have come late: -1 for none."""
+        with self._lock:
+            if self._deadline is not None and self._schedule.gives_more:
+                self._deadline.read()
+            return self._schedule.take()
+
+    def _take_after(self, index: int, passes: bool | None) -> int:  # noqa: FBT001 - private
+        """Note that a record has ended, and return the next one: -1 for none."""
+        with self._lock:
+            if self._run.interrupt is not None:
+                self._schedule.close(ENDING)
+            self._schedule.ended(index, passes=passes)
+            if self._deadline is not None and self._schedule.gives_more:
+                self._deadline.record_ended(index)
+            return self._schedule.take()
+
+
+def _start(team: _Team, count: int, workers: int) -> None:
+    """Put helpers to work; a machine that gives no more threads leaves the batch to fewer."""
+    if count <= 0:
+        return
+    pool = _pool(workers)
+    try:
+        for _ in range(count):
+            pool.submit(team.help)
+    except RuntimeError:
+        pass  # No thread can be started, and still the helper is in the queue: `help` counts itself.
+
+
+def _pool(workers: int) -> ThreadPoolExecutor:
+    """Return the pool for batches of so many workers; kept for the life of the process."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - handlers of one worker need none
+
+    pool = _pools.get(workers)
+    if pool is None:
+        # Atomic, without a lock that a fork might find taken; a pool that lost the race has no thread yet.
+        pool = _pools.setdefault(workers, ThreadPoolExecutor(workers - 1, thread_name_prefix="partialbatch"))
+    return pool

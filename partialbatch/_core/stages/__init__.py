@@ -1,0 +1,1 @@
+"""The optional features of a handler, each a stage of its calls."""

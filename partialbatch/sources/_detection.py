@@ -1,0 +1,109 @@
+"""The shapes that records arrive in, and who sent them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from partialbatch.errors import EventError
+from partialbatch.sources._refusal import unrecognized
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from partialbatch.types import RawRecord
+
+__all__ = [
+    "PARTITIONS",
+    "PIPE",
+    "RECORDS",
+    "Listed",
+    "Origin",
+    "check_uniform",
+    "is_empty",
+    "origin_of",
+    "records_of",
+]
+
+RECORDS, PIPE, PARTITIONS = "Records", "pipe", "records"
+"""``{"Records": [...]}``; the bare list of an EventBridge Pipe; Kafka's ``{"records": {"topic-0": [...]}}``."""
+
+Origin = tuple[str, str]
+"""A shape, and the ``eventSource`` of what arrives in it."""
+
+
+class Listed:
+    """What sources whose records arrive in a list have in common.
+
+    Attributes:
+        origins: The shapes and event sources that are this source's.
+    """
+
+    origins: tuple[Origin, ...]
+
+    def matches(self, event: Any) -> bool:
+        """See `EventSource.matches`."""
+        return origin_of(event) in self.origins
+
+    def records(self, event: Any) -> list[RawRecord]:
+        """See `EventSource.records`."""
+        return records_of(event)
+
+
+def records_of(event: Any) -> list[RawRecord]:
+    """Return the records of a list, or under ``Records``."""
+    records: list[RawRecord] = event if isinstance(event, list) else event["Records"]
+    return records
+
+
+def is_empty(event: Any) -> bool:
+    """Tell whether an event is a batch without records; a window's last invocation can be one."""
+    return event == [] or (isinstance(event, dict) and event.get("Records") == [] and not event.get(PARTITIONS))
+
+
+def origin_of(event: Any) -> Origin | None:
+    """Return the shape of an event and the event source that its first record names; None for no batch."""
+    if isinstance(event, dict):
+        shape, records = RECORDS, event.get("Records")
+        if PARTITIONS in event:
+            if records is None:
+                shape, records = PARTITIONS, [event]
+            elif event[PARTITIONS]:
+                return None  # records in both places: whichever were left out would be deleted
+    else:
+        shape, records = PIPE, event
+    first = records[0] if isinstance(records, list) and records else None
+    name = first.get("eventSource") if isinstance(first, dict) else None
+    return (shape, name) if isinstance(name, str) else None
+
+
+def check_uniform(records: Sequence[Any]) -> None:
+    """Check that all records come from one source and one ARN: a batch has one event source mapping.
+
+    Samples and events made by hand hold placeholders, or no ARN at all: only text that begins with ``arn:`` is one.
+
+    Raises:
+        EventError: They do not, or one of them is no record at all.
+    """
+    try:
+        first = records[0]
+        name, arn = first["eventSource"], first["eventSourceARN"]
+        # A third of the time of a set of pairs.
+        for record in records:
+            if record["eventSource"] != name or record["eventSourceARN"] != arn:
+                break
+        else:
+            return
+    except (KeyError, TypeError):
+        pass
+    for record in records:
+        if not isinstance(record, dict):
+            raise unrecognized([record])
+    origins = {(str(record.get("eventSource")), _arn(record)) for record in records}
+    names, arns = {name for name, _ in origins}, {arn for _, arn in origins} - {""}
+    if len(names) > 1 or len(arns) > 1:
+        raise EventError.mixed(sorted(" ".join(origin).strip() for origin in origins))
+
+
+def _arn(record: dict[str, Any]) -> str:
+    arn = record.get("eventSourceARN")
+    return arn if isinstance(arn, str) and arn.startswith("arn:") else ""

@@ -1,0 +1,257 @@
+"""What a record function asks for."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+import wrapt
+
+from partialbatch import DynamoDBRecord, RawRecord, SQSRecord
+from partialbatch._core.function.signature import is_async, plan
+from partialbatch._core.options import resolve
+from partialbatch.errors import ConfigurationError
+
+
+def _plan(function, *, bound=False, **options):
+    return plan(function, resolve(**options), {}, bound=bound)
+
+
+def _shape(made):
+    return made.first.kind, made.positional, made.keywords
+
+
+def test_positions():
+    """Known names are filled by position as far as there are positions, by keyword beyond; defaults stay."""
+
+    def one(record): ...
+    def two(order, record, context): ...
+    def gaps(order, limit=3, context=None, tail=4): ...
+    def keyword(order, *, state, lambda_context, flag=True): ...
+    def only(order, /, record, *rest, context, **more): ...
+    def trailing(order, a=1, b=2): ...
+
+    assert _shape(_plan(one)) == ("view", (), ())
+    assert _shape(_plan(two)) == ("view", (("record", two_empty()), ("context", two_empty())), ())
+    assert _shape(_plan(gaps)) == ("view", (("", 3), ("context", None)), ())
+    assert _shape(_plan(keyword)) == ("view", (), ("state", "lambda_context"))
+    assert _shape(_plan(only)) == ("view", (("record", two_empty()),), ("context",))
+    assert _shape(_plan(trailing)) == ("view", (), ())
+    assert [_plan(each).takes_extras for each in (one, two, keyword, trailing)] == [False, True, True, False]
+    assert [_plan(each).takes_state for each in (one, two, keyword)] == [False, False, True]
+
+
+def two_empty():
+    """Give what stands for no default."""
+    return __import__("inspect").Parameter.empty
+
+
+@pytest.mark.parametrize("source", ["sqs", "kafka"])
+def test_state_needs_a_source_with_windows(source):
+    """Where the option names a source without tumbling windows, the decoration says so, not each batch."""
+
+    def function(order, state): ...
+
+    with pytest.raises(ConfigurationError, match=f"'state' parameter, and source='{source}' has no tumbling windows"):
+        _plan(function, source=source)
+    assert _plan(function, source="dynamodb").takes_state
+
+
+def test_state_by_position():
+    """A state parameter is known by position too."""
+
+    def function(order, state): ...
+
+    assert _plan(function).takes_state
+
+
+def test_variadic_functions():
+    """``*args`` takes the record's view, whatever stands beside it, and further names go by keyword."""
+
+    def everything(*args, **kwargs): ...
+    def annotated(*records: Unknown): ...  # noqa: F821 - says nothing of the record
+    def named(*args, context): ...
+
+    assert _shape(_plan(everything)) == ("view", (), ())
+    assert _shape(_plan(annotated)) == ("view", (), ())
+    assert _shape(_plan(named)) == ("view", (), ("context",))
+    assert _plan(everything, model=dict).first.kind == "payload"
+
+
+def test_bound():
+    """``self`` is not the record; a method's ``*args`` are."""
+
+    def method(self, record: SQSRecord, context): ...
+    def variadic(*args): ...
+    def bare(self): ...
+
+    assert _plan(method, bound=True).first.annotation is SQSRecord
+    assert _shape(_plan(method, bound=True))[1] == (("context", two_empty()),)
+    assert _shape(_plan(variadic, bound=True)) == ("view", (), ())
+    with pytest.raises(ConfigurationError, match="takes no record"):
+        _plan(bare, bound=True)
+    assert _plan(classmethod(method), bound=True).first.annotation is SQSRecord
+
+
+def test_partials():
+    """A partial's own arguments are not filled again."""
+
+    def function(prefix, record: RawRecord, context, limit): ...
+
+    made = _plan(functools.partial(function, "p", limit=3))
+    assert _shape(made) == ("raw", (("context", two_empty()),), ())
+    made = _plan(functools.partial(function, "p", limit=3, context="mine"))
+    assert _shape(made) == ("raw", (), ())
+    with pytest.raises(ConfigurationError, match="takes no record"):
+        _plan(functools.partial(function, prefix="p", record={}))
+
+
+def test_no_record():
+    """A function that takes no record is refused."""
+
+    def nothing(): ...
+    def keyword(*, record): ...
+    def keywords(**record): ...
+
+    for function in (nothing, keyword, keywords):
+        with pytest.raises(ConfigurationError, match=rf"{function.__name__} takes no record"):
+            _plan(function)
+
+
+def test_unknown_parameters():
+    """A parameter that nothing fills is named, with what there is."""
+
+    def function(record, database): ...
+    def keyword(record, *, database): ...
+
+    for each in (function, keyword):
+        with pytest.raises(
+            ConfigurationError,
+            match=r"nothing fills the parameter 'database'.*record, context, lambda_context, state.*functools\.partial",
+        ):
+            _plan(each)
+
+
+def test_a_lambda_handler():
+    """A bare (event, context) is told that it gets one record now; annotated, it is a record function."""
+
+    def handler(event, context): ...
+    def annotated(event: dict, context): ...
+    def other(event): ...
+
+    with pytest.raises(ConfigurationError, match=r"looks like a Lambda handler.*one record at a time"):
+        _plan(handler)
+    assert _plan(annotated).first.kind == "payload"
+    assert _plan(other).first.kind == "view"
+
+
+@pytest.mark.parametrize("value", [5, "handler", None, object()])
+def test_no_function(value):
+    """What cannot be called is refused by its type."""
+    with pytest.raises(ConfigurationError, match=f"not a value of type {type(value).__name__}"):
+        _plan(value)
+
+
+def test_generators():
+    """A generator function is refused, in whatever wrapping: calling it runs nothing."""
+
+    def generator(record):
+        yield
+
+    async def stream(record):
+        yield
+
+    class Callable:
+        def __call__(self, record):
+            yield
+
+    for function in (generator, stream, functools.partial(generator), Callable(), staticmethod(generator)):
+        with pytest.raises(ConfigurationError, match="is a generator"):
+            _plan(function)
+
+
+def test_builtins():
+    """A builtin without a signature gets the view."""
+    assert _shape(_plan(dict)) == ("view", (), ())
+    assert _shape(_plan(print)) == ("view", (), ())
+
+
+def test_is_async():
+    """An async function is known through partials and callable objects; of decorators the outermost counts."""
+
+    async def function(record): ...
+    def plain(record): ...
+
+    class Callable:
+        async def __call__(self, record): ...
+
+    @functools.wraps(function)
+    def wrapper(record): ...
+
+    @functools.wraps(plain)
+    async def made_async(record): ...
+
+    over_partial = functools.wraps(functools.partial(function))(lambda record: None)
+    over_object = functools.wraps(Callable())(lambda record: None)
+    over_async = functools.wraps(made_async)(lambda record: None)
+    proxy = wrapt.decorator(lambda wrapped, instance, args, kwargs: wrapped(*args, **kwargs))
+    for each in (
+        function,
+        functools.partial(function),
+        Callable(),
+        staticmethod(function),
+        made_async,
+        proxy(function),
+    ):
+        assert is_async(each)
+        assert _plan(each).awaits
+        assert not _plan(each).relays
+    for each in (wrapper, functools.partial(wrapper), over_partial, over_object, over_async):
+        assert not is_async(each)
+        assert not _plan(each).awaits
+        assert _plan(each).relays
+    for each in (plain, functools.partial(plain), print, dict, proxy(plain)):
+        assert not is_async(each)
+        assert not _plan(each).awaits
+        assert not _plan(each).relays
+
+
+def test_record_timeout():
+    """A plain function cannot be stopped: record_timeout refuses it."""
+
+    async def function(record): ...
+    def plain(record): ...
+
+    assert _plan(function, record_timeout=1).awaits
+    with pytest.raises(ConfigurationError, match=r"record_timeout=1 needs an async record function, and .*plain"):
+        _plan(plain, record_timeout=1)
+
+
+def test_model_overrides():
+    """model= wins over the annotation, which is then not even evaluated."""
+
+    def function(order: Unknown): ...  # noqa: F821 - the point
+
+    assert _plan(function, model=RawRecord).first.kind == "raw"
+    assert _plan(function, model=dict).first.annotation is dict
+
+
+def test_source_is_checked_at_decoration():
+    """Where source= is given, an annotation of another source is refused at once."""
+
+    def function(record: DynamoDBRecord): ...
+    def text(payload: str): ...
+
+    with pytest.raises(ConfigurationError, match="'sqs'"):
+        _plan(function, source="sqs")
+    with pytest.raises(ConfigurationError, match="no form"):
+        _plan(text, source="dynamodb")
+    made = _plan(function, source="dynamodb")
+    assert not made.universal
+
+    class Source:
+        name = "sqs"
+
+    with pytest.raises(ConfigurationError, match="'sqs'"):
+        made.check_source(Source())
+    assert _plan(lambda record: None).universal

@@ -1,0 +1,54 @@
+"""Lazy properties of slotted views."""
+
+from __future__ import annotations
+
+import pytest
+
+from partialbatch.sources._lazy import Kept
+
+
+class _View:
+    __slots__ = ("_value", "reads")
+
+    def __init__(self):
+        self.reads = 0
+
+    @Kept
+    def value(self):
+        """The value."""
+        self.reads += 1
+        if self.reads == 1:
+            raise ValueError("not yet")
+
+
+def test_read_once():
+    """A property is read when asked for, kept whatever it is, and read again after an error."""
+    view = _View()
+    assert view.reads == 0
+    with pytest.raises(ValueError, match="not yet"):
+        _ = view.value
+    assert view.value is None
+    assert view.value is None
+    assert view.reads == 2
+
+
+def test_an_attribute_error_is_shown():
+    """An AttributeError of the reading itself is not taken for an empty slot."""
+
+    class Broken:
+        __slots__ = ("_value",)
+
+        @Kept
+        def value(self):
+            return self.nothing
+
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = Broken().value
+
+
+def test_on_the_class():
+    """The class gives the property itself, with its documentation; an instance cannot be assigned to."""
+    assert isinstance(_View.value, Kept)
+    assert _View.value.__doc__ == "The value."
+    with pytest.raises(AttributeError):
+        _View().value = 1
