@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def lambda_context() -> LambdaContext:
     """A Lambda context with a timeout of 3 s, whose ``clock.advance(seconds)`` tests can call."""
-    from partialbatch.testing import LambdaContext  # noqa: PLC0415 - see above
+    from partialbatch.testing import LambdaContext
 
     return LambdaContext()
 
@@ -27,6 +27,6 @@ def lambda_context() -> LambdaContext:
 @pytest.fixture
 def simulate() -> Callable[..., Any]:
     """``simulate(handler, records, source="sqs", **options)``: see `partialbatch.testing.simulate`."""
-    from partialbatch.testing import simulate  # noqa: PLC0415 - see above
+    from partialbatch.testing import simulate
 
     return simulate

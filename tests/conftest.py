@@ -51,7 +51,7 @@ def pytest_sessionfinish(session):
 @pytest.fixture(scope="module")  # while it is open, a loop runs in this thread
 def browser():
     """Debian's Chromium; its headless shell starts, and draws, in half the time."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - the core's tests run without it
+    from playwright.sync_api import sync_playwright  # the core's tests run without it
 
     found = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if not found:

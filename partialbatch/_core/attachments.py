@@ -77,7 +77,7 @@ class Attachments:
             RuntimeError: It is one, and a loop runs here.
         """
         if self.bulk is not None and self.bulk.awaits:
-            from partialbatch._core.runners.event_loop import refuse_running_loop  # noqa: PLC0415 - loads asyncio
+            from partialbatch._core.runners.event_loop import refuse_running_loop  # loads asyncio
 
             refuse_running_loop("an async sink")
 
@@ -269,7 +269,7 @@ def _taken_back(run: Run) -> set[int]:
     return {i for i, error in run.errors.items() if is_a(error, RecordSkipped) and run.lane(i) is not None}
 
 
-def _take_back(run: Run, succeeded: Iterable[int], failures: Mapping[int, BaseException], holds: bool) -> None:  # noqa: FBT001 - private
+def _take_back(run: Run, succeeded: Iterable[int], failures: Mapping[int, BaseException], holds: bool) -> None:
     """Note what failed in the bulk step: as dead letters, where the error is permanent."""
     held: set[Any] = set()
     for index in succeeded:

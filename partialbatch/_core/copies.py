@@ -18,6 +18,6 @@ def copied(value: Any) -> Any:
         return {key: each if type(each) in _SCALARS else copied(each) for key, each in value.items()}
     if kind is list:
         return [each if type(each) in _SCALARS else copied(each) for each in value]
-    from copy import deepcopy  # noqa: PLC0415 - few values need it
+    from copy import deepcopy  # few values need it
 
     return deepcopy(value)

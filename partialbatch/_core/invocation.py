@@ -61,7 +61,7 @@ class Invocation:
 
     __slots__ = ("_started", "identifiers", "invoke", "keeps", "noted", "plan", "records", "source", "told", "window")
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what an invocation is made of
+    def __init__(  # what an invocation is made of
         self,
         plan: Plan,
         source: EventSource | None,
@@ -69,7 +69,7 @@ class Invocation:
         identifiers: Sequence[Identifier | None],
         invoke: Callable[[RawRecord], Any],
         window: Window | None,
-        keeps: bool,  # noqa: FBT001 - as above
+        keeps: bool,
     ) -> None:
         self.plan = plan
         self.source = source

@@ -106,7 +106,7 @@ class Settings:
         return {option: sources for option, sources in PARTICULAR.items() if given[option]}
 
 
-def resolve(  # noqa: PLR0913 - the options are the contract
+def resolve(  # the options are the contract
     *,
     source: Any = UNSET,
     fifo: Any = "auto",

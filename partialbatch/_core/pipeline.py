@@ -52,9 +52,9 @@ class Consumer:
         if self._attachments is not None:
             self._attachments.name(function)
         if plan.awaits or plan.relays:
-            from partialbatch._core.runners import event_loop, tasks  # noqa: F401, PLC0415 - loads asyncio
+            from partialbatch._core.runners import event_loop, tasks  # noqa: F401 - loads asyncio
         elif self._planner.concurrency > 1:
-            import concurrent.futures.thread  # noqa: F401, PLC0415 - handlers of one worker need none
+            import concurrent.futures.thread  # noqa: F401 - handlers of one worker need none
 
     def handle(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResponse:
         """Run a batch and return the Lambda result.
@@ -129,11 +129,11 @@ class Consumer:
             identifiers = [_identifier(source, raw) for raw in records]
         invoke = bind(function, plan, source, context, window)
         if plan.awaits and self._settings.record_timeout is not None:
-            from partialbatch._core.runners.tasks import with_timeout  # noqa: PLC0415 - loads asyncio
+            from partialbatch._core.runners.tasks import with_timeout  # loads asyncio
 
             invoke = with_timeout(invoke, self._settings.record_timeout)
         elif plan.relays:
-            from partialbatch._core.runners.event_loop import completed  # noqa: PLC0415 - loads asyncio
+            from partialbatch._core.runners.event_loop import completed  # loads asyncio
 
             invoke = completed(invoke)
         invocation = Invocation(plan, source, records, identifiers, invoke, window, keep or self._keeps_results)
@@ -187,7 +187,7 @@ class Consumer:
         reach = await place.call(planner.give_up, invocation) if run.unknown else len(run.records)
         work = planner.work(invocation, context, reach)
         if run.awaits:
-            from partialbatch._core.runners.tasks import in_rounds  # noqa: PLC0415 - loads asyncio
+            from partialbatch._core.runners.tasks import in_rounds  # loads asyncio
 
             await place.run(in_rounds, *work)
         else:
@@ -233,7 +233,7 @@ class Consumer:
 
 
 def _attachments(settings: Settings) -> Attachments:
-    from partialbatch._core.attachments import Attachments  # noqa: PLC0415 - most handlers need none of it
+    from partialbatch._core.attachments import Attachments  # most handlers need none of it
 
     return Attachments(settings)
 
@@ -241,7 +241,7 @@ def _attachments(settings: Settings) -> Attachments:
 def _wait_for(value: Any) -> None:
     """Await what an async ``window_end`` returned."""
     if is_awaitable(value):
-        from partialbatch._core.runners.event_loop import run_in_loop  # noqa: PLC0415 - loads asyncio
+        from partialbatch._core.runners.event_loop import run_in_loop  # loads asyncio
 
         async def wait() -> None:
             _check_ended(await value)

@@ -183,7 +183,7 @@ def _take_groups(run: Run, group_of: Callable[[RawRecord], Hashable], what: str)
             check_value(group, what, "return a plain value")
             if group is not None:
                 groups[index], lanes[index] = group, numbers.setdefault(group, len(numbers))
-        except BaseException as error:  # noqa: BLE001, RUF100 - fails its record alone, as in `step`
+        except BaseException as error:  # fails its record alone, as in `step`
             run.unknown[index] = error
             if is_a(error, INTERRUPTS):
                 run.fail(index, error)

@@ -66,7 +66,7 @@ class BoundReferable(Referable):
         owner = _owner(self)
         if owner is None or isinstance(owner, type):
             return self
-        from copy import deepcopy  # noqa: PLC0415 - few handlers are copied
+        from copy import deepcopy  # few handlers are copied
 
         copied = deepcopy(owner, memo)
         return _parent(self).__get__(copied, type(copied))
@@ -109,14 +109,14 @@ def _found(module: str, name: str) -> Any:
     """Find a handler that was pickled."""
     handler = handler_behind(_look_up(module, name))
     if handler is None:
-        from pickle import UnpicklingError  # noqa: PLC0415 - few handlers are pickled
+        from pickle import UnpicklingError  # few handlers are pickled
 
         raise UnpicklingError(f"{module}.{name} is no handler here, and was one where it was pickled")
     return handler
 
 
 def _look_up(module: str, name: str) -> Any:
-    from importlib import import_module  # noqa: PLC0415 - as above
+    from importlib import import_module
 
     found: Any = import_module(module)
     for part in name.split("."):
@@ -125,7 +125,7 @@ def _look_up(module: str, name: str) -> Any:
 
 
 def _unpicklable(what: str, why: str) -> Exception:
-    from pickle import PicklingError  # noqa: PLC0415 - as above
+    from pickle import PicklingError
 
     return PicklingError(f"{what} cannot be pickled: handlers are pickled by reference, and {why}")
 

@@ -135,7 +135,7 @@ class BatchResult(Generic[Value]):
 
 def _travels(value: object) -> bool:
     """Tell whether a value can be pickled, and made again."""
-    from pickle import dumps, loads  # noqa: PLC0415 - only where a failure is pickled; our own data
+    from pickle import dumps, loads  # only where a failure is pickled; our own data
 
     try:
         loads(dumps(value))  # noqa: S301 - as above

@@ -61,7 +61,7 @@ def _is_builtin(error: BaseException) -> bool:
 
 def _size(error: BaseException) -> int:
     """Return how many bytes a formatted traceback has; far too many where it cannot be formatted."""
-    from traceback import format_exception  # noqa: PLC0415 - loaded by logging, and by whoever formats one
+    from traceback import format_exception  # loaded by logging, and by whoever formats one
 
     try:
         lines = format_exception(type(error), error, error.__traceback__)

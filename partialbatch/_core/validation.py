@@ -96,7 +96,7 @@ def timeout(option: str, value: Any) -> float | None:
 
 def receives(option: str, value: Any) -> int | None:
     """Check a queue's ``maxReceiveCount``, or None."""
-    if value is None or (is_integer(value) and 1 <= value <= 1000):  # noqa: PLR2004 - SQS's own limits
+    if value is None or (is_integer(value) and 1 <= value <= 1000):  # SQS's own limits
         return value  # type: ignore[no-any-return]  # an int or None, as just checked
     raise ConfigurationError.bad_value(option, value, "the queue's maxReceiveCount, a whole number from 1 to 1000")
 

@@ -16,7 +16,7 @@ except ModuleNotFoundError:
 
     def main() -> None:
         """Say what is missing."""
-        from partialbatch.cli.extras import install  # noqa: PLC0415 - needed here alone
+        from partialbatch.cli.extras import install  # needed here alone
 
         needed = install(sys.argv[1:])
         sys.stderr.write(f"partialbatch: the command line needs more than the core: {needed}\n")

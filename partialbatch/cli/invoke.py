@@ -61,7 +61,7 @@ _LONGEST = 900
 @click.option("--report", type=FilePath(dir_okay=False, path_type=Path), help="Write a page about the run: out.html.")
 @click.option("--verbose", "-v", is_flag=True, help="Let all logs through, to standard error.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-def invoke(  # noqa: PLR0913 - one argument an option
+def invoke(  # one argument an option
     *,
     target: str,
     events: tuple[str, ...],
@@ -188,7 +188,7 @@ class _Ending:
         return 0 if all(invocation.fine for invocation in self.done) else 1
 
     def _write(self, path: Path, handler: str) -> bool:
-        from partialbatch.cli.invoke_report import render  # noqa: PLC0415 - loads jinja2
+        from partialbatch.cli.invoke_report import render  # loads jinja2
 
         try:
             # JSON may hold lone surrogates, UTF-8 may not.

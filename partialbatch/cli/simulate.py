@@ -66,7 +66,7 @@ _COLUMNS = (
 @click.option("--policy", default=",".join(POLICIES), show_default=True, help="Error policies, with commas between.")
 @click.option("--plot", type=FilePath(dir_okay=False, writable=True), help="Draw the figures: .svg, .png or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> None:  # noqa: FBT001 - click's way
+def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> None:  # click's way
     """Run a synthetic load under several error policies and compare what becomes of it.
 
     Ends with 1 if a policy lost records, with 2 if an option is not possible or the plot
@@ -159,7 +159,7 @@ def _title(load: Load) -> str:
 
 def _check_plot(path: str) -> None:
     """Refuse what could not be drawn, before anything runs."""
-    from partialbatch.testing._plot import endings  # noqa: PLC0415 - an extra
+    from partialbatch.testing._plot import endings  # an extra
 
     try:
         known = endings()
@@ -173,7 +173,7 @@ def _check_plot(path: str) -> None:
 
 
 def _draw(load: Load, figures: list[Figures], path: str) -> None:
-    from partialbatch.testing._plot import draw  # noqa: PLC0415 - an extra
+    from partialbatch.testing._plot import draw  # an extra
 
     try:
         draw(_title(load), figures, path)

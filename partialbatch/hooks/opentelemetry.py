@@ -32,8 +32,8 @@ class OpenTelemetryHook:
         Args:
             tracer_provider: An OpenTelemetry tracer provider; by default the global one.
         """
-        from opentelemetry import propagate, trace  # noqa: PLC0415 - only with this hook
-        from opentelemetry.context import Context  # noqa: PLC0415 - as above
+        from opentelemetry import propagate, trace  # only with this hook
+        from opentelemetry.context import Context
 
         self._empty = Context
         self._trace = trace

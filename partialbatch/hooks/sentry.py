@@ -29,7 +29,7 @@ class SentryHook:
 
     def __init__(self) -> None:
         """Import the SDK now, when the module loads."""
-        import sentry_sdk  # noqa: PLC0415 - only with this hook
+        import sentry_sdk  # only with this hook
 
         self._sdk = sentry_sdk
         # By identity: the batch keeps its errors alive, and an exception may define its own equality.

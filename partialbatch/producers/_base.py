@@ -186,8 +186,8 @@ class Producer(ABC):
 
 def make_client(service: str, workers: int) -> Any:
     """Make a client whose retries are left to the producer, which knows the deadline."""
-    import boto3  # noqa: PLC0415 - 100 ms that only a client made here needs
-    from botocore.config import Config  # noqa: PLC0415 - see above
+    import boto3  # 100 ms that only a client made here needs
+    from botocore.config import Config
 
     config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, max_pool_connections=max(10, workers))
     return boto3.client(service, config=config)  # type: ignore[call-overload] # the service is a variable

@@ -148,10 +148,10 @@ def _answered(response: dict[str, Any]) -> Fault:
     status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
     status = status if isinstance(status, int) else 0
     kind = by_code(code)
-    if status == 429:  # noqa: PLR2004 - HTTP's own number
+    if status == 429:  # HTTP's own number
         kind = kind or Kind.THROTTLED
     if kind is Kind.THROTTLED or kind is Kind.FATAL:
         return Fault(kind, code, message)
-    if kind is Kind.TRANSIENT or status >= 500:  # noqa: PLR2004 - HTTP's own number
+    if kind is Kind.TRANSIENT or status >= 500:  # HTTP's own number
         return Fault(Kind.TRANSIENT, code, message, ambiguous=True)
     return Fault(Kind.POISON, code, message)

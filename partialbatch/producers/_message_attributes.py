@@ -104,7 +104,7 @@ def _array(value: Any, field: str) -> str:
 
 def _size(row: Mapping[str, Any], field: str) -> int:
     kind = row.get("DataType")
-    if not isinstance(kind, str) or not _TYPE.fullmatch(kind) or len(kind) > 256:  # noqa: PLR2004 - SQS's limit
+    if not isinstance(kind, str) or not _TYPE.fullmatch(kind) or len(kind) > 256:  # SQS's limit
         raise RecordError(f"{field}.DataType", "is not String, Number or Binary, with a custom label at most")
     which = "BinaryValue" if kind.startswith("Binary") else "StringValue"
     value = row.get(which)

@@ -28,7 +28,7 @@ def by_id(answer: dict[str, Any], entries: Sequence[Entry]) -> Faults:
     return [faults.get(entry.wire["Id"]) or _unless(entry.wire["Id"] in accepted) for entry in entries]
 
 
-def _unless(accepted: bool) -> Fault | None:  # noqa: FBT001 - private, one caller
+def _unless(accepted: bool) -> Fault | None:  # private, one caller
     return None if accepted else _UNMENTIONED
 
 

@@ -53,8 +53,8 @@ class DynamoDBLedger:
 
 def _made() -> Any:
     try:
-        import boto3  # noqa: PLC0415 - only with this ledger
-        from botocore.config import Config  # noqa: PLC0415 - as above
+        import boto3  # only with this ledger
+        from botocore.config import Config
     except ImportError:
         raise ConfigurationError(
             "ResumeLedger.dynamodb needs boto3, which is not installed: pip install 'partialbatch[boto3]'"

@@ -99,12 +99,12 @@ class ResumeLedger:
         for option, value in (("table", table), ("consumer", consumer), ("key", key), ("ttl", ttl)):
             if not value:
                 raise ConfigurationError.bad_value(f"ResumeLedger.dynamodb.{option}", value, "a name")
-        if len({key, ttl, "done"}) < 3:  # noqa: PLR2004 - the attributes of an item
+        if len({key, ttl, "done"}) < 3:  # the attributes of an item
             raise ConfigurationError(
                 f"ResumeLedger.dynamodb: key={key!r} and ttl={ttl!r} must differ, and neither can be 'done', "
                 "the attribute of the entry itself"
             )
-        from partialbatch.retries._dynamodb_ledger import DynamoDBLedger  # noqa: PLC0415 - loads boto3
+        from partialbatch.retries._dynamodb_ledger import DynamoDBLedger  # loads boto3
 
         store = DynamoDBLedger(table, consumer, client, key, ttl)
         return cls(store, iam_actions=("dynamodb:GetItem", "dynamodb:PutItem"))

@@ -201,7 +201,7 @@ def decode_base64(text: object, name: str) -> bytes:
 
 def moment(value: object, name: str, *, per_second: int = 1) -> datetime:
     """Return an aware UTC datetime for a time since the epoch."""
-    from datetime import UTC, datetime  # noqa: PLC0415 - most handlers never ask for a time
+    from datetime import UTC, datetime  # most handlers never ask for a time
 
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:

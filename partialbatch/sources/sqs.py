@@ -105,7 +105,7 @@ class SQSSource(Listed):
     partial_response = True
     identifier = staticmethod(itemgetter("messageId"))
 
-    def __init__(self, fifo: Literal["auto"] | bool = "auto", max_receive_count: int | None = None) -> None:  # noqa: FBT001 - as the option
+    def __init__(self, fifo: Literal["auto"] | bool = "auto", max_receive_count: int | None = None) -> None:
         self.fifo = fifo
         self.max_receive_count = max_receive_count
 
@@ -211,7 +211,7 @@ def _typed(name: str, attribute: Any) -> str | bytes | Decimal:
     text = field(attribute, "stringValue", str)
     if kind != "Number":
         return text
-    from decimal import Decimal, InvalidOperation  # noqa: PLC0415 - only for number attributes
+    from decimal import Decimal, InvalidOperation  # only for number attributes
 
     try:
         return Decimal(text)

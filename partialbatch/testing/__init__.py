@@ -58,7 +58,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - the plugin pays for every import here
+    from importlib import import_module  # the plugin pays for every import here
 
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 

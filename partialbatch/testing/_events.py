@@ -26,7 +26,7 @@ FIFO_LIMIT = 10
 _VIEWS = ("KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES")
 
 
-def sqs_event(  # noqa: PLR0913 - one argument a setting
+def sqs_event(  # one argument a setting
     bodies: Iterable[Any],
     *,
     fifo: bool = False,
@@ -60,7 +60,7 @@ def sqs_event(  # noqa: PLR0913 - one argument a setting
     return {"Records": list(records)}
 
 
-def sqs_records(  # noqa: PLR0913 - those of `sqs_event`
+def sqs_records(  # those of `sqs_event`
     bodies: Sequence[Any],
     arn: str,
     *,
@@ -83,7 +83,7 @@ def sqs_records(  # noqa: PLR0913 - those of `sqs_event`
     )
 
 
-def kinesis_event(  # noqa: PLR0913 - one argument a setting
+def kinesis_event(  # one argument a setting
     data: Iterable[Any],
     *,
     partition_keys: str | Sequence[str | None] | None = None,
@@ -125,7 +125,7 @@ def partition_keys_of(keys: str | Sequence[str | None] | None, count: int, start
     return [None if key is None else str(key) for key in each("partition_keys", keys, count)]
 
 
-def dynamodb_event(  # noqa: PLR0913 - one argument a setting
+def dynamodb_event(  # one argument a setting
     changes: Iterable[Any],
     *,
     keys: str | Sequence[str] = "id",
@@ -157,7 +157,7 @@ def dynamodb_event(  # noqa: PLR0913 - one argument a setting
     return _windowed({"Records": list(records)}, window, "shardId-00000001767225600000-a0b1c2d3", table_arn(table))
 
 
-def dynamodb_records(  # noqa: PLR0913 - those of `dynamodb_event`
+def dynamodb_records(  # those of `dynamodb_event`
     changes: Iterable[Any],
     *,
     keys: str | Sequence[str] = "id",
@@ -179,7 +179,7 @@ def dynamodb_records(  # noqa: PLR0913 - those of `dynamodb_event`
 
 
 def _change(value: Any) -> tuple[Any, Any]:
-    old, new = value if isinstance(value, tuple) and len(value) == 2 else (None, value)  # noqa: PLR2004 - old and new
+    old, new = value if isinstance(value, tuple) and len(value) == 2 else (None, value)  # old and new
     if old is new is None:
         raise ConfigurationError("changes takes items, or tuples of old and new item, one of them None at most")
     return _image(old), _image(new)
@@ -247,7 +247,7 @@ def _partition(place: tuple[str, int], values: list[Any], start: int, headers: M
 
 
 def _message(value: Any) -> Any:
-    if isinstance(value, tuple) and len(value) != 2:  # noqa: PLR2004 - key and value
+    if isinstance(value, tuple) and len(value) != 2:  # key and value
         raise ConfigurationError(f"records takes values, or tuples of key and value, not of {len(value)} entries")
     return value
 

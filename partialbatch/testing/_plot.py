@@ -26,7 +26,7 @@ def endings() -> list[str]:
     Raises:
         ImportError: matplotlib is not installed.
     """
-    from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415 - an extra
+    from matplotlib.backend_bases import FigureCanvasBase  # an extra
 
     return [f".{ending}" for ending in sorted(FigureCanvasBase.get_supported_filetypes())]
 
@@ -45,7 +45,7 @@ def draw(title: str, figures: Sequence[Figures], path: str) -> None:
         ValueError: The file has an ending that no format has.
     """
     # Without pyplot: it would look for a display, and keep the figure.
-    from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
+    from matplotlib.figure import Figure  # an extra
 
     drawing = Figure(figsize=(3 * len(_PANELS), 3.2), layout="constrained")
     drawing.suptitle(title)

@@ -48,7 +48,7 @@ class SimulatedQueue:
         max_invocations: The bound of a run; without, 1,000 and 10 more a message.
     """
 
-    def __init__(  # noqa: PLR0913 - the settings of a queue and its mapping
+    def __init__(  # the settings of a queue and its mapping
         self,
         messages: Iterable[Any],
         *,

@@ -42,7 +42,7 @@ def text_of(value: Any) -> str:
     """Return a text as it is, and any other value as the JSON that producers write."""
     if isinstance(value, str):
         return str.__str__(value)
-    from partialbatch.producers._serialization import encoded  # noqa: PLC0415 - the producers take a while to import
+    from partialbatch.producers._serialization import encoded  # the producers take a while to import
 
     try:
         return encoded(value, "record")
@@ -72,7 +72,7 @@ def _md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
-def sqs_record(  # noqa: PLR0913 - one argument a field
+def sqs_record(  # one argument a field
     number: int, body: Any, *, arn: str, group: str | None, receives: int, attributes: Mapping[str, Any]
 ) -> Any:
     """Return message `number` of a queue."""
@@ -136,7 +136,7 @@ def _digestible(name: str, value: Any) -> bytes:
     return first + second + (b"\x02" if binary else b"\x01") + third
 
 
-def kinesis_record(  # noqa: PLR0913 - one argument a field
+def kinesis_record(  # one argument a field
     number: int, data: Any, *, arn: str, key: str | None, shard: int, first: int | None = None
 ) -> Any:
     """Return record `number` of a data stream; `first` is the sequence number of number 0."""
@@ -174,7 +174,7 @@ def attribute_value(value: Any) -> dict[str, Any]:
 
 def fields_of(value: Any) -> Any:
     """Return a dataclass or a model as a dict, as the DynamoDB producer takes it."""
-    from partialbatch.producers._serialization import plain  # noqa: PLC0415 - the producers take a while to import
+    from partialbatch.producers._serialization import plain  # the producers take a while to import
 
     try:
         return plain(value, "python")
@@ -214,7 +214,7 @@ _ATTRIBUTES: tuple[tuple[Any, Callable[[Any], dict[str, Any]]], ...] = (
 )
 
 
-def dynamodb_record(  # noqa: PLR0913 - one argument a field
+def dynamodb_record(  # one argument a field
     number: int,
     old: Any,
     new: Any,
@@ -267,7 +267,7 @@ def kafka_record(topic: str, partition: int, offset: int, message: Any, headers:
         "timestampType": "CREATE_TIME",
         "headers": [
             # Signed bytes, as Java writes them.
-            {name: [byte - 256 if byte > 127 else byte for byte in _encoded(entry)]}  # noqa: PLR2004 - half a byte
+            {name: [byte - 256 if byte > 127 else byte for byte in _encoded(entry)]}  # half a byte
             for name, entry in headers.items()
         ],
     }

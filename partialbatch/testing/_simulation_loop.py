@@ -74,7 +74,7 @@ class Engine:
         bound: The most invocations.
     """
 
-    def __init__(  # noqa: PLR0913 - what a simulation consists of
+    def __init__(  # what a simulation consists of
         self,
         source: str,
         handler: Callable[[Any, Any], Any],

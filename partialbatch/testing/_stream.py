@@ -47,7 +47,7 @@ class SimulatedStream:
         max_invocations: The bound of a run; without, 1,000 and 10 more a record.
     """
 
-    def __init__(  # noqa: PLR0913 - the settings of a stream and its mapping
+    def __init__(  # the settings of a stream and its mapping
         self,
         records: Iterable[Any],
         *,

@@ -46,7 +46,7 @@ class SimulatedTopic:
         max_invocations: The bound of a run; without, 1,000 and 10 more a record.
     """
 
-    def __init__(  # noqa: PLR0913 - the settings of a topic and its mapping
+    def __init__(  # the settings of a topic and its mapping
         self,
         records: Mapping[str, Iterable[Any]],
         *,

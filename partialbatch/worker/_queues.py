@@ -62,7 +62,7 @@ class QueueMapping:
 class QueuePoller:
     """Takes batches from one queue; dead-lettering is the queue's own doing."""
 
-    def __init__(  # noqa: PLR0913 - what a mapping has, and who looks on
+    def __init__(  # what a mapping has, and who looks on
         self,
         client: SQSClient,
         queue_url: str,

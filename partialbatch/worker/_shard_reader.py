@@ -33,7 +33,7 @@ class ShardReader:
         closed: Whether there is nothing more to read, now or later.
     """
 
-    def __init__(  # noqa: PLR0913 - what differs between the two services
+    def __init__(  # what differs between the two services
         self,
         arn: str,
         shard: Any,

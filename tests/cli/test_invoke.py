@@ -340,7 +340,7 @@ def test_a_plain_function_on_an_ordered_source(module, save):
         ("return b''", "success", "The response is empty"),
     ],
 )
-def test_answers_as_lambda_reads_them(module, save, tmp_path, body, verdict, reason):  # noqa: PLR0913, PLR0917 - fixtures and cases
+def test_answers_as_lambda_reads_them(module, save, tmp_path, body, verdict, reason):  # fixtures and cases
     """Whatever a plain function answers is judged as Lambda does, and shown without a traceback."""
     name = module(f"def handler(event, context):\n    {body}")
     done = run(f"{name}:handler", save(sqs_event(["a", "b"])), "--report", "out.html")

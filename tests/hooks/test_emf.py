@@ -191,7 +191,7 @@ def test_a_source_without_times_has_no_age():
 
 def test_the_duration_is_that_of_the_batch(monkeypatch):
     """From the start of the batch to its end, in milliseconds."""
-    from partialbatch.hooks import emf  # noqa: PLC0415 - beside what is patched in it
+    from partialbatch.hooks import emf  # beside what is patched in it
 
     lines, now = [], [100.0]
     monkeypatch.setattr(emf, "perf_counter", lambda: now[0])
@@ -206,7 +206,7 @@ def test_the_duration_is_that_of_the_batch(monkeypatch):
 
 def test_an_end_without_a_start_takes_nothing_of_the_batch_before(monkeypatch):
     """What a batch noted is gone with it: an empty batch behind it has no age, and no duration."""
-    from partialbatch.hooks import emf  # noqa: PLC0415 - beside what is patched in it
+    from partialbatch.hooks import emf  # beside what is patched in it
 
     lines, now = [], [100.0]
     monkeypatch.setattr(emf, "perf_counter", lambda: now[0])
@@ -340,7 +340,7 @@ def nested(place, hook, inside):
 @pytest.mark.parametrize("place", ["record", "bulk sink", "threads", "tasks"])
 def test_nested_handlers_that_share_a_hook_have_figures_of_their_own(place, monkeypatch):
     """The batch around another one keeps when it began and how old its records are."""
-    from partialbatch.hooks import emf  # noqa: PLC0415 - beside what is patched in it
+    from partialbatch.hooks import emf  # beside what is patched in it
 
     lines, now = [], [100.0]
     monkeypatch.setattr(emf, "perf_counter", lambda: now[0])
@@ -361,7 +361,7 @@ def test_nested_handlers_that_share_a_hook_have_figures_of_their_own(place, monk
 
 def test_an_empty_batch_inside_another_one_takes_nothing_of_it(monkeypatch):
     """A batch that never began ends no other."""
-    from partialbatch.hooks import emf  # noqa: PLC0415 - beside what is patched in it
+    from partialbatch.hooks import emf  # beside what is patched in it
 
     lines, now = [], [100.0]
     monkeypatch.setattr(emf, "perf_counter", lambda: now[0])

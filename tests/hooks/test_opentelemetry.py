@@ -195,7 +195,7 @@ def test_a_broken_header_is_no_link(spans, header):
 
 def test_what_is_current_is_no_link(spans, monkeypatch):
     """Only a header links, whatever propagators are configured: they may start from what is current."""
-    from opentelemetry import propagate  # noqa: PLC0415 - beside what is patched in it
+    from opentelemetry import propagate  # beside what is patched in it
 
     class Current:
         """Starts from what is current, as some propagators do when they are given nothing."""

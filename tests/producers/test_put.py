@@ -215,7 +215,7 @@ def test_bad_input_is_refused_at_put(service, record, options, message):
 def test_options_where_there_are_none_are_refused(service):
     """An item of a session may carry options; a service without any says so."""
     session = MAKE[service](client=Recorder()).open()
-    from partialbatch.producers import Item  # noqa: PLC0415 - for this one
+    from partialbatch.producers import Item  # for this one
 
     with pytest.raises(RecordError, match="put takes no options"):
         session.put(Item(GOOD[service][0], colour=1))

@@ -16,7 +16,7 @@ def _open(event, **options):
 
 
 @pytest.fixture
-def events(sqs, kinesis, kinesis_pipe, dynamodb, kafka, of_kafka):  # noqa: PLR0913, PLR0917 - one a source
+def events(sqs, kinesis, kinesis_pipe, dynamodb, kafka, of_kafka):  # one a source
     """Give an event of each source in each shape, with its name and whether it takes a partial response."""
     return [
         ({"Records": [sqs(), sqs(2)]}, "sqs", True),

@@ -92,7 +92,7 @@ def test_the_testing_package_is_lazy():
 
 def test_an_unknown_name_is_an_attribute_error():
     """The lazy package says which name it does not have."""
-    import partialbatch.testing as kit  # noqa: PLC0415 - the subject
+    import partialbatch.testing as kit  # the subject
 
     with pytest.raises(AttributeError, match="has no attribute 'sqs_events'"):
         _ = kit.sqs_events

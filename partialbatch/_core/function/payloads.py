@@ -146,7 +146,7 @@ def bare(annotation: Any) -> Any:
     return annotation
 
 
-def _plain_decoder(annotation: Any, optional: bool) -> Callable[[Any], Any] | None:  # noqa: FBT001 - private
+def _plain_decoder(annotation: Any, optional: bool) -> Callable[[Any], Any] | None:
     """Return a decoder that needs no pydantic, None where the annotation does."""
     if annotation in (Any, object):
         return as_json
@@ -180,7 +180,7 @@ def _as_it_is(payload: Any) -> str | bytes:
 def _validator(annotation: Any) -> Callable[[Any], Any]:
     """Return a decoder that validates with pydantic."""
     adapter = _adapter(annotation)
-    from pydantic import ValidationError  # noqa: PLC0415 - loaded by now
+    from pydantic import ValidationError  # loaded by now
 
     from_python, schema = adapter.validate_python, adapter.core_schema
     from_text = adapter.validate_json
@@ -224,7 +224,7 @@ def _of_none(wanted: Any, from_python: Callable[[Any], Any], *, optional: bool) 
 def _adapter(annotation: Any) -> Any:
     """Return pydantic's `TypeAdapter` of an annotation."""
     try:
-        import pydantic  # noqa: PLC0415 - 60 ms that only handlers with such an annotation pay
+        import pydantic  # 60 ms that only handlers with such an annotation pay
     except ImportError:
         raise ConfigurationError(
             f"the annotation {annotation!r} needs pydantic, which is not installed: "

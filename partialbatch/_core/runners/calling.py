@@ -33,7 +33,7 @@ class Here:
 
     async def run(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
         """Run an async function in this thread's own loop."""
-        from partialbatch._core.runners.event_loop import run_in_loop  # noqa: PLC0415 - loads asyncio
+        from partialbatch._core.runners.event_loop import run_in_loop  # loads asyncio
 
         return run_in_loop(lambda: function(*arguments))
 
@@ -50,14 +50,14 @@ class Beside:
     @property
     def is_cancelled(self) -> bool:
         """Whether the caller's task was cancelled: a `CancelledError` may be the user's own instead."""
-        from asyncio import current_task  # noqa: PLC0415 - loaded by now
+        from asyncio import current_task  # loaded by now
 
         task = current_task()
         return task is not None and task.cancelling() > 0
 
     async def call(self, function: Callable[..., T], *arguments: Any, on_cancel: Callable[[], None] = _nothing) -> T:
         """Call a plain function in a thread; a cancelled caller waits until it has ended."""
-        from partialbatch._core.runners.to_thread import aside  # noqa: PLC0415 - loads asyncio
+        from partialbatch._core.runners.to_thread import aside  # loads asyncio
 
         return await aside(function, *arguments, on_cancel=on_cancel)
 

@@ -96,14 +96,14 @@ class Run:
         ),
     )
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a run is made of
+    def __init__(  # what a run is made of
         self,
         source: str,
         records: Sequence[RawRecord],
         identifiers: Sequence[Any],
         invoke: Callable[[RawRecord], Any],
-        awaits: bool,  # noqa: FBT001 - as above
-        keep: bool,  # noqa: FBT001 - as above
+        awaits: bool,
+        keep: bool,
     ) -> None:
         self.source = source
         self.records = records
@@ -186,7 +186,7 @@ class Run:
             logs.record_failed(self, index, error, how)
         except INTERRUPTS as interrupt:  # raised once running records have ended
             self._note_interrupt(interrupt)
-        except BaseException:  # noqa: BLE001, S110, RUF100 - an exception that raises when looked at, or a filter
+        except BaseException:  # noqa: S110 - an exception that raises when looked at, or a filter
             pass
 
     def note_duration(self, index: int, started: float) -> None:

@@ -74,7 +74,7 @@ def in_order(  # noqa: C901 - one loop: the calls that would make it two cost ea
             # One look a type, where the value itself makes no difference.
             if value is not None and (kind := type(value)) is not checked and (kind in PLAIN or check_value(value)):
                 checked = kind
-        except BaseException as error:  # noqa: BLE001, RUF100 - as in `step`
+        except BaseException as error:  # as in `step`
             run = batch.run
             # Counting the records instead would cost each of them a quarter more.
             held_back = run.fail(len(records) - length_hint(pending) - 1, error)

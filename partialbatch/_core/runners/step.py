@@ -38,7 +38,7 @@ async def step(run: Run, index: int) -> bool | None:
         else:
             with run.around(index):
                 value, waits = await _outcome(run, index)
-    except BaseException as error:  # noqa: BLE001, RUF100 - a CancelledError fails its record alone; interrupts are raised at the end
+    except BaseException as error:  # a CancelledError fails its record alone; interrupts are raised at the end
         run.note_duration(index, started)
         return await _fail(run, index, error)
     if run.durations is not None:
@@ -90,7 +90,7 @@ async def _fail(run: Run, index: int, error: BaseException) -> bool | None:
             if run.deliveries.is_permanent(error) and await _beside(run, run.deliveries.bury, index, error):
                 run.doomed[index] = error
                 return None
-        except BaseException as struck:  # noqa: BLE001, RUF100 - as in `step`
+        except BaseException as struck:  # as in `step`
             if is_a(struck, INTERRUPTS):
                 error = struck
     return not run.fail(index, error)
@@ -100,6 +100,6 @@ async def _beside(run: Run, function: Callable[..., bool], *arguments: Any) -> b
     """Call what may wait for a network; beside the loop, if there is one."""
     if not run.awaits:
         return function(*arguments)
-    from partialbatch._core.runners.to_thread import aside  # noqa: PLC0415 - loads asyncio
+    from partialbatch._core.runners.to_thread import aside  # loads asyncio
 
     return await aside(function, *arguments)

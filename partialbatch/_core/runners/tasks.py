@@ -109,7 +109,7 @@ class _Team:
                 schedule.ended(index, passes=passes)
                 if task.cancelling():
                     await _forget_cancels(task)
-        except BaseException as error:  # noqa: BLE001, RUF100 - raised once nothing runs; the loop would drop it
+        except BaseException as error:  # raised once nothing runs; the loop would drop it
             self.error = error
             schedule.close(ENDING)
 
@@ -149,7 +149,7 @@ def _within(context: Context, record: Coroutine[Any, Any, T]) -> Generator[Any, 
         try:
             value = yield awaited
             call = record.send
-        except BaseException as error:  # noqa: BLE001, RUF100 - for the record to see
+        except BaseException as error:  # for the record to see
             call, value = record.throw, error
 
 

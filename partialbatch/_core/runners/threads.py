@@ -71,7 +71,7 @@ class _Team:
             self._helpers += 1
         try:
             self.work()
-        except BaseException as error:  # noqa: BLE001, RUF100 - raised in the caller's thread
+        except BaseException as error:  # raised in the caller's thread
             self._error = error
             self._schedule.close(ENDING)
         finally:
@@ -85,7 +85,7 @@ class _Team:
         while index >= 0:
             try:
                 passes = self._context.copy().run(drive, step(self._run, index))
-            except BaseException as error:  # noqa: BLE001, RUF100 - struck the step, not the record function
+            except BaseException as error:  # struck the step, not the record function
                 passes = not self._run.fail(index, error)
             index = self._take_after(index, passes)
 
@@ -101,7 +101,7 @@ class _Team:
                     self._over = True
                     self._helper_left.wait_for(lambda: self._helpers == 0)
                 break
-            except BaseException as error:  # noqa: BLE001, RUF100 - not even a second Ctrl-C leaves a record running
+            except BaseException as error:  # not even a second Ctrl-C leaves a record running
                 self._error = error
                 self._schedule.close(ENDING)
         # A helper that could not be started may stay in the pool's queue: it must hold nothing of the batch.
@@ -116,7 +116,7 @@ class _Team:
                 self._deadline.read()
             return self._schedule.take()
 
-    def _take_after(self, index: int, passes: bool | None) -> int:  # noqa: FBT001 - private
+    def _take_after(self, index: int, passes: bool | None) -> int:
         """Note that a record has ended, and return the next one: -1 for none."""
         with self._lock:
             if self._run.interrupt is not None:
@@ -141,7 +141,7 @@ def _start(team: _Team, count: int, workers: int) -> None:
 
 def _pool(workers: int) -> ThreadPoolExecutor:
     """Return the pool for batches of so many workers; kept for the life of the process."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - handlers of one worker need none
+    from concurrent.futures import ThreadPoolExecutor  # handlers of one worker need none
 
     pool = _pools.get(workers)
     if pool is None:

@@ -50,7 +50,7 @@ class Visibility:
             ConfigurationError: boto3 is not installed.
         """
         try:
-            import boto3  # noqa: F401, PLC0415 - as below
+            import boto3  # noqa: F401 - as below
         except ImportError:
             raise ConfigurationError(
                 "retry_delay needs boto3, which is not installed: pip install 'partialbatch[boto3]'"
@@ -92,8 +92,8 @@ class Visibility:
 
     def _client(self, region: str) -> Any:
         if region not in self._clients:
-            import boto3  # noqa: PLC0415 - only where a visibility is changed
-            from botocore.config import Config  # noqa: PLC0415 - as above
+            import boto3  # only where a visibility is changed
+            from botocore.config import Config
 
             # The deadline's margin has to hold a call, so it is tried again here, if there is time.
             config = Config(
@@ -138,7 +138,7 @@ class _Changes:
         if not self._again:
             self._next()
         if len(self._parts) > 1:
-            from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - few batches need it
+            from concurrent.futures import ThreadPoolExecutor  # few batches need it
 
             count = min(AT_ONCE, len(self._parts))
             with ThreadPoolExecutor(count, "partialbatch-visibility") as pool:

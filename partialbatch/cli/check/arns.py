@@ -55,7 +55,7 @@ def ending(value: Value) -> tuple[Value, ...]:
 def named(value: Value) -> Value:
     """Return the resource whose name ends an ARN: ``!Sub arn:...:table/${Table}``."""
     parts = value.parts if isinstance(value, Composed) else ()
-    if len(parts) < 2 or not isinstance(parts[-1], Reference):  # noqa: PLR2004 - an ARN's beginning and a name
+    if len(parts) < 2 or not isinstance(parts[-1], Reference):  # an ARN's beginning and a name
         return value
     before = written(Composed("", parts=parts[:-1])) or ""
     whole = before.startswith("arn:") and before.endswith((":", *PREFIXES.values()))

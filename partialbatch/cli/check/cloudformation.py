@@ -188,7 +188,7 @@ class _Reader:
         if isinstance(target, Reference):
             return self._types.get(target.name, "").startswith(("AWS::Lambda::", "AWS::Serverless::Function"))
         text = pieces(written(target) or "")
-        service = text[2] if len(text) > 2 else None  # noqa: PLR2004 - arn:partition:service
+        service = text[2] if len(text) > 2 else None  # arn:partition:service
         return service == "lambda" or (isinstance(target, Unknown) and service in (None, HOLE))
 
     def _queue(self, source: Value, by: str) -> Queue | Unknown:

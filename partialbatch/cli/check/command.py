@@ -32,7 +32,7 @@ __all__ = ["check"]
 @click.option("--fix", is_flag=True, help="Print the AWS CLI commands that mend the findings.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--strict", is_flag=True, help="Exit with 1 on warnings and on what cannot be told, too.")
-def check(  # noqa: PLR0913 - the command line's options
+def check(  # the command line's options
     *,
     target: str,
     region: str | None,

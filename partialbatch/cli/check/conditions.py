@@ -50,7 +50,7 @@ class Conditions:
         values = [self._resolve(each) for each in arguments]
         texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in values]
         plain = all(isinstance(each, str | int | float) and "${" not in str(each) for each in values)
-        return texts[0] == texts[1] if plain and len(texts) == 2 else None  # noqa: PLR2004 - the two sides
+        return texts[0] == texts[1] if plain and len(texts) == 2 else None  # the two sides
 
 
 def _combined(function: Any, parts: list[bool | None]) -> bool | None:

@@ -115,8 +115,8 @@ def _template(path: Path) -> Template:
     cfn-lint is imported here: whoever checks a plan or a deployed function needs none.
     """
     _text(path)  # what cannot be read is told here: cfn-lint does not say what is wrong with it
-    from cfnlint import decode  # noqa: PLC0415 - see above
-    from cfnlint.template import Template  # noqa: PLC0415 - see above
+    from cfnlint import decode
+    from cfnlint.template import Template
 
     decoded, problems = decode.decode(str(path))
     if problems or decoded is None:

@@ -100,7 +100,9 @@ class Resolver:
 
     def join(self, body: Any) -> Value:
         """Resolve ``Fn::Join``."""
-        separator, items = body if isinstance(body, list) and len(body) == 2 else ("", Unknown("Fn::Join"))  # noqa: PLR2004 - separator and items
+        separator, items = (
+            body if isinstance(body, list) and len(body) == 2 else ("", Unknown("Fn::Join"))
+        )  # separator and items
         parts = self(items)
         if not isinstance(parts, list):
             return parts if isinstance(parts, Unknown) else Unknown("Fn::Join")
@@ -109,7 +111,7 @@ class Resolver:
 
     def choose(self, body: Any) -> Value:
         """Resolve ``Fn::If`` where the condition can be told; where it can't, as far as both branches say the same."""
-        if not isinstance(body, list) or len(body) != 3:  # noqa: PLR2004 - condition, then, else
+        if not isinstance(body, list) or len(body) != 3:  # condition, then, else
             return Unknown("Fn::If")
         holds = self._conditions.holds(body[0])
         if holds is not None:

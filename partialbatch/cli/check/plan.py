@@ -93,7 +93,7 @@ class Plan:
         """Resolve one reference; None for one that says nothing of its own (``module.queue`` beside its output)."""
         if parts[0] == "var" and module:
             return self._follow(self._modules[module].arguments.get(parts[1]), module[:-1], origin)
-        if parts[0] == "module" and len(parts) > 2:  # noqa: PLR2004 - module.name.output
+        if parts[0] == "module" and len(parts) > 2:  # module.name.output
             child = (*module, parts[1])
             outputs = self._modules.get(child, _Module({})).body.get("outputs") or {}
             return self._follow((outputs.get(parts[2]) or {}).get("expression"), child, origin)

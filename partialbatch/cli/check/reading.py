@@ -44,7 +44,7 @@ _SERVICES = {
 def kind_of(arn: Value) -> Value:
     """Return the kind of source that an ARN names, whatever else of it is not known."""
     parts = pieces(written(arn) or "")
-    service = parts[2] if len(parts) > 2 else ""  # noqa: PLR2004 - arn:partition:service
+    service = parts[2] if len(parts) > 2 else ""  # arn:partition:service
     if isinstance(arn, Unknown) and (HOLE in service or not service):
         return arn
     return _SERVICES.get(service) or Unknown(f"its source {written(arn) or arn!r} is of no kind known here")

@@ -152,7 +152,7 @@ def poll(ctx: click.Context, /, target: str, **options: Any) -> None:
     parent = os.environ.get(PARENT)
     stop = Stop(int(parent) if parent else None)
     if options["reloads"] and parent is None:
-        from partialbatch.cli.poll.reloading import folder_of, supervise  # noqa: PLC0415 - loads watchfiles
+        from partialbatch.cli.poll.reloading import folder_of, supervise  # loads watchfiles
 
         sys.exit(supervise(folder_of(target), stop))
     logging.basicConfig(
@@ -193,7 +193,7 @@ def _refuse(ctx: click.Context, options: dict[str, Any]) -> None:
 def _refuse_queue(options: dict[str, Any]) -> None:
     if not options["queue"].startswith(("http://", "https://")):
         raise Unusable("--queue takes the URL of the queue, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
-    if (options["batch_size"] or 0) > 10 and not options["window"]:  # noqa: PLR2004 - of a receive
+    if (options["batch_size"] or 0) > 10 and not options["window"]:  # of a receive
         raise Unusable("--batch-size above 10 needs a --window of 1 or more")
     visibility, needed = options["visibility"], options["timeout"] + options["window"]
     if visibility is not None and visibility < needed:

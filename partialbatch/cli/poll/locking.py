@@ -115,7 +115,7 @@ def _is(descriptor: int, path: Path) -> bool:
 
 def _lock(descriptor: int) -> None:
     try:
-        import fcntl  # noqa: PLC0415 - not on every system
+        import fcntl  # not on every system
     except ModuleNotFoundError:
         raise OSError("this system has no file locks (fcntl): without a lock two pollers could share it") from None
     _watch_forks()

@@ -280,7 +280,7 @@ def test_refused_policies(account, queue, mapped, operation):
 
 
 @pytest.mark.parametrize(("service", "rule"), [("pipes", "source"), ("iam", "permissions")])
-def test_a_service_that_cannot_be_reached(  # noqa: PLR0913, PLR0917 - fixtures and cases
+def test_a_service_that_cannot_be_reached(  # fixtures and cases
     account, mapped_queue, check, handler, with_options, monkeypatch, service, rule
 ):
     """A region without EventBridge Pipes, or a network that leads to some services alone, hides no other finding."""

@@ -178,7 +178,7 @@ def test_a_cloud_assembly(check, write, tmp_path):
         ),
     ],
 )
-def test_files_that_cannot_be_read(  # noqa: PLR0913, PLR0917 - fixtures and cases
+def test_files_that_cannot_be_read(  # fixtures and cases
     run, write, tmp_path, monkeypatch, name, content, text
 ):
     """A file that is no template is one line on standard error and exit code 2."""

@@ -94,7 +94,7 @@ def test_what_an_option_calls(check, template, handler, kind):
         (AROUND, ARN.format("sqs", "mine"), {"DEAD": "mine"}, None),
     ],
 )
-def test_where_the_name_comes_from(  # noqa: PLR0913, PLR0917 - fixtures and cases
+def test_where_the_name_comes_from(  # fixtures and cases
     check, template, handler, monkeypatch, options, resource, variables, severity
 ):
     """A queue is known by its name, or by the variable that refers to it; a variable of this shell says nothing."""

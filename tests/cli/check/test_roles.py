@@ -79,7 +79,7 @@ def beside(kind="AWS::IAM::Policy", **properties):
         (beside(Roles=[LATER]), {"Role": ROLE}, "cannot tell"),
     ],
 )
-def test_where_policies_stand(check, sam, handler, with_options, resources, properties, severity):  # noqa: PLR0913, PLR0917 - fixtures and cases
+def test_where_policies_stand(check, sam, handler, with_options, resources, properties, severity):  # fixtures and cases
     """Policies are found wherever a template can have them; SAM's own role cannot change a visibility timeout."""
     with_options(retry_delay=object())
     rules = check(sam(resources, **properties), "--handler", handler()).rules
@@ -119,7 +119,7 @@ def discard():
         (Unknown("later"), "cannot tell", "later"),
     ],
 )
-def test_what_sinks_need(check, sam, handler, with_options, option, value, severity, text):  # noqa: PLR0913, PLR0917 - fixtures and cases
+def test_what_sinks_need(check, sam, handler, with_options, option, value, severity, text):  # fixtures and cases
     """A sink's action is told by its class or by itself; of other sinks it is said that nothing can be told."""
     with_options(**{option: value})
     found = check(sam(), "--handler", handler()).found

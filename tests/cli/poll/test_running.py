@@ -38,7 +38,7 @@ def counts(sqs, url):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_finishes_the_batch_in_hand(server, app, started, begun, handled, until, events, number):  # noqa: PLR0913, PLR0917 - fixtures
+def test_signal_finishes_the_batch_in_hand(server, app, started, begun, handled, until, events, number):  # fixtures
     """A signal lets the running batch come to its end and be deleted; what was not received stays where it is."""
     sqs, url = make_queue(server, ["a", "b", "c"])
     process = started(f"{app}:handler", "--queue", url, "--batch-size", "1", "--wait", "0", "--json", HELD="b")

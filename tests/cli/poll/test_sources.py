@@ -75,7 +75,7 @@ def run():
     """Polls a stream until something is true."""
     engines = []
 
-    def start(stream, handler, condition, checkpoints=None, mapping=None, backoff=None, threads=2):  # noqa: PLR0913, PLR0917 - a test's settings
+    def start(stream, handler, condition, checkpoints=None, mapping=None, backoff=None, threads=2):  # a test's settings
         view = View()
         engine = Engine(threads, 5, view.waiting)
         engines.append(engine)

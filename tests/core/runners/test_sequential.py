@@ -41,7 +41,7 @@ def act(outcome):
     st.none() | st.integers(0, 30),
     st.lists(st.integers(0, 5), min_size=12, max_size=12),
 )
-def test_the_handler_and_process_agree(  # noqa: PLR0913, PLR0917 - what a batch may be made of
+def test_the_handler_and_process_agree(  # what a batch may be made of
     source, outcomes, policy, receives, left, durations
 ):
     """The inlined runner of ``handler(...)`` and the step of ``.process(...)`` do the same to any batch."""

@@ -271,8 +271,8 @@ def test_a_wait_inside_a_group_needs_no_option(monkeypatch, kind, workers):
 @pytest.mark.parametrize("event", ["kinesis", "dynamodb", "kafka"])
 def test_sources_without_visibility_take_it_as_a_plain_failure(event, caplog, monkeypatch):
     """`RetryAfter` there fails the record like any error, and the process is warned once."""
-    from partialbatch._core import logs  # noqa: PLC0415 - beside what it is patched for
-    from partialbatch.testing import dynamodb_event, kafka_event, kinesis_event  # noqa: PLC0415 - as above
+    from partialbatch._core import logs  # beside what it is patched for
+    from partialbatch.testing import dynamodb_event, kafka_event, kinesis_event
 
     monkeypatch.setattr(logs, "_told", set())
     made = {

@@ -102,7 +102,7 @@ def test_a_large_batch_fits_the_item(table):
 @pytest.mark.parametrize("operation", ["GetItem", "PutItem"])
 def test_a_throttled_table_is_told(aws, table, operation, caplog):
     """A throttled call is not waited for; the batch runs as without it."""
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - what the service answers when throttled
+    from botocore.exceptions import ClientError  # what the service answers when throttled
 
     client = aws("dynamodb")
 

@@ -123,7 +123,7 @@ def test_retry_after_needs_no_option(queue):
 
 def test_the_client_is_made_once(queue, monkeypatch):
     """`RetryAfter` without the option makes its client when first raised, and keeps it for later batches."""
-    import boto3  # noqa: PLC0415 - what is watched
+    import boto3  # what is watched
 
     orders, made = queue(), []
     client = boto3.client
@@ -236,7 +236,7 @@ def test_handles_that_sqs_does_not_know_are_told(queue, caplog):
 def test_an_unreachable_service_changes_no_response(aws, monkeypatch, caplog):
     """Where no one listens the response is the same, and one line says what was not done."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    from batches import sqs  # noqa: PLC0415 - the only event here that no queue sent
+    from batches import sqs  # the only event here that no queue sent
 
     handler = batch_handler(failing("1"), retry_delay=Backoff(1, 1))
     assert handler(sqs(2)) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
