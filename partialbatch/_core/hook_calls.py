@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-__all__ = ["Listeners"]
+__all__ = ["HookCalls"]
 
 
-class Listeners:
+class HookCalls:
     """The hooks of a handler. One that raises is logged, and nothing else comes of it."""
 
     def __init__(self, hooks: Sequence[Any]) -> None:

@@ -32,7 +32,7 @@ class Window:
 
     def __init__(self, event: dict[str, Any]) -> None:
         self.state: Any = event.get("state")
-        self._next: Any = None
+        self._next = self.state
         self.final = bool(event.get("isFinalInvokeForWindow"))
 
     def lend(self) -> Any:
@@ -52,7 +52,7 @@ class Window:
         self._next = copied(state)
         return state
 
-    def advance(self, _: Any) -> None:
+    def advance(self) -> None:
         """Make the state that was taken last the window's."""
         self.state = self._next
 

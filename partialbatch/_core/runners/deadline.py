@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Deadline"]
+__all__ = ["Deadline", "seconds_left"]
 
 _NUMBER = (int, float)  # a constant: `int | float` is made anew at each look, 40 ns
 
@@ -86,3 +86,16 @@ class Deadline:
         """Read the clock at the end of a record; the reading serves what starts right after it, too."""
         self.now = self.clock()
         self.slowest = max(self.slowest, self.now - self.running.pop(index))
+
+
+RESERVE = 0.5
+"""Seconds kept for the response itself, when everything has been sent."""
+
+
+def seconds_left(context: Any, margin: float | None) -> Callable[[], float] | None:
+    """Return a function that gives the seconds left for sending; None if there is no deadline."""
+    read = getattr(context, "get_remaining_time_in_millis", None)
+    if margin is None or not callable(read) or not isinstance(read(), _NUMBER):
+        return None
+    reserve = min(RESERVE, margin)
+    return lambda: max(0.0, read() / 1000 - reserve)
