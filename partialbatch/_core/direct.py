@@ -11,32 +11,32 @@ from operator import length_hint
 from typing import TYPE_CHECKING
 
 from partialbatch._core.reasons import DEADLINE, STOPPED
+from partialbatch._core.runners.deadline import measure
 from partialbatch._core.unrun import PLAIN, check_value
 
 if TYPE_CHECKING:
     from partialbatch._core.batch import BatchState
-    from partialbatch._core.runners.deadline import Deadline
 
 __all__ = ["run_directly"]
 
 
 def run_directly(  # noqa: C901 - one loop: the calls that would make it two cost each record a quarter more
-    batch: BatchState, deadline: Deadline | None, *, stops: bool
+    batch: BatchState, margin: float | None, *, stops: bool
 ) -> None:
     """Run the records of a batch in event order, each in a fresh copy of the caller's context.
 
     Args:
         batch: A batch whose values and durations nobody asks for.
-        deadline: When to stop starting records.
+        margin: Seconds to keep free before the function's timeout; None without a deadline.
         stops: Whether a failure ends the batch.
     """
     invoke, records, fresh = batch.invoke, batch.records, copy_context
     remaining = iter(records)
     unrun, checked = 0, None
     clock, started, slowest, end, read = None, 0.0, 0.0, 0.0, False
-    if deadline is not None:
-        clock, started, end = deadline.clock, deadline.now, deadline.end
-        if not deadline.allows():
+    if batch.context is not None and (measured := measure(batch.context, margin)) is not None:
+        clock, started, end = measured
+        if started > end:
             batch.left_over = DEADLINE
             return
     for raw in remaining:
@@ -49,7 +49,7 @@ def run_directly(  # noqa: C901 - one loop: the calls that would make it two cos
                     batch.left_over, unrun = DEADLINE, 1
                     break
                 started = now
-            read = True  # the deadline's own reading, just before, was the first record's
+            read = True  # the reading just before was the first record's
         try:
             value = fresh().run(invoke, raw)
             # One look per type, for types whose values need no look each.

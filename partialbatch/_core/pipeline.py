@@ -56,7 +56,7 @@ class Pipeline:
     def load_for(self, plan: Plan, function: Any) -> None:
         """Load the modules that a record function will need: initialisation has burst CPU, and SnapStart covers it."""
         for stage in self._stages.all:
-            stage.decorated(function)
+            stage.decorated(function, self)
         if plan.awaits or plan.relays:
             from partialbatch._core.runners import event_loop, tasks  # noqa: F401 - loads asyncio
         elif self._planner.concurrency > 1:
@@ -113,7 +113,9 @@ class Pipeline:
             identifiers: list[Identifier | None] = list(map(self._identifier or source.identifier, records))
         except Exception:  # at least one has none, which matters only if it must be reported
             identifiers = [_identifier(source, raw) for raw in records]
-        invoke = self._bound(function, plan, source, context, window)
+        invoke = bind(function, plan, source, context, window)
+        if plan.awaits or plan.relays:
+            invoke = self._in_loop(invoke, plan)
         batch = BatchState(plan, source, records, identifiers, invoke, window, context, self._stages)
         if keep_results or self._stages.keeps_results:
             batch.keep_results()
@@ -122,31 +124,29 @@ class Pipeline:
         batch.policy = self._planner.policy(batch)
         return batch
 
-    def _bound(
-        self, function: Callable[..., Any], plan: Plan, source: EventSource, context: Any, window: Window | None
-    ) -> Callable[[RawRecord], Any]:
-        """Return a function that calls the record function for a raw record."""
-        invoke = bind(function, plan, source, context, window)
-        if plan.awaits and self._settings.record_timeout is not None:
-            from partialbatch._core.runners.tasks import with_timeout  # loads asyncio
-
-            return with_timeout(invoke, self._settings.record_timeout)
+    def _in_loop(self, invoke: Callable[[RawRecord], Any], plan: Plan) -> Callable[[RawRecord], Any]:
+        """Limit the time of an async record function, or run the coroutine that a plain one returns."""
         if plan.relays:
             from partialbatch._core.runners.event_loop import completed  # loads asyncio
 
             return completed(invoke)
-        return invoke
+        if self._settings.record_timeout is None:
+            return invoke
+        from partialbatch._core.runners.tasks import with_timeout  # loads asyncio
+
+        return with_timeout(invoke, self._settings.record_timeout)
 
     def _respond_directly(self, batch: BatchState) -> BatchResponse:
         """Run a batch on the fast path, and build the response."""
         if batch.source is not None:
-            run_directly(batch, self._planner.deadline(batch), stops=batch.policy is STOP)
+            run_directly(batch, self._settings.deadline_margin, stops=batch.policy is STOP)
             if batch.errors:
                 drive(self._act_on_requests(batch, _DIRECT))
         return conclude(batch)
 
     async def _respond(self, batch: BatchState, calling: Calling) -> BatchResponse:
         """Run a batch with its stages, build the response, and let the stages act on it."""
+        batch.track()
         try:
             if batch.source is not None:
                 await self._run(batch, calling)

@@ -51,6 +51,7 @@ class Planner:
 
     def __init__(self, settings: Settings, stages: Stages) -> None:
         self._settings = settings
+        self._policy = settings.error_policy
         self._stages = stages
         self._has_own_source = not isinstance(settings.source, str)
         self.concurrency = settings.max_concurrency if settings.max_concurrency > 0 else os.cpu_count() or 1
@@ -72,8 +73,8 @@ class Planner:
         """Return the meaning of a failure in this batch."""
         if batch.window is not None:
             return STOP
-        if self._settings.error_policy is not DERIVE or batch.source is None:
-            return self._settings.error_policy
+        if self._policy is not DERIVE or batch.source is None:
+            return self._policy
         # A source of the user's own gets a copy: the order of the list is that of the event.
         records = list(batch.records) if self._has_own_source else batch.records
         derived = batch.source.policy(records)

@@ -35,8 +35,8 @@ class Stage:
 
     keeps_results = keeps_order = collects_iterators = confirms_later = False
 
-    def decorated(self, function: Any) -> None:
-        """Take note of the record function, when the handler is made."""
+    def decorated(self, function: Any, owner: object) -> None:
+        """Take note of the record function, when the handler is made; `owner` lives as long as the handler."""
 
     def policy(self, batch: BatchState, derived: ErrorPolicy) -> ErrorPolicy:
         """Return the policy that ``error_policy="derive"`` stands for, given that of the source."""

@@ -39,9 +39,9 @@ class ResumeStage(Stage):
         self._ledger: Ledger = ledger
         self._reader = ""
 
-    def decorated(self, function: Any) -> None:
+    def decorated(self, function: Any, owner: object) -> None:
         """Take a name for the ledger's entries, unless there is one: handlers that share a ledger share no entry."""
-        self._reader = self._reader or reader(function, self._ledger, self)
+        self._reader = self._reader or reader(function, self._ledger, owner)
 
     def policy(self, batch: BatchState, derived: ErrorPolicy) -> ErrorPolicy:
         """Never run past a failure inside a group, since successes behind it are not run again."""
