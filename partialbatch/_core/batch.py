@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch._core import logs
-from partialbatch._core.copies import copied
+from partialbatch._core.copies import copied_or_error
 from partialbatch._core.results import DEAD_LETTERED, FAILED, SKIPPED, SUCCEEDED
 from partialbatch._inspection import is_a
 from partialbatch.errors import INTERRUPTS
@@ -63,7 +63,7 @@ class Pending:
 class BatchState:
     """The records of one call, and everything known about them. Workers write to their own record's index only.
 
-    Attributes with a value in the class are set by few batches, and by `track`: it halves the cost of a small batch.
+    Few batches set the attributes that have a value in the class; others go without, for speed.
 
     Attributes:
         source: The event's source; None for a batch without records.
@@ -88,7 +88,7 @@ class BatchState:
         values: Return values by index; None unless someone asks for them.
         durations: Seconds by index; None unless someone asks for them.
         interrupt: The interrupt to raise once running records have ended.
-        is_cut_short: Whether running the records raised an exception.
+        is_cut_short: Whether running the records raised.
         cancelled: How many records were still running at the deadline's margin, and were cancelled.
         left_over: Why the records that no policy held back were not started; empty if all were.
         policy: The meaning of a failure for the records behind it.
@@ -148,11 +148,8 @@ class BatchState:
 
     def track(self) -> None:
         """Make room for everything that a direct batch has no use for."""
-        self.dead_lettered = {}
-        self.skips = {}
-        self.pending_items = {}
-        self.pending_dead_letters = {}
-        self.unknown_groups = {}
+        self.dead_lettered, self.skips, self.unknown_groups = {}, {}, {}
+        self.pending_items, self.pending_dead_letters = {}, {}
         self.memory = {}
 
     @property
@@ -168,7 +165,7 @@ class BatchState:
     def keep_delivered(self) -> None:
         """Copy the records as delivered, before code of the user's can change them; once, whoever asks."""
         if self._copies is None:
-            self._copies = list(map(_as_delivered, self.records))
+            self._copies = list(map(copied_or_error, self.records))
 
     @property
     def delivered(self) -> Sequence[Any]:
@@ -177,7 +174,7 @@ class BatchState:
 
     @property
     def was_interrupted(self) -> bool:
-        """Whether the call will raise whatever becomes of the records."""
+        """Whether the call will raise, whatever the statuses are."""
         return self.is_cut_short or self.interrupt is not None
 
     def view(self, index: int) -> Any:
@@ -202,7 +199,7 @@ class BatchState:
         """Note that a stage did not let a record start.
 
         Returns:
-            Whether it holds back the records that its error policy names, as for `fail`.
+            The same as `fail`.
         """
         self.states[index] = SKIPPED
         self.skips[index] = reason
@@ -230,8 +227,7 @@ class BatchState:
         """Note a failure and log it.
 
         Returns:
-            Whether it holds back the records that its error policy names; False only for a record that its
-            source takes away after this attempt.
+            Whether it holds back others: False only for a record that its source takes away after this attempt.
         """
         self.states[index] = FAILED
         self.errors[index] = error
@@ -304,11 +300,3 @@ class BatchState:
             self.note_interrupt(interrupt)
         except BaseException:  # noqa: S110 - an exception that raises when looked at, or a filter
             pass
-
-
-def _as_delivered(raw: Any) -> Any:
-    """Return a copy of a record, or the error that prevents one."""
-    try:
-        return copied(raw)
-    except Exception as error:  # an EventSource of the user's own may deliver anything
-        return error
