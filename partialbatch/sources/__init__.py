@@ -13,6 +13,7 @@ from partialbatch.sources.record import Record
 from partialbatch.sources.refusal import unrecognized
 from partialbatch.sources.sqs import SQSRecord, SQSSource, tell_of_groups
 from partialbatch.types import ErrorPolicy
+from partialbatch.unrun import check_value, is_awaitable
 
 if TYPE_CHECKING:
     from partialbatch.settings import Settings
@@ -57,7 +58,11 @@ class Catalogue:
         if self._custom is not None:
             if not self._custom.matches(event):
                 raise EventError.other_source(self._wanted, shape(event))
-            records = list(self._custom.records(event))  # an iterator would be used up before the first record runs
+            given: Any = self._custom.records(event)
+            if is_awaitable(given):  # a done future of asyncio can be iterated over, and gives nothing
+                check_value(given, "the event source's records()", "make it a plain function")
+                raise TypeError("the event source's records() returned a future: return its result()")
+            records = list(given)  # an iterator would be used up before the first record runs
             return (self._custom, records) if records else (None, [])
         origin = origin_of(event)
         source = self._by_origin.get(origin)
