@@ -560,6 +560,31 @@ def test_the_deadline_leaves_time_to_send(kind, workers):
 
 
 @RUNNERS
+def test_the_clock_is_read_after_a_slow_delivery(kind, workers):
+    """The next record of the group starts by the time that is left then, not by the time before."""
+    clock, ran = Clock(10), []
+
+    class Slow(ScriptedSink):
+        def open(self, **_):
+            return self
+
+        def put(self, item, *, group):
+            pass
+
+        def flush(self):
+            clock.left -= 9
+            return []
+
+    def body(record):
+        ran.append(number(record))
+        return {}
+
+    response = make(body, kind, workers, sink=Slow())(kinesis("aa"), clock)
+    assert ran == [0]
+    assert reported(response) == ["1"]
+
+
+@RUNNERS
 @pytest.mark.parametrize("interrupt", [SystemExit, KeyboardInterrupt])
 def test_interrupts_send_nothing_more(interrupt, kind, workers):
     """The whole batch comes back: what is held is let go of, and what waited is no success."""
