@@ -18,7 +18,7 @@ from partialbatch._core.stages.dead_letters import as_sink, discard
 from partialbatch._core.stages.sessions import Deliveries
 from partialbatch._core.stages.visibility import Visibility, plan_timeouts, random_wait
 from partialbatch._core.unrun import check_value
-from partialbatch._inspection import holds, is_a
+from partialbatch._inspection import holds, is_a, kind_of
 from partialbatch.errors import INTERRUPTS, RecordSkipped, Reject, RetryAfter
 from partialbatch.retries._readers import reader, stream
 from partialbatch.types import ErrorPolicy
@@ -144,7 +144,7 @@ class Attachments:
             try:
                 self._delay(invocation, context)
             except Exception as error:  # the response must not depend on it
-                logs.visibility_unchanged({type(error).__name__: len(invocation.reported())})
+                logs.visibility_unchanged({kind_of(error): len(invocation.reported())})
 
     def remember(self, invocation: Invocation) -> None:
         """Keep what is done behind the checkpoint: the lowest number reported, which is the first in event order.
@@ -253,7 +253,7 @@ def _names(done: Any) -> frozenset[Any]:
     check_value(done, "the ledger's done_behind()", "make it a plain function")
     if isinstance(done, AbstractSet | list | tuple):
         return frozenset(done)
-    raise TypeError(f"the ledger's done_behind() returned a value of type {type(done).__name__}, no set of identifiers")
+    raise TypeError(f"the ledger's done_behind() returned a value of type {kind_of(done)}, no set of identifiers")
 
 
 def _as_delivered(raw: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from partialbatch._core.results import (
 )
 from partialbatch._core.runners.run import Run
 from partialbatch._core.runners.schedule import DEADLINE
-from partialbatch.errors import EventError, FullBatchFailure, PartialBatchError, RecordSkipped
+from partialbatch.errors import INTERRUPTS, EventError, FullBatchFailure, PartialBatchError, RecordSkipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -146,9 +145,12 @@ class Invocation:
 
     def view(self, index: int) -> Any:
         """Return a record's view; None where a source of the user's own cannot make it: its record failed for that."""
-        with suppress(Exception):
+        try:
             return self.source.view(self.run.records[index]) if self.source is not None else None
-        return None
+        except INTERRUPTS:
+            raise
+        except BaseException:  # a `CancelledError` say, which cancels nothing here
+            return None
 
     def record_result(self, index: int) -> RecordResult[Any]:
         """Return what became of one record."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from partialbatch._core.results import RecordResult, origin_of
 from partialbatch._core.unrun import check_value, is_awaitable
 from partialbatch._core.validation import gives_coroutine
-from partialbatch._inspection import is_a
+from partialbatch._inspection import is_a, kind_of
 from partialbatch.errors import INTERRUPTS, PartialBatchError
 
 if TYPE_CHECKING:
@@ -76,8 +76,9 @@ class Bulk:
 
 
 def _listed(failed: Any) -> list[Any]:
-    if isinstance(failed, str | bytes | Mapping):
-        raise TypeError(f"the bulk sink returned a value of type {type(failed).__name__}, no list of failed results")
+    # An asyncio future can be iterated over, and one that is done gives nothing, whatever its result.
+    if isinstance(failed, str | bytes | Mapping) or is_awaitable(failed):
+        raise TypeError(f"the bulk sink returned a value of type {kind_of(failed)}, no list of failed results")
     return [] if failed is None else list(failed)
 
 
@@ -108,10 +109,10 @@ def _attributed(
         by_record[id(result.record)] = None if id(result.record) in by_record else index
     found: dict[int, BaseException | None] = {}
     for each in failed:
-        is_result = isinstance(each, RecordResult)
+        is_result = issubclass(type(each), RecordResult)  # its `__class__` may raise
         owner = by_result.get(id(origin_of(each)), by_record.get(id(each.record if is_result else each)))
         if owner is None:
             return None
         error = each.error if is_result else None
-        found[owner] = error if isinstance(error, BaseException) else None
+        found[owner] = error if issubclass(type(error), BaseException) else None
     return found

@@ -59,7 +59,7 @@ class _Called:
         try:
             check_value(self._function(item), "the dead_letter callable", "make it a plain function")
         except Exception as error:
-            code = type(error).__name__
+            code = kind_of(error)
             self._refused.append(
                 Unprocessed(item, code=code, message=clip(safe_str(error), TEXT_SHOWN), attempts=1, reason="rejected")
             )

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch._core import logs
 from partialbatch._core.stages.dead_letters import letter
-from partialbatch._core.unrun import check_value
-from partialbatch._inspection import is_a, leaves
+from partialbatch._core.unrun import check_value, is_awaitable
+from partialbatch._inspection import is_a, kind_of, leaves
 from partialbatch.errors import INTERRUPTS, DeliveryError, RecordError, Reject, RetryAfter
 
 if TYPE_CHECKING:
@@ -237,8 +237,10 @@ def _plain(session: SinkSession) -> SinkSession:
 def _refused(unprocessed: Any, held: Sequence[tuple[int, Collection[Any]]]) -> dict[int, BaseException]:
     if unprocessed is None:
         raise TypeError("the sink's flush() returned None: return what was not accepted, an empty list if all was")
-    if isinstance(unprocessed, str | bytes | Mapping):
-        raise TypeError(f"the sink's flush() returned a value of type {type(unprocessed).__name__}, no list")
+    # An asyncio future can be iterated over, and one that is done gives nothing, whatever its result.
+    if isinstance(unprocessed, str | bytes | Mapping) or is_awaitable(unprocessed):
+        check_value(unprocessed, "the sink's flush()", _PLAIN)
+        raise TypeError(f"the sink's flush() returned a value of type {kind_of(unprocessed)}, no list")
     try:
         entries = list(unprocessed)  # a generator runs here
     except TypeError:
