@@ -66,7 +66,7 @@ def safe_repr(value: object, limit: int = _NAME_LENGTH) -> str:
     try:
         return clip(repr(value), limit)
     except BaseException:
-        return f"<{type(value).__name__} whose repr raises>"
+        return f"<{kind_of(value)} whose repr raises>"
 
 
 def described(error: BaseException) -> str:
@@ -162,7 +162,7 @@ class PayloadError(PartialBatchError):
     @classmethod
     def field(cls, name: str, wanted: str, value: object) -> Self:
         """Say which field of the raw record is not what it should be."""
-        found = "missing or null" if value is None else f"of type {type(value).__name__}"
+        found = "missing or null" if value is None else f"of type {kind_of(value)}"
         return cls(f"the record's field {name!r} is {found}; expected {wanted}")
 
     @classmethod

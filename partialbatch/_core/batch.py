@@ -181,7 +181,9 @@ class BatchState:
         """Return a record's view; None if the user's own source cannot make it: its record failed for that."""
         try:
             return self.source.view(self.records[index]) if self.source is not None else None
-        except Exception:
+        except INTERRUPTS:
+            raise
+        except BaseException:  # a `CancelledError` say, which cancels nothing here
             return None
 
     def lane(self, index: int) -> Hashable:
@@ -255,11 +257,6 @@ class BatchState:
         """Keep the first interrupt, to raise once running records have ended."""
         if self.interrupt is None:
             self.interrupt = error
-
-    def note_duration(self, index: int, started: float) -> None:
-        """Note how long a record took."""
-        if self.durations is not None:
-            self.durations[index] = perf_counter() - started
 
     def settle(self) -> list[tuple[int, bool]]:
         """Have the stages send what records wait for.

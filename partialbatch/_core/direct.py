@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from partialbatch._core.reasons import DEADLINE, STOPPED
 from partialbatch._core.runners.deadline import measure
-from partialbatch._core.unrun import PLAIN, check_value
+from partialbatch._unrun import PLAIN, check_value
 
 if TYPE_CHECKING:
     from partialbatch._core.batch import BatchState

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from partialbatch._core import logs
 from partialbatch._core.copies import copied
 from partialbatch._core.results import BatchResult
-from partialbatch._core.unrun import check_value, holds_code
 from partialbatch._core.validation import MOMENTS
 from partialbatch._inspection import is_a
+from partialbatch._unrun import check_value, holds_code
 from partialbatch.errors import INTERRUPTS
 
 if TYPE_CHECKING:

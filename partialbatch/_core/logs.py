@@ -157,7 +157,7 @@ def dead_letter_refused(batch: Any, index: int, error: BaseException) -> None:
 
 def sink_not_closed(error: BaseException) -> None:
     """Warn that the session of a sink could not be ended; what it had accepted is not in doubt."""
-    _write(logging.WARNING, "the session of a sink could not be closed (%s)", type(error).__name__)
+    _write(logging.WARNING, "the session of a sink could not be closed (%s)", kind_of(error))
 
 
 def visibility_unchanged(reasons: Mapping[str, int]) -> None:

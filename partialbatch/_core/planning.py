@@ -11,8 +11,8 @@ from partialbatch._core.results import SKIPPED
 from partialbatch._core.runners.deadline import Deadline
 from partialbatch._core.runners.schedule import Schedule, successors
 from partialbatch._core.runners.settling import give_up
-from partialbatch._core.unrun import check_value
 from partialbatch._inspection import is_a
+from partialbatch._unrun import check_value
 from partialbatch.errors import INTERRUPTS, ConfigurationError
 from partialbatch.sources.sqs import SQSSource, has_unordered_groups
 from partialbatch.types import ErrorPolicy

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch._core.logs import presentable
 from partialbatch._core.outcome import batch_result
-from partialbatch._core.unrun import is_awaitable
+from partialbatch._unrun import is_awaitable
 from partialbatch.cli.tracebacks import format_error, place_of
 from partialbatch.errors import PartialBatchError, clip
 from partialbatch.testing._context import LambdaContext

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from partialbatch._unrun import check_value, is_awaitable
 from partialbatch.errors import EventError, shape
 from partialbatch.sources._detection import PARTITIONS, check_uniform, is_empty, origin_of
 from partialbatch.sources._refusal import unrecognized
@@ -67,7 +68,11 @@ class Catalogue:
         if self._custom is not None:
             if not self._custom.matches(event):
                 raise EventError.other_source(self._wanted, shape(event))
-            records = list(self._custom.records(event))  # an iterator would be used up before the first record runs
+            given: Any = self._custom.records(event)
+            if is_awaitable(given):  # a done future of asyncio can be iterated over, and gives nothing
+                check_value(given, "the event source's records()", "make it a plain function")
+                raise TypeError("the event source's records() returned a future: return its result()")
+            records = list(given)  # an iterator would be used up before the first record runs
             return (self._custom, records) if records else (None, [])
         origin = origin_of(event)
         source = self._by_origin.get(origin)

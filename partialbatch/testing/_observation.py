@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from partialbatch._core.references import handler_behind
 from partialbatch._core.results import DEAD_LETTERED, FAILED, SKIPPED, SUCCEEDED
-from partialbatch._core.unrun import is_awaitable
+from partialbatch._unrun import is_awaitable
 from partialbatch.testing._verdict import Outcome
 from partialbatch.testing._watching import watching
 

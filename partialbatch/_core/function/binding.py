@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from partialbatch._core.copies import copied
-from partialbatch._core.unrun import check_value, is_awaitable
+from partialbatch._unrun import check_value, is_awaitable
 from partialbatch.errors import EventError
 
 if TYPE_CHECKING:

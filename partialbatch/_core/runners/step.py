@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch._core.results import FAILED
 from partialbatch._core.runners.calling import Direct, InThread
-from partialbatch._core.unrun import PLAIN, check_value, is_awaitable
 from partialbatch._inspection import is_a
+from partialbatch._unrun import PLAIN, check_value, is_awaitable
 from partialbatch.errors import INTERRUPTS
 
 if TYPE_CHECKING:
@@ -42,10 +42,11 @@ async def step(batch: BatchState, index: int) -> bool | None:
         else:
             value, waits = await _outcome(batch, index)
     except BaseException as error:  # a CancelledError fails its record alone; interrupts are raised at the end
-        batch.note_duration(index, started)
+        if batch.durations is not None:
+            batch.durations[index] = perf_counter() - started
         return await _fail(batch, index, error)
     if batch.durations is not None:
-        batch.note_duration(index, started)
+        batch.durations[index] = perf_counter() - started
     if waits:
         batch.pending_items[index] = value
         return None

@@ -14,7 +14,7 @@ from partialbatch._core.results import FAILED
 from partialbatch._core.runners.settling import settle
 from partialbatch._core.runners.step import step
 from partialbatch._core.runners.to_thread import call_in_thread
-from partialbatch._core.unrun import is_awaitable
+from partialbatch._unrun import is_awaitable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator

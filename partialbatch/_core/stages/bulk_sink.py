@@ -10,8 +10,8 @@ from partialbatch._core.outcome import record_result
 from partialbatch._core.results import SUCCEEDED, RecordResult, origin_of
 from partialbatch._core.runners.settling import give_up
 from partialbatch._core.stages.base import Stage
-from partialbatch._core.unrun import check_value, is_awaitable
-from partialbatch._inspection import is_a
+from partialbatch._inspection import is_a, kind_of
+from partialbatch._unrun import check_value, is_awaitable
 from partialbatch.errors import INTERRUPTS, PartialBatchError, RecordSkipped
 from partialbatch.types import ErrorPolicy
 
@@ -115,8 +115,9 @@ def _take_back(batch: BatchState, succeeded: Iterable[int], failures: Mapping[in
 
 
 def _listed(failed: Any) -> list[Any]:
-    if isinstance(failed, str | bytes | Mapping):
-        raise TypeError(f"the bulk sink returned a value of type {type(failed).__name__}, no list of failed results")
+    # An asyncio future can be iterated over, and one that is done gives nothing, whatever its result.
+    if isinstance(failed, str | bytes | Mapping) or is_awaitable(failed):
+        raise TypeError(f"the bulk sink returned a value of type {kind_of(failed)}, no list of failed results")
     return [] if failed is None else list(failed)
 
 
@@ -147,10 +148,10 @@ def _attributed(
         by_record[id(result.record)] = None if id(result.record) in by_record else index
     found: dict[int, BaseException | None] = {}
     for each in failed:
-        is_result = isinstance(each, RecordResult)
+        is_result = issubclass(type(each), RecordResult)  # its `__class__` may raise
         owner = by_result.get(id(origin_of(each)), by_record.get(id(each.record if is_result else each)))
         if owner is None:
             return None
         error = each.error if is_result else None
-        found[owner] = error if isinstance(error, BaseException) else None
+        found[owner] = error if issubclass(type(error), BaseException) else None
     return found

@@ -10,9 +10,9 @@ from partialbatch._core.copies import copied
 from partialbatch._core.runners.deadline import seconds_left
 from partialbatch._core.stages.base import Stage
 from partialbatch._core.stages.sessions import Session
-from partialbatch._core.unrun import check_value
 from partialbatch._discard import discard
 from partialbatch._inspection import is_a, kind_of, leaves, safe_str
+from partialbatch._unrun import check_value
 from partialbatch.errors import INTERRUPTS, DeliveryError, RecordError, Reject, RetryAfter, clip
 from partialbatch.types import Unprocessed
 
@@ -163,7 +163,7 @@ class _CallableSession:
         try:
             check_value(self._function(item), "the dead_letter callable", "make it a plain function")
         except Exception as error:
-            code = type(error).__name__
+            code = kind_of(error)
             self._refused.append(
                 Unprocessed(item, code=code, message=clip(safe_str(error), TEXT_SHOWN), attempts=1, reason="rejected")
             )

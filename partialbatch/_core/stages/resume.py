@@ -9,7 +9,8 @@ from partialbatch._core import logs
 from partialbatch._core.outcome import reported
 from partialbatch._core.stages.base import Stage
 from partialbatch._core.stages.reader_names import reader, stream
-from partialbatch._core.unrun import check_value
+from partialbatch._inspection import kind_of
+from partialbatch._unrun import check_value
 from partialbatch.errors import INTERRUPTS
 from partialbatch.types import ErrorPolicy
 
@@ -101,4 +102,4 @@ def _names(done: Any) -> frozenset[Any]:
     check_value(done, "the ledger's done_behind()", "make it a plain function")
     if isinstance(done, AbstractSet | list | tuple):
         return frozenset(done)
-    raise TypeError(f"the ledger's done_behind() returned a value of type {type(done).__name__}, no set of identifiers")
+    raise TypeError(f"the ledger's done_behind() returned a value of type {kind_of(done)}, no set of identifiers")

@@ -10,7 +10,7 @@ from partialbatch._core.results import FAILED, SKIPPED
 from partialbatch._core.runners.deadline import seconds_left
 from partialbatch._core.stages.base import Stage
 from partialbatch._core.stages.visibility import Visibility, plan_timeouts, random_wait
-from partialbatch._inspection import holds, is_a
+from partialbatch._inspection import holds, is_a, kind_of
 from partialbatch.errors import RecordSkipped, Reject, RetryAfter
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class RetryDelayStage(Stage):
             try:
                 self._delay(batch, batch.source)
             except Exception as error:  # the response must not depend on it
-                logs.visibility_unchanged({type(error).__name__: len(reported(batch))})
+                logs.visibility_unchanged({kind_of(error): len(reported(batch))})
 
     def _delay(self, batch: BatchState, source: Any) -> None:
         """Ask SQS to make the reported messages visible again at a time of their own."""

@@ -8,7 +8,8 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from partialbatch._core import logs
-from partialbatch._core.unrun import check_value
+from partialbatch._inspection import kind_of
+from partialbatch._unrun import check_value, is_awaitable
 from partialbatch.errors import INTERRUPTS, DeliveryError
 
 if TYPE_CHECKING:
@@ -89,8 +90,10 @@ def _plain(session: SinkSession) -> SinkSession:
 def _refused(unprocessed: Any, held: Sequence[tuple[int, Collection[Any]]]) -> dict[int, BaseException]:
     if unprocessed is None:
         raise TypeError("the sink's flush() returned None: return what was not accepted, an empty list if all was")
-    if isinstance(unprocessed, str | bytes | Mapping):
-        raise TypeError(f"the sink's flush() returned a value of type {type(unprocessed).__name__}, no list")
+    # An asyncio future can be iterated over, and one that is done gives nothing, whatever its result.
+    if isinstance(unprocessed, str | bytes | Mapping) or is_awaitable(unprocessed):
+        check_value(unprocessed, "the sink's flush()", _PLAIN)
+        raise TypeError(f"the sink's flush() returned a value of type {kind_of(unprocessed)}, no list")
     try:
         entries = list(unprocessed)  # a generator runs here
     except TypeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from partialbatch._core.stages.base import Stage
-from partialbatch._core.unrun import check_value, is_awaitable
+from partialbatch._unrun import check_value, is_awaitable
 
 if TYPE_CHECKING:
     from partialbatch._core.batch import BatchState

@@ -165,6 +165,18 @@ def test_a_letter_holds_the_record_as_delivered(kind):
     assert [letter["identifier"]["offset"] for letter in sorted(letters, key=str)] == [0, 1, 2]
 
 
+def test_a_dead_letter_that_is_changed_before_it_is_refused_changes_no_identifier():
+    """The record is reported by the identifier that it was delivered with."""
+
+    def refuse(letter):
+        letter["identifier"]["offset"] = 999
+        letter["record"].clear()
+        raise OSError
+
+    handler = batch_handler(_rejects, dead_letter=refuse, raise_on_full_failure=False)
+    assert reported(handler(kafka([0]))) == reported(batch_handler(_rejects, raise_on_full_failure=False)(kafka([0])))
+
+
 def test_a_record_that_cannot_be_copied_is_no_dead_letter(caplog):
     """What would be put aside might not be what was delivered: the record fails."""
 
