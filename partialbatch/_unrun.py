@@ -42,9 +42,9 @@ def check_value(value: object, what: str = "the record function", cure: str = "w
     """Refuse a value that shows that code has not run, or that its work failed.
 
     Args:
-        value: What was returned.
-        what: What returned it, for the error.
-        cure: What to do about an awaitable, for the error.
+        value: The returned value.
+        what: The name of its origin, for the error.
+        cure: The advice about an awaitable, for the error.
 
     Returns:
         Whether all values of this type are fine: futures and lists must be looked at one by one.
@@ -52,7 +52,7 @@ def check_value(value: object, what: str = "the record function", cure: str = "w
     Raises:
         TypeError: A coroutine or another awaitable, a generator, a `map`, `filter`, `zip` or `itertools` object, a
             `functools.partial`, a pending future, or a list with one of these in it.
-        BaseException: What a future failed with.
+        BaseException: The error of a future.
     """
     sort = _sort_of(type(value))
     if sort == _ORDINARY:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from partialbatch._core.results import BatchResult
     from partialbatch.types import BatchResponse
 
-    # wrapt is untyped up to 1.17: what is used of it, for the type checker.
+    # wrapt is untyped up to 1.17: the parts of it in use, for the type checker.
     class FunctionWrapper:
         _self_binding: str
 
@@ -45,7 +45,7 @@ Value = TypeVar("Value")
 
 
 def _lambda_handler(event: Any, context: Any = None) -> BatchResponse:  # type: ignore[empty-body]
-    """Stand for a handler where others look at its signature and code."""
+    """Stand for a handler: others look at the signature and code of this function."""
 
 
 def _lambda_method(self: Any, event: Any, context: Any = None) -> BatchResponse:  # type: ignore[empty-body]
@@ -63,7 +63,7 @@ class _Signature:
 
 
 class _Callable(Referable, Generic[Function, Value]):
-    """What a handler and its bound form have in common.
+    """The common part of a handler and its bound form.
 
     Attributes:
         __wrapped__: The record function itself, as for any decorator: `function`.
@@ -81,7 +81,7 @@ class _Callable(Referable, Generic[Function, Value]):
 
     @property
     def __code__(self) -> CodeType:
-        # Where `inspect` and asyncio look whether a call gives a coroutine: it never does.
+        # `inspect` and asyncio look here for whether a call gives a coroutine: it never does.
         return _lambda_handler.__code__
 
     def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
@@ -129,20 +129,21 @@ class BoundBatchHandler(BoundReferable, _Callable[Function, Value], BoundFunctio
 
     @property
     def __func__(self) -> Callable[..., Any]:
-        # Where `inspect` looks first at what has the class of a bound method.
+        # `inspect` looks here first, at objects that have the class of a bound method.
         return _lambda_method
 
     def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
         """Handle a batch; first comes the instance where the class was asked: ``Orders.handle(orders, event)``."""
         if self._self_instance is None and self._self_binding == "function":
             handle = self._self_parent.__get__(event, type(event))
-            return handle(context, *surplus)  # type: ignore[no-any-return]  # wrapt's descriptor
+            response: BatchResponse = handle(context, *surplus)
+            return response
         return super().__call__(event, context, *surplus)
 
     def _target(self) -> tuple[Pipeline, Any, Plan]:
         handler = self._self_parent
-        asked = handler._self_plan(bound=self._self_binding != "staticmethod")  # noqa: SLF001 - one unit
-        return handler._self_pipeline, self.__wrapped__, asked  # noqa: SLF001 - as above
+        asked = handler._self_plan(bound=self._self_binding != "staticmethod")
+        return handler._self_pipeline, self.__wrapped__, asked
 
 
 class BatchHandler(_Callable[Function, Value], FunctionWrapper):
@@ -168,7 +169,7 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
         self._self_unbound: tuple[Pipeline, Any, Plan] | None = None
         # For annotations that are strings; let go of as soon as the function was read. Not for others: up to
         # Python 3.12 a frame keeps, until it ends, the dict of its variables that was asked for.
-        frame = sys._getframe(1)  # noqa: SLF001 - as `typing` does
+        frame = sys._getframe(1)  # as `typing` does
         self._self_namespace: dict[str, Any] = _namespace(frame) if has_names(function) else {}
         if isinstance(function, classmethod) or not _is_in_class_body(function):
             self._self_plan(bound=isinstance(function, classmethod))
@@ -181,8 +182,9 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
     def __get__(self, instance: Any, owner: Any = None) -> BoundBatchHandler[Function, Value]:
         """Return the handler for an instance."""
         if isinstance(instance, type) and instance is owner and self._self_binding == "function":
-            raise _swap(self)  # what @classmethod does up to Python 3.12
-        return super().__get__(instance, owner)  # type: ignore[no-any-return]  # wrapt's descriptor
+            raise _swap(self)  # as @classmethod asks up to Python 3.12
+        bound: BoundBatchHandler[Function, Value] = super().__get__(instance, owner)
+        return bound
 
     def _self_plan(self, *, bound: bool) -> Plan:
         """Return how to call the function, read once for each way in which it can be bound."""
@@ -249,7 +251,7 @@ def _is_in_class_body(function: Any) -> bool:
 
 
 def _namespace(frame: FrameType | None) -> dict[str, Any]:
-    """Return the local variables where a function was decorated, those around a class body included."""
+    """Return the local variables around a decorated function, including those around a class body."""
     while frame is not None and frame.f_globals is globals():
         frame = frame.f_back
     scopes: list[dict[str, Any]] = []

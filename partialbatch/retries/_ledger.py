@@ -20,10 +20,10 @@ __all__ = ["Ledger", "ResumeLedger"]
 
 
 class Ledger(Protocol):
-    """Where entries are kept."""
+    """A store of entries."""
 
     def read(self, arn: str, checkpoint: str) -> frozenset[str]:
-        """Return the identifiers that are done behind a checkpoint; none where nothing is known.
+        """Return the identifiers that are done behind a checkpoint; none if nothing is known.
 
         Args:
             arn: The stream, the shard and the handler that reads it: part of the key, and nothing to be parsed.
@@ -37,7 +37,7 @@ class Ledger(Protocol):
 
 
 class ResumeLedger:
-    """Remembers what had succeeded behind a checkpoint; give one as ``resume=``.
+    """Remembers the records that had succeeded behind a checkpoint; give one as ``resume=``.
 
     At worst a record runs again: an entry counts only for a delivery whose first record *is* the
     checkpoint, and names records exactly.
@@ -47,8 +47,8 @@ class ResumeLedger:
         """Keep entries in a store of your own; see `in_memory` and `dynamodb`.
 
         Args:
-            store: Where entries are kept.
-            iam_actions: What the function's role must allow, for ``partialbatch check``; None: unknown.
+            store: The store of entries.
+            iam_actions: The actions that the function's role must allow, for ``partialbatch check``; None: unknown.
 
         Raises:
             ConfigurationError: The store lacks ``read`` or ``write``, or one of them is async.
@@ -64,8 +64,8 @@ class ResumeLedger:
     def in_memory(cls) -> ResumeLedger:
         """Keep entries in this execution environment: at no cost, and lost with it.
 
-        What another environment did meanwhile is unknown here. Where the last write of a key must be
-        its newest even then, take `dynamodb`, or write only what is newer than what is there.
+        Another environment knows nothing of these entries. If the last write of a key must be its newest
+        even then, use `dynamodb`, or write only values that are newer than the one stored.
         """
         return cls(MemoryLedger(), iam_actions=())
 
@@ -99,7 +99,7 @@ class ResumeLedger:
         return cls(store, iam_actions=("dynamodb:GetItem", "dynamodb:PutItem"))
 
     def done_behind(self, arn: str, checkpoint: str) -> frozenset[str]:
-        """Return what is done behind the first record of a delivery.
+        """Return the identifiers that are done behind the first record of a delivery.
 
         If this raises, the handler logs it, and runs the batch as without a ledger.
         """
