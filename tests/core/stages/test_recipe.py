@@ -81,8 +81,11 @@ class Gate(Stage):
 
 def idle(moment):
     """Return a method that overrides one of `Stage`, and does the same."""
-    inherited = getattr(Stage, moment)
-    return lambda self, *arguments: inherited(self, *arguments)
+
+    def method(self, *arguments):
+        return getattr(Stage, moment)(self, *arguments)
+
+    return method
 
 
 MOMENTS = ("policy", "begin", "admit", "around", "take", "rescue", "settle", "ended", "finish", "close", "end")
