@@ -19,7 +19,7 @@ def test_time_passes_when_the_clock_is_moved():
 
 
 def test_a_clock_can_be_shared():
-    """A context takes any callable that gives seconds, and starts at its present time."""
+    """A context takes any callable that returns seconds, and starts at its present time."""
     clock = Clock(100)
     clock.advance(5)
     assert clock() == 105

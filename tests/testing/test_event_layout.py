@@ -26,12 +26,12 @@ def nothing(event, context):
 @pytest.mark.parametrize(
     ("source", "given", "words"),
     [
-        ("sqs", kinesis_event(["a"]), "messages takes records of sqs, and these are of kinesis"),
+        ("sqs", kinesis_event(["a"]), "messages takes records of sqs, but these are of kinesis"),
         ("sqs", dynamodb_event([{"id": 1}])["Records"], "these are of dynamodb"),
         ("sqs", {"Records": [{"eventSource": "aws:s3"}]}, "these are of no known source"),
-        ("kinesis", sqs_event(["a"]), "records takes records of kinesis or dynamodb, and these are of sqs"),
-        ("kinesis", pipes_event(kinesis_event(["a"])), "these are of EventBridge Pipes"),
-        ("kinesis", kinesis_event(["a"], window={}), "tumbling windows are not simulated"),
+        ("kinesis", sqs_event(["a"]), "records takes records of kinesis or dynamodb, but these are of sqs"),
+        ("kinesis", pipes_event(kinesis_event(["a"])), "these come from EventBridge Pipes"),
+        ("kinesis", kinesis_event(["a"], window={}), "tumbling windows can't be simulated"),
     ],
 )
 def test_records_of_another_kind_are_refused(source, given, words):

@@ -80,11 +80,11 @@ def test_a_misspelt_outer_key_is_named():
         ({"batchItemFailures": ["1"]}, "batchItemFailures[0] is '1' instead of"),
         ({"batchItemFailures": [None]}, "is None instead of"),
         ({"batchItemFailures": [{"itemIdentifer": "1"}]}, "no key 'itemIdentifier'; its keys are itemIdentifer"),
-        ({"batchItemFailures": "1"}, "no list but '1'"),
-        ({"batchItemFailures": {}}, "no list but {}"),
-        (failures("4"), "'4' names no record"),
-        (failures(0), "0 names no record"),
-        (failures(True), "True names no record"),
+        ({"batchItemFailures": "1"}, "isn't a list: it is '1'"),
+        ({"batchItemFailures": {}}, "isn't a list: it is {}"),
+        (failures("4"), "the reported '4' isn't a record of this event"),
+        (failures(0), "the reported 0 isn't a record"),
+        (failures(True), "the reported True isn't a record"),
         (failures("1", ""), "batchItemFailures[1]"),
         ("nothing", "a JSON str"),
         (["1"], "a JSON list"),
@@ -92,8 +92,8 @@ def test_a_misspelt_outer_key_is_named():
         (0, "a JSON int"),
         (False, "a JSON bool"),
         ({1, 2}, "Runtime.MarshalError"),
-        ({"batchItemFailures": [], "at": float("nan")}, "NaN is no JSON"),
-        ({"at": Decimal("Infinity")}, "Infinity is no JSON"),
+        ({"batchItemFailures": [], "at": float("nan")}, "NaN isn't JSON"),
+        ({"at": Decimal("Infinity")}, "Infinity isn't JSON"),
         ({"text": "x" * 6_291_456}, "over Lambda's 6,291,456"),
     ],
 )
@@ -102,7 +102,7 @@ def test_a_malformed_answer_is_full_failure(source, response, words):
     verdict = returned(EVENTS_AND_KAFKA[source], response)
     assert (verdict.kind, verdict.returned) == ("failure", (0, 1, 2))
     assert words in verdict.reason
-    assert "those that succeeded included" in verdict.reason
+    assert "including those that succeeded" in verdict.reason
 
 
 @pytest.mark.parametrize("source", EVENTS_AND_KAFKA)
@@ -114,7 +114,7 @@ def test_a_malformed_answer_is_full_failure(source, response, words):
         (Outcome.raised(SystemExit(1)), "Runtime.ExitError"),
         (Outcome.raised(Mute()), "Mute: <Mute whose str raises>"),
         (Outcome.timed_out(3), "Task timed out after 3.00 seconds"),
-        (Outcome("{"), "no valid JSON"),
+        (Outcome("{"), "isn't valid JSON"),
         (Outcome(error="Handled"), "Handled"),
     ],
 )
@@ -206,7 +206,7 @@ def test_without_the_flag_the_response_is_ignored(source, response):
 def test_the_reason_counts_the_failures_that_were_ignored():
     """Reported failures that nobody reads are counted in the reason."""
     verdict = returned(sqs("1", "2"), failures("1"), report_batch_item_failures=False)
-    assert "the 1 that it reports included" in verdict.reason
+    assert "including the 1 that it reports" in verdict.reason
     assert "included" not in returned(sqs("1"), failures(), report_batch_item_failures=False).reason
 
 

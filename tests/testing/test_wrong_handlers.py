@@ -51,9 +51,9 @@ def test_bare_ids_bring_the_whole_batch_back():
     with pytest.raises(AssertionError) as caught:
         delivery.assert_dead_lettered([name(1)])
     message = str(caught.value)
-    assert "2 of 3 records: not as expected in the dead-letter queue" in message
+    assert "2 of 3 records differ from the expected dead letters:" in message
     assert f"batchItemFailures[0] is '{name(1)}' instead of {{\"itemIdentifier\": ...}}" in message
-    assert "all 3 messages return to the queue, those that succeeded included" in message
+    assert "all 3 messages become visible again, including those that succeeded" in message
 
 
 def reporting(shop, outer, inner):
@@ -77,8 +77,8 @@ def test_a_misspelt_outer_key_deletes_what_failed():
     with pytest.raises(AssertionError) as caught:
         delivery.assert_nothing_lost()
     message = str(caught.value)
-    assert f"{name(1)}: done with: LOST, it is gone although it never succeeded" in message
-    assert "no key 'batchItemFailures' and so reports no failure; its keys are batchItemFailure" in message
+    assert f"{name(1)}: done: LOST, it is gone although it never succeeded" in message
+    assert "no key 'batchItemFailures', so it reports no failure; its keys are batchItemFailure" in message
     assert "all 3 messages are deleted from the queue" in message
 
 
@@ -91,7 +91,7 @@ def test_a_misspelt_inner_key_brings_the_whole_batch_back():
         delivery.assert_dead_lettered([name(1)])
     message = str(caught.value)
     assert "batchItemFailures[0] has no key 'itemIdentifier'; its keys are itemidentifier" in message
-    assert "all 3 messages return to the queue, those that succeeded included" in message
+    assert "all 3 messages become visible again, including those that succeeded" in message
 
 
 @pytest.mark.parametrize("response", [[], {"batchItemFailures": []}])
@@ -110,7 +110,7 @@ def test_swallowing_everything_deletes_what_failed(response):
         delivery.assert_nothing_lost()
     message = str(caught.value)
     assert message.startswith("1 of 3 records lost:")
-    assert f"{name(1)}: done with: LOST" in message
+    assert f"{name(1)}: done: LOST" in message
     assert "all 3 messages are deleted from the queue" in message
 
 
@@ -130,7 +130,7 @@ def test_an_index_names_no_record():
     delivery = SimulatedQueue(["a", "b", "c"]).run(handler, succeeded=shop.succeeded)
     first = delivery.invocations[0]
     assert first.verdict == "failure"
-    assert "'1' names no record of this event: all 3 messages return to the queue" in first.reason
+    assert "the reported '1' isn't a record of this event: all 3 messages become visible again" in first.reason
     assert delivery.duplicated_work == 2
     assert first.reason in delivery.explain()
 
@@ -148,8 +148,8 @@ def test_raising_half_way_takes_the_rest_along():
         delivery.assert_nothing_lost()
     message = str(caught.value)
     assert f"{name(2)}: in the dead-letter queue: LOST, it ended in the dead-letter queue" in message
-    assert "nothing shows that it ever ran" in message
-    assert "the invocation failed with ValueError: no stock: all 3 messages return to the queue" in message
+    assert "no run of it is known" in message
+    assert "the invocation failed with ValueError: no stock: all 3 messages become visible again" in message
     assert delivery.duplicated_work == 2
 
 
@@ -162,7 +162,7 @@ def test_running_on_past_a_fifo_failure_breaks_the_order():
     with pytest.raises(AssertionError) as caught:
         delivery.assert_in_order()
     message = str(caught.value)
-    assert "1 of 3 records succeeded while an earlier one was still to come" in message
+    assert "1 of 3 records succeeded before an earlier record of their group was finished" in message
     assert f"{name(1)} (group group)" in message
     assert f"{name(2)} (group group)" in message
-    assert "they return to the queue, the other 2 are deleted from the queue" in message
+    assert "they become visible again, the other 2 are deleted from the queue" in message

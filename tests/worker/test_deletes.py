@@ -63,7 +63,7 @@ def test_it_ends_when_messages_are_visible_again(caplog):
     Deleter(queue, "url", lambda _error, _seconds: None).delete(["over", "open"], {"over": 0.0, "open": inf})
     assert queue.deleted == ["open"]
     assert queue.calls == 2
-    assert "1 handled messages were not deleted while they were invisible" in caplog.text
+    assert "1 handled messages were not deleted before they became visible again" in caplog.text
     assert "InternalError" in caplog.text
 
 

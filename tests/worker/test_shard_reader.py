@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from partialbatch.worker import dynamodb_shards, kinesis_shards
-from partialbatch.worker._received_records import kinesis_record, number_of
+from partialbatch.worker._received_records import kinesis_record, sequence_number_of
 
 
 def test_every_shard_is_read(services):
@@ -243,7 +243,7 @@ def test_clock_that_is_ahead(services):
         stub.add_response("get_records", {"Records": records, "NextShardIterator": "next"})
         stub.add_client_error("get_shard_iterator", "AccessDeniedException")
         reader.seek(None)
-        assert [number_of(record) for record in reader.read(5)] == ["1"]
+        assert [sequence_number_of(record) for record in reader.read(5)] == ["1"]
         with pytest.raises(ClientError, match="AccessDenied"):
             reader.seek(None)
 
@@ -319,7 +319,7 @@ def test_checkpoint_past_the_retention(services, caplog):
             {"StreamArn": arn, "ShardId": reader.shard_id, "ShardIteratorType": "TRIM_HORIZON"},
         )
         reader.seek("1" * 21)
-    assert "the records after the checkpoint 111111111111111111111 have passed the stream's retention" in caplog.text
+    assert "records after the checkpoint 111111111111111111111 are older than the stream's retention" in caplog.text
 
 
 def test_split_shard(services):

@@ -12,7 +12,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from partialbatch.worker._transient_errors import passing
+from partialbatch.worker._transient_errors import is_transient
 
 
 def client_error(code, status=400):
@@ -51,4 +51,4 @@ def client_error(code, status=400):
 )
 def test_what_may_pass(error, expected):
     """An absent or overloaded service may come back; a refusal stays one."""
-    assert passing(error) is expected
+    assert is_transient(error) is expected

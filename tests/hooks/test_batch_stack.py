@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from partialbatch.hooks._batches import Batches
+from partialbatch.hooks._batch_stack import BatchStack
 
 
-def test_notes_are_those_of_the_innermost_batch():
+def test_state_is_that_of_the_innermost_batch():
     """Each batch has notes of its own, and those of the one around it are back when it has ended."""
-    batches = Batches("test")
+    batches = BatchStack("test")
     batches.begin(3)
-    batches.note("outer")
+    batches.keep("outer")
     batches.begin(2)
     assert batches.current is None
-    batches.note("inner")
+    batches.keep("inner")
     assert batches.current == "inner"
     assert batches.end(0) is None
     assert batches.end(2) == "inner"
@@ -20,9 +20,9 @@ def test_notes_are_those_of_the_innermost_batch():
     assert batches.end(3) == "outer"
 
 
-def test_outside_of_a_batch_nothing_is_noted():
+def test_state_kept_outside_of_a_batch_is_dropped():
     """A note without a batch is dropped, and an end without one ends nothing."""
-    batches = Batches("test")
-    batches.note("nowhere")
+    batches = BatchStack("test")
+    batches.keep("nowhere")
     assert batches.current is None
     assert batches.end(1) is None

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from partialbatch.testing import SimulatedStream
-from partialbatch.testing._simulation_loop import PAYLOAD_LIMIT
+from partialbatch.testing._limits import PAYLOAD_LIMIT
 from partialbatch.worker import ShardPoller, StreamMapping, _event_size, dynamodb_shards, kinesis_shards
 
 
@@ -277,7 +277,7 @@ def test_simulator_delivers_the_same(services, scripted, failures, stop, mapping
 
 
 def aged(services, monkeypatch, bodies, ages):
-    """Return a reader of records that arrived so many seconds ago."""
+    """Return a reader of records that arrival_time so many seconds ago."""
     (reader,) = kinesis_shards(services.kinesis, filled(services, bodies))
     read, stamps = reader.read, dict(zip(bodies, ages, strict=True))
 

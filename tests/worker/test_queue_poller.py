@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partialbatch.testing._simulation_loop import PAYLOAD_LIMIT
+from partialbatch.testing._limits import PAYLOAD_LIMIT
 from partialbatch.worker import QueueMapping, QueuePoller, _event_size
 
 AT_ONCE = QueueMapping(give_back_after=0)
@@ -174,7 +174,7 @@ def test_handler_that_deletes_for_itself(services, caplog):
 
     with caplog.at_level(logging.INFO, "partialbatch.poll"):
         run(services, url, handler)
-    assert "was not given back" in caplog.text
+    assert "was not made visible" in caplog.text
 
 
 def test_message_that_cannot_be_deleted(services, scripted, caplog):
