@@ -57,7 +57,7 @@ class SimulatedStream:
         >>> from partialbatch.testing import SimulatedStream
         >>> @batch_handler(error_policy="stop", raise_on_full_failure=False)
         ... def handler(record):
-        ...     if record.payload == "harp":
+        ...     if record.data == b"harp":
         ...         raise ValueError("sold out")
         >>> delivery = SimulatedStream(["tea", "harp", "jam"], maximum_retry_attempts=2).run(handler)
         >>> [record.fate for record in delivery.records]

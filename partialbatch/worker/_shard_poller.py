@@ -90,7 +90,7 @@ class ShardPoller:
         ...     print(len(event["Records"]), "record")
         >>> with mock_aws():
         ...     kinesis = boto3.client("kinesis", "eu-west-1")
-        ...     kinesis.create_stream(StreamName="orders", ShardCount=1)
+        ...     created = kinesis.create_stream(StreamName="orders", ShardCount=1)
         ...     arn = kinesis.describe_stream_summary(StreamName="orders")["StreamDescriptionSummary"]["StreamARN"]
         ...     put = kinesis.put_record(StreamARN=arn, Data=b"tea", PartitionKey="anna")
         ...     [shard] = kinesis_shards(kinesis, arn)

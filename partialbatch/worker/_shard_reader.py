@@ -38,7 +38,7 @@ class ShardReader:
         >>> from partialbatch.worker import kinesis_shards
         >>> with mock_aws():
         ...     kinesis = boto3.client("kinesis", "eu-west-1")
-        ...     kinesis.create_stream(StreamName="orders", ShardCount=1)
+        ...     created = kinesis.create_stream(StreamName="orders", ShardCount=1)
         ...     arn = kinesis.describe_stream_summary(StreamName="orders")["StreamDescriptionSummary"]["StreamARN"]
         ...     put = kinesis.put_record(StreamARN=arn, Data=b"tea", PartitionKey="anna")
         ...     [reader] = kinesis_shards(kinesis, arn)
@@ -140,7 +140,7 @@ def kinesis_shards(
         >>> from partialbatch.worker import kinesis_shards
         >>> with mock_aws():
         ...     kinesis = boto3.client("kinesis", "eu-west-1")
-        ...     kinesis.create_stream(StreamName="orders", ShardCount=2)
+        ...     created = kinesis.create_stream(StreamName="orders", ShardCount=2)
         ...     arn = kinesis.describe_stream_summary(StreamName="orders")["StreamDescriptionSummary"]["StreamARN"]
         ...     [shard.shard_id for shard in kinesis_shards(kinesis, arn)]
         ['shardId-000000000000', 'shardId-000000000001']
@@ -175,19 +175,15 @@ def dynamodb_shards(client: DynamoDBStreamsClient, arn: str, since: float | None
 
     Example:
         >>> import boto3
-        >>> from moto import mock_aws
+        >>> from botocore.stub import Stubber
         >>> from partialbatch.worker import dynamodb_shards
-        >>> with mock_aws():
-        ...     table = boto3.client("dynamodb", "eu-west-1").create_table(
-        ...         TableName="orders",
-        ...         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        ...         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        ...         BillingMode="PAY_PER_REQUEST",
-        ...         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
-        ...     )["TableDescription"]
-        ...     streams = boto3.client("dynamodbstreams", "eu-west-1")
-        ...     len(list(dynamodb_shards(streams, table["LatestStreamArn"])))
-        1
+        >>> arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders/stream/2026-01-01T00:00:00.000"
+        >>> streams = boto3.client("dynamodbstreams", "eu-west-1")
+        >>> description = {"StreamArn": arn, "Shards": [{"ShardId": "shardId-00000001767225600000-a0b1c2d3"}]}
+        >>> with Stubber(streams) as stub:
+        ...     stub.add_response("describe_stream", {"StreamDescription": description})
+        ...     [shard.shard_id for shard in dynamodb_shards(streams, arn)]
+        ['shardId-00000001767225600000-a0b1c2d3']
     """
     # DynamoDB rounds a record's time down to the second: a record right after `since` would seem to be older.
     since = since if since is None else floor(since)

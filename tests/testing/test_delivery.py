@@ -49,7 +49,8 @@ def test_order_is_by_group():
     handler = ours({"a": (2, "error")}, error_policy="skip_group")
     delivery = SimulatedQueue(list("axby"), fifo=True, groups=list("ghgh")).run(handler)
     delivery.assert_in_order()
-    with pytest.raises(AssertionError, match="2 of 4 records succeeded before an earlier record of their group was finished"):
+    text = "2 of 4 records succeeded before an earlier record of their group was finished"
+    with pytest.raises(AssertionError, match=text):
         delivery.assert_in_order(by=lambda raw: "all")
 
 
