@@ -1,4 +1,4 @@
-"""What hooks note of batches, nested ones too."""
+"""The state that hooks keep for batches, also for nested ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from partialbatch.hooks._batch_stack import BatchStack
 
 
 def test_state_is_that_of_the_innermost_batch():
-    """Each batch has notes of its own, and those of the one around it are back when it has ended."""
+    """Each batch has its own state, and the state of the outer batch is current again after the inner one."""
     batches = BatchStack("test")
     batches.begin(3)
     batches.keep("outer")
@@ -21,7 +21,7 @@ def test_state_is_that_of_the_innermost_batch():
 
 
 def test_state_kept_outside_of_a_batch_is_dropped():
-    """A note without a batch is dropped, and an end without one ends nothing."""
+    """State without a batch is dropped, and an end without a start ends nothing."""
     batches = BatchStack("test")
     batches.keep("nowhere")
     assert batches.current is None

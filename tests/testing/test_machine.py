@@ -1,4 +1,4 @@
-"""A model of a FIFO queue, and a handler on it, taken through any course of events."""
+"""A model of a FIFO queue and its handler, driven through random courses of events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a record's story ends when it is given up."""
+"""The fate of records that are given up."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from partialbatch.testing._simulation_loop import TrackedRecord
         (["failed", "dead_lettered"], "deleted"),
     ],
 )
-def test_what_is_given_up_meets_the_fate_of_its_runs(statuses, fate):
-    """Whatever succeeded, or was taken by the handler's own dead letter, is done with; the rest ran or did not."""
+def test_fate_of_a_given_up_record_follows_from_its_runs(statuses, fate):
+    """A record that succeeded or that the handler's dead letter accepted counts as done; the others have run or not."""
     tracked = TrackedRecord("{}", "id", None, runs=[Run(number, 0, status) for number, status in enumerate(statuses)])
     tracked.give_up()
     assert tracked.fate == fate

@@ -1,4 +1,4 @@
-"""Six mistakes that people make by hand, and what the kit says of each."""
+"""Mistakes in hand-written handlers, and the kit's messages about them."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def name(number):
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
-def test_bare_ids_bring_the_whole_batch_back():
-    """Bare identifiers make the whole batch fail: good orders are done again, and dead-lettered."""
+def test_bare_identifiers_fail_the_whole_batch():
+    """Bare identifiers fail the whole batch: good orders run again, and are dead-lettered."""
     shop = Shop(b=FOREVER)
 
     def handler(event, context):
@@ -69,7 +69,7 @@ def reporting(shop, outer, inner):
     return handler
 
 
-def test_a_misspelt_outer_key_deletes_what_failed():
+def test_misspelt_outer_key_deletes_failed_messages():
     """A response without `batchItemFailures` is success: the failed order is gone."""
     shop = Shop(b=FOREVER)
     handler = reporting(shop, "batchItemFailure", "itemIdentifier")
@@ -82,8 +82,8 @@ def test_a_misspelt_outer_key_deletes_what_failed():
     assert "all 3 messages are deleted from the queue" in message
 
 
-def test_a_misspelt_inner_key_brings_the_whole_batch_back():
-    """An entry without `itemIdentifier` fails the batch: good orders end with the bad one."""
+def test_misspelt_inner_key_fails_the_whole_batch():
+    """An entry without `itemIdentifier` fails the batch: good orders are dead-lettered with the bad one."""
     shop = Shop(b=FOREVER)
     handler = reporting(shop, "batchItemFailures", "itemidentifier")
     delivery = SimulatedQueue(["a", "b", "c"], max_receive_count=3).run(handler, succeeded=shop.succeeded)
@@ -95,8 +95,8 @@ def test_a_misspelt_inner_key_brings_the_whole_batch_back():
 
 
 @pytest.mark.parametrize("response", [[], {"batchItemFailures": []}])
-def test_swallowing_everything_deletes_what_failed(response):
-    """A handler that swallows every error and reports nothing loses what failed."""
+def test_swallowed_errors_delete_failed_messages(response):
+    """A handler that swallows every error and reports nothing loses the failed messages."""
     shop = Shop(b=1)
 
     def handler(event, context):
@@ -114,8 +114,8 @@ def test_swallowing_everything_deletes_what_failed(response):
     assert "all 3 messages are deleted from the queue" in message
 
 
-def test_an_index_names_no_record():
-    """A reported index is no message id, so the whole batch comes back."""
+def test_reported_index_fails_the_whole_batch():
+    """A reported index isn't a message id, so the whole batch fails."""
     shop = Shop(b=1)
 
     def handler(event, context):
@@ -135,8 +135,8 @@ def test_an_index_names_no_record():
     assert first.reason in delivery.explain()
 
 
-def test_raising_half_way_takes_the_rest_along():
-    """A raise brings back what was done and dead-letters what never ran."""
+def test_raising_half_way_dead_letters_messages_that_never_ran():
+    """An error half way repeats the messages before it, and dead-letters those that never ran."""
     shop = Shop(b=FOREVER)
 
     def handler(event, context):
@@ -154,7 +154,7 @@ def test_raising_half_way_takes_the_rest_along():
 
 
 def test_running_on_past_a_fifo_failure_breaks_the_order():
-    """On a FIFO queue, what runs after a failure overtakes it."""
+    """On a FIFO queue, messages that run after a failure of their group break the order."""
     shop = Shop(b=1)
     handler = reporting(shop, "batchItemFailures", "itemIdentifier")
     delivery = SimulatedQueue(["a", "b", "c"], fifo=True).run(handler, succeeded=shop.succeeded)
