@@ -84,7 +84,7 @@ def test_remaining_records_are_counted():
         ({"records": 0}, "records=0"),
         ({"groups": 0}, "groups=0"),
         ({"poison": 1_001}, "from 0 to 1,000"),
-        ({"failure_rate": 1}, "failure_rate=1"),
+        ({"failure_rate": 1}, "failure_rate=1 is not possible: it takes a probability from 0 to below 1; see poison"),
         ({"failure_rate": -0.1}, "failure_rate=-0.1"),
         ({"failure_rate": float("nan")}, "failure_rate=nan"),
         ({"record_seconds": -1}, "record_seconds=-1"),

@@ -36,7 +36,7 @@ class Message:
 
 
 class QueueAndHandler(RuleBasedStateMachine):
-    """Messages are sent, some fail for a while or for ever, batches are received in any mixture of groups."""
+    """A queue to which messages are sent and from which batches of any groups are received; some messages fail."""
 
     @initialize(policy=st.sampled_from(("derive", "stop", "skip_group")), concurrency=st.sampled_from((1, 2)))
     def start(self, policy, concurrency):

@@ -25,7 +25,7 @@ LIMIT = 3
 # There are many of these tests, so each takes half of the examples.
 halved = settings(max_examples=settings().max_examples // 2)
 
-# Which group each record is in, and the plan of failure: all that matters about a load.
+# A load consists of the group of each record, and a failure plan.
 groupings = st.lists(st.sampled_from("abc"), min_size=1, max_size=MOST)
 plans = failure_plans(keys=range(MOST), hows=["error", "base"], most=LIMIT - 1)
 
@@ -39,7 +39,7 @@ def _quiet():
 
 
 class Watch:
-    """A record function that watches over its own runs, each of which takes `pace` seconds."""
+    """A record function that checks its own runs, each of which takes `pace` seconds."""
 
     def __init__(self, plan, groups, pace=0):
         self.plan, self.groups, self.pace = plan, groups, pace
@@ -68,7 +68,7 @@ class Async(Watch):
 
 @st.composite
 def makers(draw):
-    """Draw what makes a handler: sequential, with threads, or with tasks."""
+    """Draw factories of handlers: sequential, with threads, or with tasks."""
     kind, concurrency = draw(st.sampled_from((Watch, Async))), draw(st.sampled_from((1, 3)))
 
     def make(plan, groups, policy, pace=0, **options):
@@ -98,7 +98,7 @@ def topic(groups, **options):
 
 
 def numbers(delivery):
-    """Return each record's number, in the order of the delivery."""
+    """Return the number of each record, in the order of the delivery."""
     return [_number(record.raw) for record in delivery.records]
 
 
@@ -110,7 +110,7 @@ def _number(raw):
 
 
 def check_mechanics(delivery, watch, plan, policy, *, ordered):
-    """Check what holds whatever the source: see the module's tests."""
+    """Check the invariants that hold for every source."""
     known = dict(zip(numbers(delivery), delivery.records, strict=True))
     assert all(record.fate != "remaining" for record in delivery.records)
     for number, record in known.items():
@@ -132,7 +132,7 @@ EVERY_POLICY = pytest.mark.parametrize("policy", POLICIES)
 def test_queues_lose_nothing_and_dead_letter_only_poison(fifo, policy):
     """On SQS with `max_receive_count` set, nothing is lost, and poison ends in the dead-letter queue."""
 
-    # Where records take their time, messages that are new meet others at their last attempt.
+    # With slow records, new messages share a batch with messages at their last attempt.
     @halved
     @given(makers(), groupings, plans, st.integers(1, 4), st.sampled_from((0, 20)))
     def check(make, groups, plan, batch_size, pace):

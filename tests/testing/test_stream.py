@@ -229,7 +229,7 @@ def test_batches_stay_below_six_megabytes():
         ({"maximum_record_age": 59}, "maximum_record_age=59"),
         ({"maximum_record_age": 604_801}, "maximum_record_age=604801"),
         ({"retention": 59}, "retention=59"),
-        ({"source": "sqs"}, "source='sqs'"),
+        ({"source": "sqs"}, "source='sqs' is not possible: it takes 'kinesis' or 'dynamodb'"),
         ({"partition_keys": ["k"]}, "partition_keys has 1 entries for 2 records"),
     ],
 )

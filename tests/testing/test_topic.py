@@ -137,7 +137,7 @@ def test_self_managed_cluster_shows_in_the_event():
     ("options", "words"),
     [
         ({"batch_size": 0}, "batch_size=0"),
-        ({"reading": "both"}, "reading='both'"),
+        ({"reading": "both"}, "reading='both' is not possible: it takes 'retry' or 'resume'"),
         ({"maximum_retry_attempts": 10_001}, "maximum_retry_attempts=10001"),
         ({"retention": 1}, "retention=1"),
     ],

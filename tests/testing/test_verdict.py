@@ -280,3 +280,45 @@ def test_identifier_of_a_record_is_accepted_in_a_response(source):
     assert source_of(event) == source
     for position, raw in enumerate(records_of(event)):
         assert returned(event, failures(identifier_of(event, raw))).reported == (position,)
+
+
+@pytest.mark.parametrize(
+    ("source", "response", "reason"),
+    [
+        ("sqs", failures(), "the response reports no failure: all 3 messages are deleted from the queue"),
+        ("kinesis", None, "the response is empty: all 3 records count as processed, and the shard moves on"),
+        ("kafka", {}, "the response is empty: all 3 records count as processed, and their offsets are committed"),
+        (
+            "sqs",
+            {"batchItemFailures": 1},
+            (
+                "'batchItemFailures' isn't a list: it is 1 (undocumented): "
+                "all 3 messages become visible again, including those that succeeded"
+            ),
+        ),
+        (
+            "dynamodb",
+            failures("x"),
+            (
+                "the reported 'x' isn't a record of this event (undocumented): "
+                "all 3 records are delivered again, including those that succeeded"
+            ),
+        ),
+        (
+            "sqs",
+            failures("1"),
+            "1 of 3 messages are reported: they become visible again, the other 2 are deleted from the queue",
+        ),
+        (
+            "kinesis",
+            failures("2"),
+            (
+                "1 of 3 records are reported; the lowest sequence number is the checkpoint: "
+                "2 records are delivered again, from record 1 of the event on"
+            ),
+        ),
+    ],
+)
+def test_reason_says_what_happens_to_the_records(source, response, reason):
+    """The reason names the cause first, and then the consequence in the terms of the source."""
+    assert returned(EVENTS_AND_KAFKA[source], response).reason == reason

@@ -266,7 +266,7 @@ def test_event_has_every_field_that_lambda_sends(services, scripted):
     }
 
 
-# Some forty requests an example: a third of the profile's number will do.
+# Each example makes about forty requests, so a third of the profile's examples is enough.
 @settings(max_examples=settings.default.max_examples // 3)
 @given(failures=st.lists(st.integers(0, 4), min_size=1, max_size=8), batch_size=st.integers(1, 10))
 def test_every_message_is_handled_or_dead_lettered(services, scripted, failures, batch_size):

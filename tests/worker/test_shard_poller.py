@@ -222,7 +222,7 @@ MAPPINGS = st.builds(
 )
 
 
-# Up to a hundred requests an example: half of the profile's number will do.
+# Each example makes up to a hundred requests, so half of the profile's examples is enough.
 @settings(max_examples=settings.default.max_examples // 2)
 @given(
     failures=st.lists(st.integers(0, 5), min_size=1, max_size=10),
@@ -257,7 +257,7 @@ def test_every_record_before_the_checkpoint_is_handled_or_given_up(services, scr
     assert checkpoints == {"shardId-000000000000": str(len(names))}
     if mapping.maximum_retry_attempts == -1:
         assert gone == []
-    if mapping.bisect:  # what is given up stands alone, so nothing goes with it unrun
+    if mapping.bisect:  # the record that is given up is alone, so no other record is given up unrun
         assert all(plan[name] > 0 for name in gone)
 
 
