@@ -99,7 +99,7 @@ class FailurePlan:
         raise failure[how](f"attempt {self.attempts[key]} of {key!r} fails as planned")
 
     def __repr__(self) -> str:
-        told: dict[Any, str] = {
+        described: dict[Any, str] = {
             key: f"{'always' if times >= FOREVER else times}: {how}" for key, (times, how) in self.failures.items()
         }
-        return f"FailurePlan({told})"
+        return f"FailurePlan({described})"

@@ -93,7 +93,7 @@ def judge(event: Any, outcome: Outcome, *, report_batch_item_failures: bool = Tr
         EventError: The event comes from an unknown source.
     """
     source, records = source_of(event), records_of(event)
-    words = _WORDS[source]
+    phrases = _PHRASES[source]
     try:
         response = _read(outcome)
         if "window" in event:
@@ -101,9 +101,9 @@ def judge(event: Any, outcome: Outcome, *, report_batch_item_failures: bool = Tr
         named = _named(response, _unread(event, source, report=report_batch_item_failures))
         reported = _positions(event, source, named)
     except _Unread as unread:
-        return Verdict("success", f"{unread}: {words.done(len(records))}")
+        return Verdict("success", f"{unread}: {phrases.done(len(records))}")
     except _InvocationFailed as failed:
-        return Verdict("failure", f"{failed}: {words.back(len(records))}", returned=tuple(range(len(records))))
+        return Verdict("failure", f"{failed}: {phrases.back(len(records))}", returned=tuple(range(len(records))))
     return _partial(source, records, reported)
 
 
@@ -116,7 +116,7 @@ class _InvocationFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
+class _Phrases:
     """Phrases about the records of one source."""
 
     noun: str
@@ -130,12 +130,12 @@ class _Words:
         return f"all {count} {self.noun} {self.repeat}, including those that succeeded"
 
 
-_STREAM = _Words("records", "count as processed, and the shard moves on", "are delivered again")
-_WORDS = {
-    "sqs": _Words("messages", "are deleted from the queue", "become visible again"),
+_STREAM = _Phrases("records", "count as processed, and the shard moves on", "are delivered again")
+_PHRASES = {
+    "sqs": _Phrases("messages", "are deleted from the queue", "become visible again"),
     "kinesis": _STREAM,
     "dynamodb": _STREAM,
-    "kafka": _Words("records", "count as processed, and their offsets are committed", "are delivered again"),
+    "kafka": _Phrases("records", "count as processed, and their offsets are committed", "are delivered again"),
 }
 
 
@@ -235,12 +235,12 @@ def _key(identifier: Any) -> str:
 
 
 def _partial(source: str, records: list[Any], reported: tuple[int, ...]) -> Verdict:
-    words = _WORDS[source]
-    count = f"{len(reported)} of {len(records)} {words.noun}"
+    phrases = _PHRASES[source]
+    count = f"{len(reported)} of {len(records)} {phrases.noun}"
     if source in ("sqs", "kafka"):
         others = len(records) - len(reported)
-        rest = f", the other {others} {words.finish}" if others else ""
-        return Verdict("partial", f"{count} are reported: they {words.repeat}{rest}", reported, reported)
+        rest = f", the other {others} {phrases.finish}" if others else ""
+        return Verdict("partial", f"{count} are reported: they {phrases.repeat}{rest}", reported, reported)
     numbers = [int(sequence_number(source, raw)) for raw in records]
     checkpoint = min(reported, key=numbers.__getitem__)
     returned = tuple(position for position, number in enumerate(numbers) if number >= numbers[checkpoint])
