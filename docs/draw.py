@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from partialbatch.testing import Delivery
-    from partialbatch.testing._delivery import Invocation
+    from partialbatch.testing._history import Invocation
 
 FOLDER = Path(__file__).parent / "figures"
 NAMES = {"sqs": "SQS", "fifo": "SQS FIFO", "kinesis": "Kinesis", "dynamodb": "DynamoDB", "kafka": "Kafka"}
@@ -252,7 +252,7 @@ def _resumed(load: Load) -> list[Any]:
         plan.attempt(int(item["number"]))
 
     handler = batch_handler(work, resume=ResumeLedger.in_memory())
-    delivery = load.simulated().run(handler, LambdaContext(900, Clock()))
+    delivery = load.simulator().run(handler, LambdaContext(900, Clock()))
     delivery.assert_in_order()
     order = f"{load.groups} of {load.groups}"
     counts = (len(delivery.invocations), delivery.records_delivered, delivery.duplicated_work)

@@ -15,14 +15,13 @@ from partialbatch.cli.loading import Unusable
 from partialbatch.cli.paths import OpenFile
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing._events import (
-    BATCH_LIMIT,
-    FIFO_LIMIT,
     dynamodb_event,
     kafka_event,
     kinesis_event,
     pipes_event,
     sqs_event,
 )
+from partialbatch.testing._limits import BATCH_LIMIT, FIFO_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from partialbatch._core.unrun import is_awaitable
 from partialbatch.cli.tracebacks import format_error, place_of
 from partialbatch.errors import PartialBatchError, clip
 from partialbatch.testing._context import LambdaContext
-from partialbatch.testing._observation import call, statuses
+from partialbatch.testing._observation import call, infer_statuses
 from partialbatch.testing._verdict import Outcome
 from partialbatch.testing._watching import watching
 
@@ -161,7 +161,7 @@ class Observer:
     def _inferred(self, outcome: Outcome) -> tuple[Told, ...]:
         """Read off a response what became of each record."""
         told = [None] * len(self.batch.records)
-        return tuple(map(Told, statuses(self.batch.claim(outcome), told, ordered=self.batch.ordered)))
+        return tuple(map(Told, infer_statuses(self.batch.claim(outcome), told, ordered=self.batch.ordered)))
 
     def _watch(self, invocation: Invocation) -> None:
         """Put a clock around the calls of the record function."""

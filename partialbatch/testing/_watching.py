@@ -1,4 +1,4 @@
-"""Watching a handler from within: what becomes of each record, however it is called."""
+"""Watches a handler made by partialbatch from within, also if decorators stand between it and the caller."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ if TYPE_CHECKING:
 
     from partialbatch._core.invocation import Invocation
 
-    See = Callable[[Any, Invocation], None]
+    Callback = Callable[[Any, Invocation], None]
 
 __all__ = ["watching"]
 
-# The consumer that is watched, and who watches it; of the current thread or task.
-_watched: ContextVar[tuple[Any, See] | None] = ContextVar("partialbatch_watched", default=None)
-_tapping = Lock()
+# The consumer that is watched, and the callback, in the current thread or task.
+_watched: ContextVar[tuple[Any, Callback] | None] = ContextVar("partialbatch_watched", default=None)
+_wrapping = Lock()
 
 
 @contextmanager
-def watching(handler: Any, see: See) -> Iterator[None]:
-    """Show each invocation of a handler before its first record runs, while the block lasts.
+def watching(handler: Any, callback: Callback) -> Iterator[None]:
+    """Call back at each invocation of a handler, before its first record runs, while the context is open.
 
     Args:
-        handler: A handler of ours; decorators may stand between it and what is called.
-        see: Called with the event, as the handler got it, and the invocation.
+        handler: A handler made by partialbatch.
+        callback: Called with the event that the handler got, and the invocation.
     """
-    consumer = handler._target()[0]  # noqa: SLF001 - the two make one unit
-    _tap(consumer)
-    token = _watched.set((consumer, see))
+    consumer = handler._target()[0]  # noqa: SLF001 - the handler has no public way in
+    _wrap_prepare(consumer)
+    token = _watched.set((consumer, callback))
     try:
         yield
     finally:
         _watched.reset(token)
 
 
-def _tap(consumer: Any) -> None:
-    """Have a consumer show what it prepares; done once, and without a cost where nobody watches."""
-    with _tapping:
+def _wrap_prepare(consumer: Any) -> None:
+    """Make a consumer call back with each invocation that it prepares. Wraps it once only."""
+    with _wrapping:
         if "prepare" in vars(consumer):
             return
         prepare = consumer.prepare
 
-        def shown(function: Any, plan: Any, event: Any, context: Any, **options: Any) -> Invocation:
+        def prepare_and_call_back(function: Any, plan: Any, event: Any, context: Any, **options: Any) -> Invocation:
             invocation: Invocation = prepare(function, plan, event, context, **options)
             watched = _watched.get()
             if watched is not None and watched[0] is consumer:
                 watched[1](event, invocation)
             return invocation
 
-        consumer.prepare = shown
+        consumer.prepare = prepare_and_call_back

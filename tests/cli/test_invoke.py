@@ -87,7 +87,7 @@ def test_records_the_response_and_the_verdict(module, save):
     assert re.fullmatch(r"1  0{8}-\S+1  +failed     [\d.]+ ms +returns  ValueError: odd: 1 \(\w+\.py:8\)", lines[3])
     assert lines[5] == "Response:"
     assert json.loads(lines[6]) == {"batchItemFailures": [{"itemIdentifier": "00000000-0000-4000-8000-000000000001"}]}
-    assert lines[7].startswith("Lambda: partial. 1 of 3 messages are reported: they return to the queue")
+    assert lines[7].startswith("Lambda: partial. 1 of 3 messages are reported: they become visible again")
     assert done.stderr == "handling 0\nhandling 1\nhandling 2\n"
     assert "Lost" not in done.stdout
     assert not logging.getLogger("partialbatch").disabled
@@ -228,7 +228,7 @@ def test_kafka_records_are_named_by_partition_and_offset(module, save):
 
 
 def test_what_a_stream_repeats(module, save):
-    """On a stream all records from the first failure on come back, those that succeeded included."""
+    """On a stream all records from the first failure on come back, including those that succeeded."""
     code, invocation = told(f"{module(ODD_FAILS)}:handler", save(kinesis_event(["0", "1", "2"])))
     assert code == 1
     assert statuses(invocation) == ["succeeded", "failed", "succeeded"]

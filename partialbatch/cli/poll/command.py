@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO
 
-    from partialbatch.worker._invoking import Handler
+    from partialbatch.worker._handler_call import Handler
 
 __all__ = ["poll"]
 

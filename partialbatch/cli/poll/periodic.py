@@ -9,7 +9,7 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from partialbatch.worker._transient_errors import passing
+from partialbatch.worker._transient_errors import is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,7 @@ class Engine:
         now = monotonic()
         if not entry.failures:
             entry.failing_since = now
-        if not passing(error) or now - entry.failing_since >= self._patience:
+        if not is_transient(error) or now - entry.failing_since >= self._patience:
             self.error = self.error or error
             self.stop()
             return None

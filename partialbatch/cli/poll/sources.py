@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from partialbatch.cli.poll.checkpoints import Checkpoints
     from partialbatch.cli.poll.periodic import Engine
     from partialbatch.worker import GivenUp, Observer, QueueMapping, ShardReader, StreamMapping
-    from partialbatch.worker._invoking import Handler
+    from partialbatch.worker._handler_call import Handler
 
 __all__ = ["QueueSource", "Source", "StreamSource", "destination"]
 

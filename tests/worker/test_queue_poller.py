@@ -1,4 +1,4 @@
-"""What the poller does to a queue after each kind of answer."""
+"""The poller of a queue, after each kind of answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partialbatch.testing._simulation_loop import PAYLOAD_LIMIT
+from partialbatch.testing._limits import PAYLOAD_LIMIT
 from partialbatch.worker import QueueMapping, QueuePoller, _event_size
 
 AT_ONCE = QueueMapping(give_back_after=0)
@@ -24,8 +24,8 @@ def run(services, url, handler, mapping=AT_ONCE, observer=None):
         poller.step()
 
 
-def test_no_message_no_call(services, scripted):
-    """An empty queue invokes nothing, and says so."""
+def test_empty_queue_calls_no_handler(services, scripted):
+    """An empty queue calls no handler, and the poller says that it is drained."""
     url, _ = services.queue()
     handler = scripted()
     poller = QueuePoller(services.sqs, url, handler, AT_ONCE)
@@ -34,7 +34,7 @@ def test_no_message_no_call(services, scripted):
     assert handler.batches == []
 
 
-def test_batch_size(services, scripted):
+def test_batch_holds_at_most_batch_size_messages(services, scripted):
     """A batch has no more messages than the mapping says."""
     url, _ = services.queue()
     services.send(url, ["a", "b", "c"])
@@ -43,8 +43,8 @@ def test_batch_size(services, scripted):
     assert handler.batches == [["a", "b"], ["c"]]
 
 
-def test_named_messages_come_back_and_the_rest_is_deleted(services, scripted, notes):
-    """Only what the response names is received again, with a higher receive count."""
+def test_reported_messages_are_received_again_and_the_rest_is_deleted(services, scripted, notes):
+    """Only reported messages are received again, with a higher receive count."""
     url, _ = services.queue()
     services.send(url, ["a", "b", "c"])
     handler = scripted({"b": 1})
@@ -57,7 +57,7 @@ def test_named_messages_come_back_and_the_rest_is_deleted(services, scripted, no
 
 
 def test_full_failure_returns_every_message(services, failing):
-    """After an error or a malformed response every message ends in the dead-letter queue, none is deleted."""
+    """After an error or a malformed response, every message ends in the dead-letter queue and none is deleted."""
     url, dead_letters = services.queue(max_receive_count=2)
     services.send(url, ["a", "b"])
     run(services, url, failing)
@@ -65,7 +65,7 @@ def test_full_failure_returns_every_message(services, failing):
 
 
 def test_unknown_message_id_returns_every_message(services):
-    """A message id that is not in the batch makes the whole batch come back."""
+    """A message id that isn't in the batch fails the whole batch."""
     url, dead_letters = services.queue(max_receive_count=1)
     services.send(url, ["a", "b"])
     run(services, url, lambda event, context: {"batchItemFailures": [{"itemIdentifier": "nobody"}]})
@@ -73,7 +73,7 @@ def test_unknown_message_id_returns_every_message(services):
 
 
 def test_full_success_deletes_every_message(services, succeeding, notes):
-    """An answer that names nothing deletes the batch, even where the outer key is misspelt."""
+    """An answer that reports nothing deletes the batch, even if the outer key is misspelt."""
     url, dead_letters = services.queue(max_receive_count=1)
     services.send(url, ["a", "b"])
     run(services, url, succeeding, observer=notes)
@@ -82,7 +82,7 @@ def test_full_success_deletes_every_message(services, succeeding, notes):
 
 
 def test_without_report_failures_are_deleted(services, scripted):
-    """Without ReportBatchItemFailures what the response names is deleted all the same."""
+    """Without ReportBatchItemFailures, reported messages are deleted all the same."""
     url, dead_letters = services.queue(max_receive_count=1)
     services.send(url, ["a", "b"])
     handler = scripted({"a": 9})
@@ -92,7 +92,7 @@ def test_without_report_failures_are_deleted(services, scripted):
 
 
 def test_without_report_an_error_still_returns_the_batch(services):
-    """An invocation error returns the batch whatever the mapping says."""
+    """An error fails the batch, whatever the mapping says."""
     url, dead_letters = services.queue(max_receive_count=1)
     services.send(url, ["a"])
 
@@ -104,7 +104,7 @@ def test_without_report_an_error_still_returns_the_batch(services):
 
 
 def test_late_answer_is_a_timeout(services, notes):
-    """An answer after the function's timeout counts as none: the batch comes back."""
+    """An answer after the function's timeout fails the batch."""
     url, dead_letters = services.queue(max_receive_count=1)
     services.send(url, ["a"])
 
@@ -118,8 +118,8 @@ def test_late_answer_is_a_timeout(services, notes):
     assert services.bodies(dead_letters) == ["a"]
 
 
-def test_visibility_timeout_gives_back(services, scripted):
-    """Unless told otherwise the poller leaves it to the queue when a message comes back."""
+def test_failed_messages_wait_for_the_queues_visibility_timeout(services, scripted):
+    """By default, the queue's visibility timeout decides when a message becomes visible again."""
     url, _ = services.queue(visibility=1)
     services.send(url, ["a"])
     handler = scripted({"a": 1})
@@ -133,7 +133,7 @@ def test_visibility_timeout_gives_back(services, scripted):
 
 
 def test_interrupt_settles_nothing(services):
-    """A KeyboardInterrupt passes through, and the messages stay with the queue."""
+    """A KeyboardInterrupt passes through, and the messages stay on the queue."""
     url, _ = services.queue()
     services.send(url, ["a"])
 
@@ -162,8 +162,8 @@ def test_handler_cannot_change_what_is_settled(services, notes):
     assert [record["body"] for record in notes.invocations[0].records] == ["a", "b"]
 
 
-def test_handler_that_deletes_for_itself(services, caplog):
-    """Messages that the handler has deleted, reported or not, do not stop the poller."""
+def test_handler_may_delete_its_own_messages(services, caplog):
+    """Messages that the handler has deleted, reported or not, don't stop the poller."""
     url, _ = services.queue()
     services.send(url, ["a", "b"])
 
@@ -174,11 +174,11 @@ def test_handler_that_deletes_for_itself(services, caplog):
 
     with caplog.at_level(logging.INFO, "partialbatch.poll"):
         run(services, url, handler)
-    assert "was not given back" in caplog.text
+    assert "was not made visible" in caplog.text
 
 
-def test_message_that_cannot_be_deleted(services, scripted, caplog):
-    """A delete that the service refuses is told: the message will come again."""
+def test_refused_delete_of_a_message_is_logged(services, scripted, caplog):
+    """If the service refuses to delete a message, the log says that it will be delivered again."""
     url, _ = services.queue()
     services.send(url, ["a"])
     real = services.sqs
@@ -198,7 +198,7 @@ def test_message_that_cannot_be_deleted(services, scripted, caplog):
 
 
 def test_fifo_groups_stay_in_order(services, scripted):
-    """Failed and unstarted messages of a FIFO queue come back in the order in which they were sent."""
+    """Failed and unstarted messages of a FIFO queue are received again in the order in which they were sent."""
     url, dead_letters = services.queue(fifo=True, max_receive_count=20)
     services.send(url, ["a1", "a2", "a3"], group="a")
     services.send(url, ["b1", "b2", "b3"], group="b")
@@ -209,8 +209,8 @@ def test_fifo_groups_stay_in_order(services, scripted):
     assert services.bodies(dead_letters) == []
 
 
-def test_messages_are_given_back_in_order(services):
-    """Messages are given back one by one and in order: a FIFO queue may hand them out at once."""
+def test_messages_are_made_visible_one_by_one_and_in_order(services):
+    """Messages become visible one by one and in order, because a FIFO queue may deliver them at once."""
     url, _ = services.queue(fifo=True)
     services.send(url, ["a1", "a2", "a3"], group="a")
     real, received, given_back = services.sqs, [], []
@@ -232,8 +232,8 @@ def test_messages_are_given_back_in_order(services):
     assert given_back == [(receipt, 0) for receipt in received]
 
 
-def test_event_is_what_lambda_sends(services, scripted):
-    """Every field that Lambda delivers is there, and of its type."""
+def test_event_has_every_field_that_lambda_sends(services, scripted):
+    """Every field that Lambda delivers is there, with its type."""
     url, _ = services.queue(fifo=True)
     services.sqs.send_message(
         QueueUrl=url,
@@ -266,10 +266,10 @@ def test_event_is_what_lambda_sends(services, scripted):
     }
 
 
-# Some forty requests an example: a third of the profile's number will do.
+# Each example makes about forty requests, so a third of the profile's examples is enough.
 @settings(max_examples=settings.default.max_examples // 3)
 @given(failures=st.lists(st.integers(0, 4), min_size=1, max_size=8), batch_size=st.integers(1, 10))
-def test_handled_or_dead_lettered(services, scripted, failures, batch_size):
+def test_every_message_is_handled_or_dead_lettered(services, scripted, failures, batch_size):
     """A message is handled if it fails less often than it may be received; otherwise it is dead-lettered."""
     url, dead_letters = services.queue(max_receive_count=3)
     plan = {f"m{number}": times for number, times in enumerate(failures)}
@@ -280,8 +280,8 @@ def test_handled_or_dead_lettered(services, scripted, failures, batch_size):
     assert sorted(services.bodies(dead_letters)) == sorted(body for body, times in plan.items() if times >= 3)
 
 
-def test_stop_before_the_handler_gives_messages_back(services, scripted):
-    """Messages that are received while the poller is told to stop are visible again at once, and not handled."""
+def test_stop_before_the_handler_makes_messages_visible(services, scripted):
+    """Messages that are received while the poller stops become visible at once, and aren't handled."""
     url, _ = services.queue(visibility=600)
     services.send(url, ["a", "b"])
     handler = scripted()
@@ -293,7 +293,7 @@ def test_stop_before_the_handler_gives_messages_back(services, scripted):
 
 @pytest.mark.parametrize("window", [0, 1])
 def test_window_fills_a_batch(services, scripted, window):
-    """Only with a window is a batch filled from several receives, up to its size, and all of it is deleted."""
+    """Only with a window, a batch is filled by several receives, and all of it is deleted."""
     url, _ = services.queue()
     services.send(url, [f"m{number}" for number in range(25)])
     handler = scripted()
@@ -306,7 +306,7 @@ def test_window_fills_a_batch(services, scripted, window):
     assert [int(counts[name]) for name in names] == [25 - size, 0]
 
 
-def test_visibility_of_the_mapping(services, scripted):
+def test_mapping_sets_the_visibility_timeout(services, scripted):
     """Received messages stay invisible for as long as the mapping says."""
     url, _ = services.queue(visibility=600)
     services.send(url, ["a"])
@@ -318,8 +318,8 @@ def test_visibility_of_the_mapping(services, scripted):
     assert poller.drained()
 
 
-def test_message_that_is_twice_in_a_batch(services, scripted):
-    """A message received twice within the window, one copy of which fails, is in the queue afterwards."""
+def test_message_that_is_twice_in_a_batch_stays_if_one_copy_fails(services, scripted):
+    """A message that was received twice within the window stays on the queue if one copy fails."""
     url, _ = services.queue()
     services.send(url, ["a"])
     handler = scripted({"a": 1})
@@ -341,7 +341,7 @@ class Wrapped:
 
 
 def test_handled_messages_do_not_run_again_when_their_delete_fails(services, scripted, notes):
-    """A delete that fails is repeated, and the observer is told of the wait."""
+    """A failed delete is repeated, and the observer is told about the wait."""
     url, _ = services.queue()
     services.send(url, ["a", "b"])
     answers = [
@@ -384,8 +384,8 @@ def test_events_are_no_larger_than_lambdas(services, scripted):
 
 
 @pytest.mark.parametrize("give_back_after", [None, 0])
-def test_a_cut_batch_of_a_fifo_queue_keeps_its_order(services, scripted, monkeypatch, give_back_after):
-    """Messages behind one that failed in the event before aren't run; those of other groups are."""
+def test_split_batch_of_a_fifo_queue_keeps_its_order(services, scripted, monkeypatch, give_back_after):
+    """Messages behind one that failed in an earlier event don't run; those of other groups do."""
     monkeypatch.setattr(_event_size, "PAYLOAD_LIMIT", 1)
     url, _ = services.queue(fifo=True, visibility=30 if give_back_after == 0 else 1)
     services.send(url, ["a1", "a2"], group="a")
@@ -398,8 +398,8 @@ def test_a_cut_batch_of_a_fifo_queue_keeps_its_order(services, scripted, monkeyp
     assert handler.batches == [["a1"], ["b1"], ["b2"]]
 
 
-def test_a_stop_gives_back_the_events_that_were_not_started(services, scripted, monkeypatch):
-    """Of a cut batch only the event in hand is finished; the rest is visible again at once."""
+def test_stop_makes_messages_of_unstarted_events_visible(services, scripted, monkeypatch):
+    """Only the current event of a split batch is finished, and the other messages become visible at once."""
     monkeypatch.setattr(_event_size, "PAYLOAD_LIMIT", 1)
     url, _ = services.queue(visibility=600)
     services.send(url, ["a", "b", "c"])
@@ -411,7 +411,7 @@ def test_a_stop_gives_back_the_events_that_were_not_started(services, scripted, 
 
 
 def test_later_events_of_a_batch_stay_invisible(services, scripted, monkeypatch):
-    """Messages that wait for the event before are kept for its timeout and their own."""
+    """Messages of later events stay invisible for the timeout of the current event and their own."""
     monkeypatch.setattr(_event_size, "PAYLOAD_LIMIT", 1)
     url, _ = services.queue(visibility=600)
     services.send(url, ["a", "b", "c"])
@@ -440,7 +440,7 @@ def watched(services, url, handler, mapping, change):
 
 
 def test_messages_of_a_slow_batch_are_kept_invisible(services):
-    """The visibility timeout is the queue's; a handler that takes longer has its messages extended to its timeout."""
+    """If a handler takes longer than the queue's visibility timeout, its messages are extended to its timeout."""
     url, _ = services.queue(visibility=2)
     services.send(url, ["a", "b"])
     extended, calls = Event(), []
@@ -457,8 +457,8 @@ def test_messages_of_a_slow_batch_are_kept_invisible(services):
     assert [20 < entry["VisibilityTimeout"] <= 30 for entry in calls[0]] == [True, True]
 
 
-def test_extension_is_tried_again(services):
-    """A service that is away for a moment does not end the extension; a refusal does."""
+def test_extension_is_repeated_after_a_transient_error(services):
+    """A transient error doesn't end the extension; a refusal does."""
     url, _ = services.queue(visibility=2)
     services.send(url, ["a"])
     ended, problems = (
@@ -479,15 +479,15 @@ def test_extension_is_tried_again(services):
     assert problems == []
 
 
-def test_messages_of_a_quick_batch_are_left_to_the_queue(services, scripted):
-    """A batch that is quick enough changes no visibility: messages come back when the queue says."""
+def test_quick_batch_keeps_the_queues_visibility_timeout(services, scripted):
+    """A quick batch changes no visibility timeout."""
     url, _ = services.queue(visibility=2)
     services.send(url, ["a"])
     assert watched(services, url, scripted({"a": 1}), QueueMapping(), None) is None
 
 
 def test_a_window_is_added_to_the_queues_visibility(services, scripted):
-    """Messages that wait for their window have all of the queue's visibility timeout after it."""
+    """Messages that wait for their window have the queue's whole visibility timeout after it."""
     url, _ = services.queue(visibility=20)
     services.send(url, ["a"])
     mapping = QueueMapping(batch_size=1, window=60)

@@ -1,4 +1,4 @@
-"""What the poller does with a shard after each kind of answer."""
+"""The poller of a shard, after each kind of answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from partialbatch.testing import SimulatedStream
-from partialbatch.testing._simulation_loop import PAYLOAD_LIMIT
+from partialbatch.testing._limits import PAYLOAD_LIMIT
 from partialbatch.worker import ShardPoller, StreamMapping, _event_size, dynamodb_shards, kinesis_shards
 
 
@@ -44,7 +44,7 @@ def test_batches_follow_the_checkpoint(services, scripted):
 
 
 def test_lowest_reported_number_is_the_checkpoint(services, scripted):
-    """Everything from the lowest reported number on is delivered again, successes included."""
+    """All records from the lowest reported number on are delivered again, including those that succeeded."""
     arn = filled(services, "abcde")
     handler = scripted({"b": 1, "d": 1})
     run(services, arn, handler, StreamMapping())
@@ -53,7 +53,7 @@ def test_lowest_reported_number_is_the_checkpoint(services, scripted):
 
 
 def test_full_failure_repeats_the_batch_and_then_gives_it_up(services, failing, notes):
-    """After an error or a malformed response the batch is repeated, then given up whole, and the shard moves on."""
+    """After an error or a malformed response, the batch is repeated, then given up whole, and the shard moves on."""
     arn = filled(services, "abc")
     told = []
     mapping = StreamMapping(batch_size=2, maximum_retry_attempts=1, on_failure=told.append)
@@ -64,22 +64,22 @@ def test_full_failure_repeats_the_batch_and_then_gives_it_up(services, failing, 
     assert checkpoints == {"shardId-000000000000": "3"}
 
 
-def test_full_success_moves_on(services, succeeding, notes):
-    """An answer that names nothing moves the checkpoint past the batch."""
+def test_full_success_moves_the_checkpoint_past_the_batch(services, succeeding, notes):
+    """An answer that reports nothing moves the checkpoint past the batch."""
     arn = filled(services, "abc")
     run(services, arn, succeeding, StreamMapping(), notes)
     assert len(notes.invocations) == 1
 
 
 def test_without_report_failures_are_passed_over(services, scripted):
-    """Without ReportBatchItemFailures a reported record is never seen again."""
+    """Without ReportBatchItemFailures, a reported record isn't delivered again."""
     arn = filled(services, "abc")
     handler = scripted({"a": 9})
     run(services, arn, handler, StreamMapping(report=False))
     assert handler.batches == [["a", "b", "c"]]
 
 
-def test_unlimited_retries(services, scripted):
+def test_batch_is_repeated_until_it_succeeds_without_a_limit(services, scripted):
     """With no limit a batch is repeated until it succeeds."""
     arn = filled(services, "a")
     handler = scripted({"a": 25})
@@ -87,8 +87,8 @@ def test_unlimited_retries(services, scripted):
     assert len(handler.batches) == 26
 
 
-def test_no_retry(services, scripted, notes):
-    """With a limit of 0 what is left of a batch after its first failure is given up, what never ran included."""
+def test_zero_retries_give_up_after_the_first_failure(services, scripted, notes):
+    """With 0 retries, the rest of a batch is given up after its first failure, including records that never ran."""
     arn = filled(services, "abcd")
     handler = scripted({"b": 1}, stop=True)
     run(services, arn, handler, StreamMapping(maximum_retry_attempts=0), notes)
@@ -97,7 +97,7 @@ def test_no_retry(services, scripted, notes):
 
 
 def test_bisect_halves_a_failed_batch(services, notes):
-    """With bisect a batch that fails whole is halved until the bad record stands alone; a split is no retry."""
+    """With bisect, a failed batch is halved until the bad record is alone; splitting uses up no retry."""
     arn = filled(services, "abcd")
     batches = []
 
@@ -113,7 +113,7 @@ def test_bisect_halves_a_failed_batch(services, notes):
 
 
 def test_bisect_splits_at_the_reported_number(services, scripted, notes):
-    """With bisect a partial response splits the batch there, and only the rest is invoked again."""
+    """With bisect, a partial response splits the batch, and only the rest is delivered again."""
     arn = filled(services, "abcdef")
     handler = scripted({"c": 9}, stop=True)
     run(services, arn, handler, StreamMapping(bisect=True, maximum_retry_attempts=0), notes)
@@ -122,7 +122,7 @@ def test_bisect_splits_at_the_reported_number(services, scripted, notes):
 
 
 def test_bisect_leaves_all_retries(services, scripted, notes):
-    """A record that stands alone after splits has all its retries still before it."""
+    """A record that is alone after splits still has all its retries."""
     arn = filled(services, "abc")
     handler = scripted({"c": 9}, stop=True)
     run(services, arn, handler, StreamMapping(bisect=True, maximum_retry_attempts=1), notes)
@@ -131,7 +131,7 @@ def test_bisect_leaves_all_retries(services, scripted, notes):
 
 
 def test_new_poller_goes_on_at_the_checkpoint(services, scripted):
-    """A poller that starts with a checkpoint repeats nothing of what is before it."""
+    """A new poller with a checkpoint repeats no record before it."""
     arn = filled(services, "abcd")
     handler = scripted()
     (reader,) = kinesis_shards(services.kinesis, arn)
@@ -140,7 +140,7 @@ def test_new_poller_goes_on_at_the_checkpoint(services, scripted):
 
 
 def test_destination_that_fails_holds_the_shard(services, scripted):
-    """When the destination cannot be told, the checkpoint stays, and nothing is passed over."""
+    """If the destination fails, the checkpoint stays, and no record is passed over."""
     arn = filled(services, "ab")
 
     def away(_given_up):
@@ -156,8 +156,8 @@ def test_destination_that_fails_holds_the_shard(services, scripted):
     assert checkpoints == {}
 
 
-def test_destination_that_comes_back(services, scripted, notes):
-    """While the destination is away the handler is not called beyond its retries, nor for what was done."""
+def test_handler_is_not_called_while_the_destination_fails(services, scripted, notes):
+    """While the destination fails, the handler isn't called beyond its retries."""
     answers = iter([ConnectionError(), ConnectionError(), None])
 
     def away_at_first(_given_up):
@@ -180,8 +180,8 @@ def test_destination_that_comes_back(services, scripted, notes):
 
 
 @pytest.mark.parametrize("source", ["kinesis", "dynamodb"])
-def test_message_to_the_destination(services, scripted, notes, source):
-    """The destination learns stream, shard, range, times and count, and no body."""
+def test_destination_gets_the_place_of_the_records_but_no_data(services, scripted, notes, source):
+    """The message holds stream, shard, range, times and count, and no body."""
     if source == "kinesis":
         arn = filled(services, ["first", "last"])
         readers = kinesis_shards(services.kinesis, arn)
@@ -204,8 +204,8 @@ def test_message_to_the_destination(services, scripted, notes, source):
     assert "first" not in text.replace("approximateArrivalOfFirst", "")
 
 
-def test_dynamodb_stream(services, scripted):
-    """A table's changes are delivered and repeated from the reported number on."""
+def test_changes_of_a_dynamodb_stream_are_delivered_and_repeated(services, scripted):
+    """The changes of a table are delivered, and repeated from the reported number on."""
     name, arn = services.table()
     for key in "abc":
         services.dynamodb.put_item(TableName=name, Item={"id": {"S": key}})
@@ -222,7 +222,7 @@ MAPPINGS = st.builds(
 )
 
 
-# Up to a hundred requests an example: half of the profile's number will do.
+# Each example makes up to a hundred requests, so half of the profile's examples is enough.
 @settings(max_examples=settings.default.max_examples // 2)
 @given(
     failures=st.lists(st.integers(0, 5), min_size=1, max_size=10),
@@ -230,8 +230,8 @@ MAPPINGS = st.builds(
     mapping=MAPPINGS,
     restarts=st.sets(st.integers(0, 12)),
 )
-def test_handled_or_given_up(services, scripted, failures, **drawn):
-    """At every step all before the checkpoint is handled or given up, also where the poller starts anew."""
+def test_every_record_before_the_checkpoint_is_handled_or_given_up(services, scripted, failures, **drawn):
+    """At every step, each record before the checkpoint is handled or given up, even if a new poller continues."""
     plan = {f"r{number}": times for number, times in enumerate(failures)}
     arn = filled(services, plan)
     names = list(plan)
@@ -257,13 +257,13 @@ def test_handled_or_given_up(services, scripted, failures, **drawn):
     assert checkpoints == {"shardId-000000000000": str(len(names))}
     if mapping.maximum_retry_attempts == -1:
         assert gone == []
-    if mapping.bisect:  # what is given up stands alone, so nothing goes with it unrun
+    if mapping.bisect:  # the record that is given up is alone, so no other record is given up unrun
         assert all(plan[name] > 0 for name in gone)
 
 
 @given(failures=st.lists(st.integers(0, 5), min_size=1, max_size=10), stop=st.booleans(), mapping=MAPPINGS)
-def test_simulator_delivers_the_same(services, scripted, failures, stop, mapping):
-    """The simulator, which is written apart from the poller, makes the same batches of the same failures."""
+def test_simulator_delivers_the_same_batches(services, scripted, failures, stop, mapping):
+    """The simulator, which shares no code with the poller, delivers the same batches for the same failures."""
     plan = {f"r{number}": times for number, times in enumerate(failures)}
     polled, simulated = scripted(plan, stop=stop), scripted(plan, stop=stop)
     run(services, filled(services, plan), polled, mapping)
@@ -277,7 +277,7 @@ def test_simulator_delivers_the_same(services, scripted, failures, stop, mapping
 
 
 def aged(services, monkeypatch, bodies, ages):
-    """Return a reader of records that arrived so many seconds ago."""
+    """Return a reader whose records arrived this many seconds ago."""
     (reader,) = kinesis_shards(services.kinesis, filled(services, bodies))
     read, stamps = reader.read, dict(zip(bodies, ages, strict=True))
 
@@ -293,7 +293,7 @@ def aged(services, monkeypatch, bodies, ages):
 
 
 def test_old_records_are_given_up_unrun(services, monkeypatch, scripted, notes):
-    """The first records of a batch that are too old are given up; one behind a younger record waits its turn."""
+    """The first records of a batch that are too old are given up; one behind a younger record waits."""
     reader = aged(services, monkeypatch, "abcd", [99, 61, 5, 70])
     handler, checkpoints = scripted(), {}
     poller = ShardPoller(reader, handler, StreamMapping(maximum_record_age=60), checkpoints, notes)
@@ -310,7 +310,7 @@ def test_old_records_are_given_up_unrun(services, monkeypatch, scripted, notes):
     assert given_up(notes) == ["a", "b"]
 
 
-def test_batch_of_old_records(services, monkeypatch, scripted, notes):
+def test_batch_of_old_records_is_given_up(services, monkeypatch, scripted, notes):
     """A batch that is too old as a whole is given up, and the shard moves on."""
     reader = aged(services, monkeypatch, "ab", [99, 98])
     handler = scripted()
@@ -322,7 +322,7 @@ def test_batch_of_old_records(services, monkeypatch, scripted, notes):
     assert (handler.batches, given_up(notes)) == ([], ["a", "b"])
 
 
-def test_record_that_grows_old_while_it_is_retried(services, scripted, notes, monkeypatch):
+def test_record_that_becomes_too_old_is_not_retried(services, scripted, notes, monkeypatch):
     """The age ends retries that have no other limit."""
     reader = aged(services, monkeypatch, "a", [59.8])
     poller = ShardPoller(reader, scripted({"a": 999}), StreamMapping(maximum_record_age=60), {}, notes)
@@ -333,8 +333,8 @@ def test_record_that_grows_old_while_it_is_retried(services, scripted, notes, mo
     assert notes.given_up[0].invocations == len(notes.invocations) > 0
 
 
-def test_stalls(services, scripted):
-    """Invocations without progress are counted until the first record is done."""
+def test_stalls_count_invocations_without_progress(services, scripted):
+    """Invocations are counted until the checkpoint moves."""
     (reader,) = kinesis_shards(services.kinesis, filled(services, "ab"))
     poller = ShardPoller(reader, scripted({"a": 2, "b": 4}), StreamMapping(), {})
     stalls = []
@@ -344,7 +344,7 @@ def test_stalls(services, scripted):
 
 
 def test_events_are_no_larger_than_lambdas(services, scripted):
-    """A batch of more than 6 MB becomes several events, each of them handled and retried by itself."""
+    """A batch of more than 6 MB becomes several events, which are handled and retried one by one."""
     arn = services.stream()
     for letter in "abcdefgh":
         services.put(arn, [letter])
@@ -363,8 +363,8 @@ def test_events_are_no_larger_than_lambdas(services, scripted):
 @given(sizes=st.lists(st.integers(1, 250), min_size=1, max_size=12), batch_size=st.integers(1, 12))
 @settings(max_examples=settings.default.max_examples // 3)
 @example(sizes=[250] * 12, batch_size=12)
-def test_cut_events_follow_each_other(services, scripted, sizes, batch_size):
-    """However events are cut, each record is handled once and in order, a window's wait included."""
+def test_split_events_handle_each_record_once_and_in_order(services, scripted, sizes, batch_size):
+    """However events are split, each record is handled once and in order, also within a window."""
     arn = services.stream()
     bodies = [f"{number:02}" + "x" * size for number, size in enumerate(sizes)]
     services.put(arn, bodies)
