@@ -13,7 +13,7 @@ from boto3.dynamodb.table import BatchWriter
 from boto3.dynamodb.transform import TransformationInjector, copy_dynamodb_params
 
 from partialbatch.producers import DynamoDBProducer, KinesisProducer, SQSProducer
-from partialbatch.producers._dynamodb_types import Writer
+from partialbatch.producers._dynamodb_types import ItemSerializer
 
 from .table import render, row
 
@@ -131,7 +131,7 @@ def dynamodb():
 
 def dynamodb_floor():
     """Serialising and the calls."""
-    client, write = AtOnce(), Writer(convert_floats=False).item
+    client, write = AtOnce(), ItemSerializer(convert_floats=False).item
     for start in range(0, RECORDS, 25):
         client.batch_write_item([write(item) for item in ITEMS[start : start + 25]])
 

@@ -10,8 +10,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from partialbatch.producers._entry import Kind
-from partialbatch.producers._failures import by_code
+from partialbatch.producers._entry import FailureKind
+from partialbatch.producers._failures import kind_of_code
 
 __all__ = ["may_pass", "passing"]
 
@@ -30,4 +30,4 @@ def passing(error: BaseException) -> bool:
 def may_pass(code: str | None) -> bool:
     """Tell the same by the code of an error, whatever its spelling."""
     code = code or ""
-    return by_code(code) in (Kind.THROTTLED, Kind.TRANSIENT) or "throttl" in code.lower()
+    return kind_of_code(code) in (FailureKind.THROTTLED, FailureKind.TRANSIENT) or "throttl" in code.lower()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from partialbatch.errors import RecordError
 from partialbatch.producers import (
     CloudWatchProducer,
     DynamoDBProducer,
@@ -33,6 +34,10 @@ def client_error(code: str, status: int = 400) -> ClientError:
     return ClientError(
         {"Error": {"Code": code, "Message": "scripted"}, "ResponseMetadata": {"HTTPStatusCode": status}}, "X"
     )
+
+
+def too_large(field, size, limit, unit="bytes") -> str:
+    return str(RecordError.too_large(field, size, limit, unit))
 
 
 WHOLE = {

@@ -12,12 +12,12 @@ import pytest
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import client_error
+from scripted import client_error, too_large
 
 from partialbatch import Backoff
 from partialbatch.errors import ConfigurationError, RecordError
 from partialbatch.producers import DynamoDBProducer, Item
-from partialbatch.producers._dynamodb_types import Writer, from_wire
+from partialbatch.producers._dynamodb_types import ItemSerializer, deserialize
 
 
 class Table:
@@ -102,8 +102,8 @@ def test_a_newer_operation_replaces_a_retry():
 
     def late(**call):
         if len(table.calls) == 0:
-            producer._engine._buffer.add(producer.entry({"pk": 1}, {"operation": "delete"}))
-            producer._engine._buffer.add(producer.entry({"pk": 1, "v": 3}, {"operation": "put"}))
+            producer._sender._buffer.add(producer.entry({"pk": 1}, {"operation": "delete"}))
+            producer._sender._buffer.add(producer.entry({"pk": 1, "v": 3}, {"operation": "put"}))
         return inner(**call)
 
     table.batch_write_item = late
@@ -215,7 +215,10 @@ def test_error_refuses_a_second_operation_while_one_is_held():
     """on_duplicate='error' raises at put; after a flush the key is free."""
     producer = make(Table(), on_duplicate="error")
     producer.put({"pk": 1})
-    with pytest.raises(RecordError, match="on_duplicate='error'"):
+    with pytest.raises(
+        RecordError,
+        match=r"^key: another operation on this key is still held or in flight .on_duplicate='error'.: call flush..$",
+    ):
         producer.delete({"pk": 1})
     assert producer.flush() == []
     producer.delete({"pk": 1})
@@ -233,9 +236,11 @@ def test_several_tables_share_a_call():
     producer.put({"pk": 1, "sk": "x"}, table="a")
     producer.put({"pk": 1, "sk": "y"}, table="a")
     producer.delete({"pk": 1}, table="arn:aws:dynamodb:eu-west-1:1:table/b")
-    with pytest.raises(RecordError, match="table: is missing"):
+    with pytest.raises(
+        RecordError, match=r"^table: is missing; this producer writes to several tables, so each operation needs one$"
+    ):
         producer.put({"pk": 1})
-    with pytest.raises(RecordError, match="'c' is not among"):
+    with pytest.raises(RecordError, match=r"^table: 'c' isn't one of the tables in keys=: a, arn:"):
         producer.put({"pk": 1}, table="c")
     assert producer.flush() == []
     ((requests, more),) = table.calls
@@ -268,7 +273,7 @@ def test_tables_of_one_name_in_two_accounts_are_two(short):
 def test_a_name_and_an_arn_of_that_name_are_refused():
     """Nobody can tell whether they are one table."""
     keys = {"orders": "pk", "arn:aws:dynamodb:eu-west-1:2:table/orders": "pk"}
-    with pytest.raises(ConfigurationError, match="the ARN of each table that is called 'orders'"):
+    with pytest.raises(ConfigurationError, match=r"ARNs if several tables are called 'orders'$"):
         DynamoDBProducer(keys=keys, client=Table())
 
 
@@ -310,6 +315,7 @@ class Model(pydantic.BaseModel):
     ("item", "wire"),
     [
         (MappingProxyType({"pk": 3}), {"pk": {"N": "3"}}),
+        ({"pk": 4, "row": Row(1, [])}, {"pk": {"N": "4"}, "row": {"M": {"pk": {"N": "1"}, "tags": {"L": []}}}}),
         (Row(1, ["a"]), {"pk": {"N": "1"}, "tags": {"L": [{"S": "a"}]}}),
         (Model(pk=2, inner={"a": Decimal("1.5")}), {"pk": {"N": "2"}, "inner": {"M": {"a": {"N": "1.5"}}}}),
     ],
@@ -340,11 +346,11 @@ VALUES = st.recursive(
 def test_values_are_written_as_boto3_writes_them(item):
     """The wire form, and what is read from it, agree with boto3's own serializers."""
     theirs = {name: TypeSerializer().serialize(value) for name, value in item.items()}
-    ours, size = Writer(convert_floats=False).item(item)
+    ours, size = ItemSerializer(convert_floats=False).item(item)
     assert _plain(ours) == _plain(theirs)
     assert size >= len(item)
     for value in ours.values():
-        assert from_wire(value) == _unwrapped(TypeDeserializer().deserialize(value))
+        assert deserialize(value) == _unwrapped(TypeDeserializer().deserialize(value))
 
 
 def _plain(wire):
@@ -389,7 +395,7 @@ class Name(str):
 )
 def test_sizes_follow_the_item_size_rules(value, wire, size):
     """An attribute takes its name's and its value's bytes."""
-    written, counted = Writer(convert_floats=True).item({"name": value})
+    written, counted = ItemSerializer(convert_floats=True).item({"name": value})
     if value == 10**38:
         assert Decimal(written["name"]["N"]) == value
     else:
@@ -400,38 +406,65 @@ def test_sizes_follow_the_item_size_rules(value, wire, size):
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        ({"pk": 1, "x": 0.5}, "x: is a float"),
-        ({"pk": 1, "x": [{"y": 0.5}]}, r"x\[0\].y: is a float"),
-        ({"pk": 1, "x": Decimal("NaN")}, "x: is NaN"),
-        ({"pk": 1, "x": Decimal("-Infinity")}, "x: is -Infinity"),
-        ({"pk": 1, "x": Decimal("1E200")}, "x: does not fit"),
-        ({"pk": 1, "x": Decimal("1E-131")}, "x: does not fit"),
-        ({"pk": 1, "x": 10**40 + 1}, "x: does not fit"),
-        ({"pk": 1, "x": set()}, "x: is an empty set"),
-        ({"pk": 1, "x": {1, "a"}}, "x: is a set of other"),
-        ({"pk": 1, "x": {True}}, "x: is a set of other"),
-        ({"pk": 1, "x": {1: 2}}, "x: has a key that is a int"),
-        ({"pk": 1, "x": object()}, "x: is a object"),
-        ({"pk": 1, "x": float("nan")}, "x: is NaN: DynamoDB takes no NaN"),
-        ({"pk": 1, "x": -float("inf")}, "x: is -Infinity: DynamoDB takes no NaN and no infinity"),
-        ({"pk": 1, 2: 2}, "item: has an attribute name that is a int, not a str"),
-        ({"pk": 1, "": 2}, "item: has an attribute name that is an empty str"),
-        ({"x": 1}, "pk: is missing"),
-        ({"pk": ""}, "pk: is empty"),
-        ({"pk": b""}, "pk: is empty"),
-        ({"pk": True}, "pk: is of type BOOL"),
-        ({"pk": "é" * 1025}, "pk: has 2050 bytes, and at most 2048"),
-        ({"pk": 1, "x": "a" * 409_600}, "item: has 409605 bytes, and at most 409600"),
-        ([], "item: is a list"),
-        ({"pk": 1, "x": "\ud800"}, "x: holds a lone surrogate"),
+        (
+            {"pk": 1, "x": 0.5},
+            "x: is a float, which DynamoDB can't store exactly; give a Decimal, or set floats='convert'",
+        ),
+        (
+            {"pk": 1, "x": [{"y": 0.5}]},
+            "x[0].y: is a float, which DynamoDB can't store exactly; give a Decimal, or set floats='convert'",
+        ),
+        ({"pk": 1, "x": Decimal("NaN")}, "x: is NaN; DynamoDB takes only finite numbers"),
+        ({"pk": 1, "x": Decimal("-Infinity")}, "x: is -Infinity; DynamoDB takes only finite numbers"),
+        (
+            {"pk": 1, "x": Decimal("1E200")},
+            "x: doesn't fit a DynamoDB number: at most 38 digits, from 1E-130 to 9.99E+125; round it, or give a str",
+        ),
+        (
+            {"pk": 1, "x": Decimal("1E-131")},
+            "x: doesn't fit a DynamoDB number: at most 38 digits, from 1E-130 to 9.99E+125; round it, or give a str",
+        ),
+        (
+            {"pk": 1, "x": 10**40 + 1},
+            "x: doesn't fit a DynamoDB number: at most 38 digits, from 1E-130 to 9.99E+125; round it, or give a str",
+        ),
+        ({"pk": 1, "x": set()}, "x: is an empty set, which DynamoDB doesn't take; leave the attribute out"),
+        (
+            {"pk": 1, "x": {1, "a"}},
+            "x: is a set of mixed or other types; DynamoDB takes only str, only numbers or only bytes",
+        ),
+        (
+            {"pk": 1, "x": {True}},
+            "x: is a set of mixed or other types; DynamoDB takes only str, only numbers or only bytes",
+        ),
+        ({"pk": 1, "x": {1: 2}}, "x: has an attribute name of type int; it takes a str"),
+        ({"pk": 1, "x": object()}, "x: is of type object, which DynamoDB has no type for"),
+        ({"pk": 1, "x": float("nan")}, "x: is NaN; DynamoDB takes only finite numbers"),
+        ({"pk": 1, "x": -float("inf")}, "x: is -Infinity; DynamoDB takes only finite numbers"),
+        ({"pk": 1, 2: 2}, "item: has an attribute name of type int; it takes a str"),
+        ({"pk": 1, "x": {"\ud800": 1}}, "x: has an attribute name with a lone surrogate, which UTF-8 can't encode"),
+        (
+            {"pk": 1, "x": [1, {"y": [0.5]}]},
+            "x[1].y[0]: is a float, which DynamoDB can't store exactly; give a Decimal, or set floats='convert'",
+        ),
+        ({"pk": 1, "": 2}, "item: has an attribute name that is empty; a name has at least 1 character"),
+        ({"x": 1}, "pk: is missing; it's a key attribute of the table"),
+        ({"pk": ""}, "pk: is empty; a key attribute has at least 1 byte"),
+        ({"pk": b""}, "pk: is empty; a key attribute has at least 1 byte"),
+        ({"pk": True}, "pk: is of DynamoDB's type BOOL; a key attribute is a str, number or bytes"),
+        ({"pk": "é" * 1025}, too_large("pk", 2050, 2048)),
+        ({"pk": 1, "x": "a" * 409_600}, too_large("item", 409605, 409600)),
+        ([], "item: is of type list; it takes a dict, a dataclass or a pydantic model"),
+        ({"pk": 1, "x": "\ud800"}, "x: contains a lone surrogate at character 0, which UTF-8 can't encode"),
     ],
 )
 def test_items_that_no_table_takes_are_refused(item, message):
-    """The error names the attribute, the limit and the size; nothing is sent and the producer goes on."""
+    """The error names the path of the value, says what is wrong with it and what to do; the producer goes on."""
     table = Table()
     producer = make(table)
-    with pytest.raises(RecordError, match=message):
+    with pytest.raises(RecordError) as caught:
         producer.put(item)
+    assert str(caught.value) == message
     producer.put({"pk": 1})
     assert producer.flush() == []
     assert producer.stats.records == 1
@@ -441,7 +474,7 @@ def test_an_item_that_holds_itself_is_refused():
     """Recursion without an end is a bad item, not a crash."""
     item = {"pk": 1}
     item["x"] = item
-    with pytest.raises(RecordError, match="item: is nested too deep"):
+    with pytest.raises(RecordError, match=r"^item: is nested too deep, or contains itself; DynamoDB takes 32 levels$"):
         make(Table()).put(item)
 
 
@@ -463,7 +496,7 @@ def test_a_delete_takes_the_key_alone():
         producer.delete({"pk": 1, "x": 2})
     with pytest.raises(RecordError, match="it takes 'put' or 'delete'"):
         producer.entry({"pk": 1}, {"operation": "upsert"})
-    with pytest.raises(RecordError, match="colour: is unknown"):
+    with pytest.raises(RecordError, match=r"^colour: unknown option; DynamoDBProducer.put takes operation, table$"):
         producer.put({"pk": 1}, colour="red")
 
 
@@ -492,7 +525,7 @@ def test_long_numbers_count_as_they_are_on_the_wire():
 
 def test_an_item_larger_than_a_call_is_refused():
     """max_bytes holds for one item too."""
-    with pytest.raises(RecordError, match=r"item on the wire: has 10\d\d bytes, and at most 200"):
+    with pytest.raises(RecordError, match=r"item in the call: has 10\d\d bytes, and at most 200"):
         make(Table(), max_bytes=200).put({"pk": 1, "x": "a" * 1000})
 
 

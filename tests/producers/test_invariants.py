@@ -202,6 +202,21 @@ def test_a_throttled_half_is_not_mixed_with_fresh_records():
     assert numbers[:3] == [list(range(10)), list(range(5)), list(range(5))]
 
 
+def test_the_other_half_of_a_refused_call_comes_back_as_throttled():
+    """If the search for an invalid record is given up, the records that nobody has found invalid aren't rejected."""
+    client = Scripted(["ok", "throttle", "throttle"], poison={3}, clock=Clock())
+    producer = SQSProducer("q", **options(client, backoff=Backoff(0.1, 2.0, 2)))
+    for record in records(4):
+        producer.put(record)
+    back = producer.flush()
+    assert [(entry.record["n"], entry.reason, entry.attempts) for entry in back] == [
+        (0, "throttled", 3),
+        (1, "throttled", 3),
+        (2, "throttled", 1),
+        (3, "throttled", 1),
+    ]
+
+
 @pytest.mark.parametrize("case", [case for case in CASES if case.name != "cloudwatch"], ids=repr)
 @given(data=st.data())
 def test_calls_are_as_full_as_they_can_be(case, data):
@@ -261,7 +276,7 @@ def test_no_more_is_held_than_asked(case, data):
     producer = case.make(**options(client, data.draw(WORKERS), max_entries=3, max_pending=pending))
     for record in records(30):
         case.put(producer, record)
-        assert producer._engine._buffer.held <= pending
+        assert producer._sender._buffer.held <= pending
     producer.flush()
 
 

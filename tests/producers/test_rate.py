@@ -9,7 +9,7 @@ from scripted import Clock
 
 from partialbatch import Backoff
 from partialbatch.producers import DynamoDBProducer, KinesisProducer
-from partialbatch.producers._rate import Pacer
+from partialbatch.producers._rate import RateLimiter
 
 
 class Limited:
@@ -126,42 +126,42 @@ def test_a_pause_that_would_pass_the_deadline_is_left_out():
 
 def test_the_rate_never_falls_below_one_full_call_in_the_longest_wait():
     """A service that takes next to nothing is asked again after `cap` at the latest."""
-    pacer = Pacer(0.0, floor=5.0)
+    limiter = RateLimiter(0.0, floor=5.0)
     for second in range(1, 20):
-        pacer.note(float(second), 0.1, throttled=True)
-    assert pacer.rate == 5.0
-    pacer.note(19.1, 0, throttled=True)
-    assert pacer.rate == 5.0
+        limiter.observe(float(second), 0.1, throttled=True)
+    assert limiter.rate == 5.0
+    limiter.observe(19.1, 0, throttled=True)
+    assert limiter.rate == 5.0
 
 
 def test_a_quick_second_throttling_cuts_the_rate_a_little():
     """Within half a second no rate can be told: a tenth is taken off."""
-    pacer = Pacer(0.0, floor=1.0)
-    pacer.note(1.0, 100, throttled=True)
-    assert pacer.rate == 100
-    assert pacer.pause(0.25) == pytest.approx(0.75)
-    pacer.note(1.1, 0, throttled=True)
-    assert pacer.rate == 90
-    pacer.note(2.0, 0, throttled=True)
-    assert pacer.rate == 81
+    limiter = RateLimiter(0.0, floor=1.0)
+    limiter.observe(1.0, 100, throttled=True)
+    assert limiter.rate == 100
+    assert limiter.seconds_to_wait(0.25) == pytest.approx(0.75)
+    limiter.observe(1.1, 0, throttled=True)
+    assert limiter.rate == 90
+    limiter.observe(2.0, 0, throttled=True)
+    assert limiter.rate == 81
 
 
 def test_idle_time_is_no_low_rate():
     """An hour without a call is left out of the rate that the next throttling tells."""
-    pacer = Pacer(0.0, floor=0.5)
-    pacer.note(1.0, 100, throttled=False)
-    pacer.note(3_601.0, 100, throttled=True)
-    assert pacer.rate == pytest.approx(200 / 1.0)
+    limiter = RateLimiter(0.0, floor=0.5)
+    limiter.observe(1.0, 100, throttled=False)
+    limiter.observe(3_601.0, 100, throttled=True)
+    assert limiter.rate == pytest.approx(200 / 1.0)
 
 
 def test_a_call_that_failed_otherwise_leaves_the_rate():
     """Where most was accepted, or nothing for another reason than throttling, the rate neither falls nor grows."""
-    pacer = Pacer(0.0, floor=1.0)
-    pacer.note(1.0, 100, throttled=True)
-    pacer.note(9.0, 50, throttled=False, recovers=False)
-    assert pacer.rate == 100
-    pacer.note(10.0, 50, throttled=False)
-    assert pacer.rate > 100
+    limiter = RateLimiter(0.0, floor=1.0)
+    limiter.observe(1.0, 100, throttled=True)
+    limiter.observe(9.0, 50, throttled=False, recovers=False)
+    assert limiter.rate == 100
+    limiter.observe(10.0, 50, throttled=False)
+    assert limiter.rate > 100
 
 
 def test_the_floor_follows_the_longest_wait():

@@ -212,7 +212,10 @@ def test_options_that_cannot_work_are_refused():
     """Producers' options and names without an expression are errors."""
     with pytest.raises(TypeError, match="workers"):
         make(Items(), workers=2)
-    with pytest.raises(ConfigurationError, match="expression_attribute_names= needs"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"^expression_attribute_names= has no effect without projection_expression=, .*; set both, or none$",
+    ):
         make(Items(), expression_attribute_names={"#a": "a"})
     with pytest.raises(ConfigurationError, match="max_entries=101"):
         make(Items(), max_entries=101)

@@ -85,7 +85,7 @@ def test_what_comes_back_says_which_operation_it_was():
 def test_a_misspelt_option_of_an_item_is_refused():
     """Item(key, opration='delete') must not write the key as an item."""
     session = DynamoDBProducer("t", keys="n", client=Scripted()).open()
-    with pytest.raises(RecordError, match="opration: is unknown"):
+    with pytest.raises(RecordError, match=r"^opration: unknown option; DynamoDBProducer.put takes operation, table$"):
         session.put(Item({"n": 1}, opration="delete"))
 
 

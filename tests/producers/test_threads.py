@@ -49,7 +49,7 @@ def test_flush_waits_for_the_call_of_another_thread():
     assert client.begun.acquire(timeout=10)
     back = []
     flushing = in_thread(lambda: back.append(producer.flush()))
-    until_one_waits(producer._engine)
+    until_one_waits(producer._sender)
     assert back == []
     for _ in range(3):
         client.gate.release()
@@ -66,7 +66,7 @@ def test_put_waits_for_room_that_another_thread_makes():
     first = in_thread(producer.put, {"n": 0})
     assert client.begun.acquire(timeout=10)
     second = in_thread(producer.put, {"n": 1})
-    until_one_waits(producer._engine)
+    until_one_waits(producer._sender)
     assert len(client.calls) == 0
     client.gate.release()
     client.gate.release()
@@ -152,7 +152,7 @@ def test_leaving_an_interrupted_block_waits_for_calls_in_flight():
         producer.put({"n": 1})
         assert client.begun.acquire(timeout=10)
         waiting = in_thread(late)
-        until_one_waits(producer._engine)
+        until_one_waits(producer._sender)
         threading.Timer(0.1, client.gate.release).start()
         raise ZeroDivisionError
     waiting.join(10)
@@ -193,9 +193,9 @@ def test_a_flush_ends_when_another_thread_closes():
     session.put({"n": 1})
     assert client.begun.acquire(timeout=10)
     flushing = in_thread(flush)
-    until_one_waits(session._engine)
+    until_one_waits(session._sender)
     closing = in_thread(session.close)
-    while not session._engine._closed:
+    while not session._sender._closed:
         time.sleep(0.001)
     client.gate.release()
     flushing.join(10)
