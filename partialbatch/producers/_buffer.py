@@ -152,6 +152,10 @@ class KeyedBuffer(Buffer):
             self.ready.append(entry)
             self.bytes += entry.size
             return len(self.ready) >= self.max_entries or self.bytes >= self.max_bytes
+        self._add_duplicate(first, entry)
+        return self.has_full_batch()
+
+    def _add_duplicate(self, first: Entry, entry: Entry) -> None:
         if self._duplicates == "error":
             raise RecordError(
                 "key", "another operation on this key is still held or in flight (on_duplicate='error'): call flush()"
@@ -159,12 +163,10 @@ class KeyedBuffer(Buffer):
         self.held += 1
         if self._duplicates == "first":
             self._supersede()
-            return False
-        if self._duplicates == "last":
+        elif self._duplicates == "last":
             self._replace(first, entry)
         else:
-            self._waiting.setdefault(key, deque()).append(entry)
-        return self.has_full_batch()
+            self._waiting.setdefault(entry.key, deque()).append(entry)
 
     def _replace(self, first: Entry, entry: Entry) -> None:
         key = entry.key

@@ -1,4 +1,4 @@
-"""What `put` takes, and what it refuses before anything is sent."""
+"""Records that `put` takes, and those that it refuses before anything is sent."""
 
 from __future__ import annotations
 
@@ -396,8 +396,8 @@ BAD = [
 
 
 @pytest.mark.parametrize(("service", "record", "options", "message"), BAD)
-def test_bad_input_is_refused_at_put(service, record, options, message):
-    """A ValueError names the field, says what is wrong and what to do; nothing is sent, and the producer goes on."""
+def test_invalid_input_is_refused_at_put(service, record, options, message):
+    """A ValueError names the field, the problem and a remedy; nothing is sent, and the producer goes on."""
     client = Recorder()
     producer = MAKE[service](client=client)
     good, with_options = GOOD[service]
@@ -414,8 +414,8 @@ def test_bad_input_is_refused_at_put(service, record, options, message):
 
 
 @pytest.mark.parametrize("service", ["firehose", "cloudwatch"])
-def test_options_where_there_are_none_are_refused(service):
-    """An item of a session may carry options; a service without any says so."""
+def test_a_service_without_put_options_refuses_any(service):
+    """A session's item may have options; a service without any says so."""
     session = MAKE[service](client=Recorder()).open()
     from partialbatch.producers import Item  # for this one
 
@@ -460,8 +460,8 @@ MODEL = Customer(name="é", since=datetime(2026, 1, 2, tzinfo=UTC))
         (5, "5"),
     ],
 )
-def test_records_are_text_bytes_or_json(record, text):
-    """str and bytes go as they are; dicts, dataclasses and models as compact JSON."""
+def test_text_and_bytes_stay_and_other_values_become_json(record, text):
+    """str and bytes stay as they are, and dicts, dataclasses and models become compact JSON."""
     client = Recorder()
     queue, stream = SQSProducer("q", client=client), KinesisProducer("s", client=client)
     queue.put(record)
@@ -505,8 +505,8 @@ IDENTITY = UUID("12345678-1234-5678-1234-567812345678")
         (Price(amount=Decimal("1.10")), '{"amount":"1.10"}'),
     ],
 )
-def test_values_that_json_has_no_type_for(value, text):
-    """Decimals are exact numbers, times ISO 8601, sets sorted arrays; models are written as pydantic writes them."""
+def test_values_without_a_json_type_have_a_json_form(value, text):
+    """Decimals become exact numbers, times ISO 8601 and sets sorted arrays; pydantic writes its models."""
     assert encoded(value, "field") == text
     assert encoded({"v": [value]}, "field") == f'{{"v":[{text}]}}'
 
@@ -526,7 +526,7 @@ def test_values_that_json_has_no_type_for(value, text):
     ],
 )
 def test_values_without_a_json_form_are_refused_by_type(value, why):
-    """The error names the type; neither bytes nor NaN are guessed at."""
+    """The error names the type."""
     with pytest.raises(RecordError, match=f"^field: can't be written as JSON .*{why}.*; {ADVICE}$"):
         encoded({"v": value}, "field")
 
@@ -539,13 +539,13 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_decimals_arrive_as_they_were(value):
-    """Whatever is around them, a reader that keeps digits gets the very numbers."""
+def test_decimals_keep_all_digits(value):
+    """A reader that keeps digits gets the same numbers, wherever they are in the record."""
     assert json.loads(encoded(value, "field"), parse_float=Decimal) == value
 
 
-def test_dynamodb_numbers_go_on_to_a_queue():
-    """A new image of a DynamoDB stream record is what a producer takes."""
+def test_an_image_of_a_dynamodb_stream_can_be_sent_on():
+    """A producer takes the new image of a DynamoDB stream record."""
     event = dynamodb_event([{"id": 1, "price": Decimal("9.99"), "tags": {"b", "a"}}])
     record = DynamoDBRecord(event["Records"][0])
     client = Recorder()
@@ -557,7 +557,7 @@ def test_dynamodb_numbers_go_on_to_a_queue():
 
 
 def test_kinesis_records_need_no_key_with_distribution_auto():
-    """A stream with record distribution AUTO takes records without a key; one that is given goes along."""
+    """With distribution='auto', a record may have no partition key, or one of its own."""
     client = Recorder()
     producer = KinesisProducer("s", partition_key=None, distribution="auto", client=client)
     producer.put("a")
@@ -583,8 +583,8 @@ def test_kinesis_records_need_no_key_with_distribution_auto():
         producer._sender.add(producer.entry("x", {"shard": 1}))
 
 
-def test_a_kinesis_producer_may_have_a_key_for_all():
-    """`partition_key` of the producer is that of records that are put without one."""
+def test_records_without_a_partition_key_get_the_producers():
+    """The producer's `partition_key` applies to records that are put without one."""
     client = Recorder()
     producer = KinesisProducer("s", partition_key="all", client=client)
     producer.put("a")
@@ -596,8 +596,8 @@ def test_a_kinesis_producer_may_have_a_key_for_all():
             KinesisProducer("s", client=client, **options)
 
 
-def test_a_serializer_of_ones_own_comes_first():
-    """What it returns is sent; what comes back is the record."""
+def test_a_custom_serializer_comes_first():
+    """Its result is sent, and the record itself comes back."""
     client = Recorder()
     producer = KinesisProducer("s", client=client, serializer=lambda record: memoryview(str(record).encode()))
     producer.put(Decimal("1.5"), partition_key="k")
@@ -605,8 +605,8 @@ def test_a_serializer_of_ones_own_comes_first():
     assert client.calls[0]["Records"] == [{"Data": b"1.5", "PartitionKey": "k"}]
 
 
-def test_sqs_options_become_the_entry():
-    """Options are boto3's in snake_case; plain attribute values get their types."""
+def test_sqs_options_become_fields_of_the_entry():
+    """Options are boto3's in snake_case, and plain attribute values get their data types."""
     client = Recorder()
     producer = SQSProducer("q", client=client)
     attributes = {"s": "text", "n": 1.5, "b": b"raw", "own": {"DataType": "Number.float", "StringValue": "2"}}
@@ -636,8 +636,8 @@ def test_sqs_options_become_the_entry():
     assert producer.stats.bytes == 1 + (1 + 6 + 4) + (1 + 6 + 3) + (1 + 6 + 3) + (3 + 12 + 1)
 
 
-def test_fifo_ids_are_made_here_unless_the_queue_makes_them():
-    """A deduplication id of one's own is kept; content-based deduplication gets none."""
+def test_deduplication_ids_are_random_unless_given_or_left_to_the_queue():
+    """Your own deduplication id is kept, and with content-based deduplication there is none."""
     client = Recorder()
     producer = SQSProducer("q.fifo", client=client, random=lambda: 0.5)
     producer.put("a", message_group_id="1")
@@ -652,8 +652,8 @@ def test_fifo_ids_are_made_here_unless_the_queue_makes_them():
     assert "MessageDeduplicationId" not in client.calls[1]["Entries"][0]
 
 
-def test_sns_options_become_the_entry():
-    """Subject, structure and attributes; a list is a String.Array."""
+def test_sns_options_become_fields_of_the_entry():
+    """Subject, structure and attributes are sent, and a list is a String.Array."""
     client = Recorder()
     producer = SNSProducer("arn:t.fifo", client=client, max_record_bytes=MIB)
     producer.put(
@@ -677,8 +677,8 @@ def test_sns_options_become_the_entry():
     }
 
 
-def test_kinesis_and_firehose_details():
-    """An ARN, a hash key, larger records and a delimiter."""
+def test_kinesis_and_firehose_options_reach_the_call():
+    """An ARN, a hash key, a larger record and a delimiter are sent as given."""
     client = Recorder()
     stream = KinesisProducer("arn:aws:kinesis:r:1:stream/s", client=client, max_record_bytes=10 * MIB)
     stream.put(b"a" * 2 * MIB, partition_key="k", explicit_hash_key="0")
@@ -691,8 +691,8 @@ def test_kinesis_and_firehose_details():
     assert client.calls[1]["Records"] == [{"Data": b'{"a":1}\n'}]
 
 
-def test_events_count_time_and_resources():
-    """The size is the documented one: 14 for a time, and the text of all the rest."""
+def test_the_size_of_an_event_includes_its_time_and_resources():
+    """The size follows the documented rule: 14 for a time, and the bytes of all text."""
     client = Recorder()
     producer = EventBridgeProducer("bus", client=client)
     when = datetime(2026, 1, 1, tzinfo=UTC)
@@ -712,8 +712,8 @@ def test_events_count_time_and_resources():
     assert producer.stats.bytes == 14 + 2 + 2 + 7 + 5
 
 
-def test_an_event_may_have_one_option_alone():
-    """Each option stands by itself."""
+def test_each_event_option_works_alone():
+    """An option of an event needs no other one."""
     client = Recorder()
     producer = EventBridgeProducer(source="s", detail_type="d", client=client)
     for options in ({"resources": ["r"]}, {"trace_header": "Root=1"}, {"time": datetime(2026, 1, 1, tzinfo=UTC)}):
@@ -723,8 +723,8 @@ def test_an_event_may_have_one_option_alone():
     assert keys == [{"Resources"}, {"TraceHeader"}, {"Time"}]
 
 
-def test_resources_are_read_once():
-    """A generator of resources is sent, not used up by the checks."""
+def test_resources_may_be_a_generator():
+    """The checks don't use up a generator of resources."""
     client = Recorder()
     producer = EventBridgeProducer(source="s", detail_type="d", client=client)
     producer.put({}, resources=(name for name in ("a", "b")))
@@ -732,8 +732,8 @@ def test_resources_are_read_once():
     assert client.calls[0]["Entries"][0]["Resources"] == ["a", "b"]
 
 
-def test_what_is_none_in_a_datum_is_left_out():
-    """A model's optional fields are None, which boto3 does not take."""
+def test_none_in_a_datum_is_left_out():
+    """Optional fields of a model are None, which boto3 doesn't take."""
     client = Recorder()
     producer = CloudWatchProducer("ns", client=client)
     producer.put({"MetricName": "m", "Value": 1, "Values": None, "Unit": None, "Dimensions": None})
@@ -742,7 +742,7 @@ def test_what_is_none_in_a_datum_is_left_out():
 
 
 def test_an_attribute_may_be_a_number_of_any_size():
-    """An int that no float can hold is left to the service."""
+    """An int that is too large for a float is sent as it is."""
     client = Recorder()
     producer = SQSProducer("q", client=client)
     producer.put("x", message_attributes={"n": 10**400, "d": Decimal("1.50")})
@@ -752,7 +752,7 @@ def test_an_attribute_may_be_a_number_of_any_size():
 
 
 def test_a_datum_is_copied():
-    """What is sent is the datum as it was put."""
+    """The datum is sent as it was put, although it was changed since."""
     client = Recorder()
     producer = CloudWatchProducer("ns", client=client)
     datum = {
@@ -794,7 +794,7 @@ OPTIONS = [
 
 @pytest.mark.parametrize(("service", "options", "message"), OPTIONS)
 def test_options_that_cannot_work_are_refused(service, options, message):
-    """A ConfigurationError names the option, the value and what is allowed."""
+    """A ConfigurationError names the option, the value and the allowed values."""
     with pytest.raises(ConfigurationError, match=message):
         MAKE[service](client=Recorder(), **options)
 
@@ -802,8 +802,8 @@ def test_options_that_cannot_work_are_refused(service, options, message):
 @pytest.mark.parametrize(
     "make", [SQSProducer, SNSProducer, KinesisProducer, FirehoseProducer, EventBridgeProducer, CloudWatchProducer]
 )
-def test_a_target_is_needed(make):
-    """An empty name is refused, and so is an unknown option."""
+def test_an_empty_target_and_an_unknown_option_are_refused(make):
+    """Each producer needs the name of its target, and takes only its own options."""
     with pytest.raises(ConfigurationError):
         make("", client=Recorder())
     with pytest.raises(TypeError, match="unexpected keyword arguments: colour"):
@@ -817,14 +817,14 @@ def test_aws_namespaces_are_refused():
 
 
 @pytest.mark.parametrize("seconds", [True, math.nan, "5"])
-def test_a_time_limit_is_a_number(seconds):
+def test_a_time_limit_must_be_a_number(seconds):
     """flush(True) is a mistake, not one second."""
     with pytest.raises(ConfigurationError, match="seconds="):
         SQSProducer("q", client=Recorder()).flush(seconds)
 
 
 def test_importing_producers_loads_neither_boto3_nor_pydantic():
-    """What is not needed is not loaded; a client given by the caller needs no boto3 at all."""
+    """A producer with a client of your own needs no boto3."""
     code = (
         "import sys; from partialbatch.producers import SQSProducer as P; P('q', client=object()); print(*sys.modules)"
     )
@@ -832,8 +832,8 @@ def test_importing_producers_loads_neither_boto3_nor_pydantic():
     assert not {"boto3", "botocore", "pydantic", "asyncio"} & set(loaded)
 
 
-def test_the_client_made_here_leaves_retries_to_the_producer(monkeypatch):
-    """boto3 would wait without knowing the deadline."""
+def test_the_default_client_leaves_retries_to_the_producer(monkeypatch):
+    """boto3's own retries would wait without knowing the deadline."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     producer = SQSProducer("q", workers=20)
     assert producer.client.meta.service_model.service_name == "sqs"
@@ -841,8 +841,8 @@ def test_the_client_made_here_leaves_retries_to_the_producer(monkeypatch):
     assert producer.client.meta.config.max_pool_connections == 20
 
 
-def test_backoff_and_progress_are_seen():
-    """`progress` gets the stats after each call."""
+def test_progress_gets_the_stats_after_each_call():
+    """`progress` is called with the current counts."""
     seen = []
     producer = SQSProducer("q", client=Recorder(), progress=lambda stats: seen.append(stats.records), backoff=Backoff())
     for number in range(25):
