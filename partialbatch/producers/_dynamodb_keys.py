@@ -100,10 +100,9 @@ class Tables:
             value: Any = item.get(name)
             kind = type(value)
             # Hot: nearly all keys equal their serialized values, and take a third of the time as they are.
-            if (kind is str and 0 < len(value) <= _SHORT) or kind is int:
-                key.append(value)
-            else:
+            if kind is not int and (kind is not str or not 0 < len(value) <= _SHORT):
                 return (identity, *key_of(wire, names))
+            key.append(value)
         return tuple(key)
 
     def keys_in_response(self, table: str, wire: Mapping[str, Any]) -> list[tuple[Hashable, ...]]:

@@ -134,7 +134,12 @@ class ItemSerializer:
         size = _CONTAINER_SIZE
         try:
             for inner in value:
-                written, more = self._by_type.get(type(inner), self._other)(inner)
+                kind = type(inner)
+                if kind is str and inner.isascii():  # hot, as above
+                    wire.append({"S": inner})
+                    size += len(inner) + 1
+                    continue
+                written, more = self._by_type.get(kind, self._other)(inner)
                 wire.append(written)
                 size += more + 1
         except _PathError as error:

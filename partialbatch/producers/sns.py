@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 from partialbatch.errors import RecordError
 from partialbatch.producers._entry import Entry, Stats
 from partialbatch.producers._fifo import FifoProducer, OnRejectedGroup, Ordering
-from partialbatch.producers._message_attributes import message_attributes, text_size
+from partialbatch.producers._message_attributes import message_attributes, message_text
 from partialbatch.producers._options import CommonOptions, Limits, check_int
 from partialbatch.producers._responses import Failures, failures_by_id
-from partialbatch.producers._serialization import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,8 +115,7 @@ class SNSProducer(FifoProducer):
         self._sender.add(self.entry(message, options))
 
     def entry(self, record: Any, options: Mapping[str, Any]) -> Entry:
-        text = to_text(record, "Message", self._serializer)
-        size = text_size(text, "Message")
+        text, size = message_text(record, "Message", self._serializer)
         seq = self._next()
         wire: dict[str, Any] = {"Id": str(seq), "Message": text}
         if options or self._fifo:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from partialbatch.errors import RecordError
 from partialbatch.producers._entry import Entry, Stats
 from partialbatch.producers._fifo import FifoProducer, OnRejectedGroup, Ordering
-from partialbatch.producers._message_attributes import message_attributes, text_size
+from partialbatch.producers._message_attributes import message_attributes, message_text
 from partialbatch.producers._options import CommonOptions, Limits
 from partialbatch.producers._responses import Failures, failures_by_id
-from partialbatch.producers._serialization import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,8 +117,7 @@ class SQSProducer(FifoProducer):
         self._sender.add(self.entry(message, options))
 
     def entry(self, record: Any, options: Mapping[str, Any]) -> Entry:
-        body = to_text(record, "MessageBody", self._serializer)
-        size = text_size(body, "MessageBody")
+        body, size = message_text(record, "MessageBody", self._serializer)
         seq = self._next()
         wire: dict[str, Any] = {"Id": str(seq), "MessageBody": body}
         if options or self._fifo:

@@ -474,6 +474,25 @@ def test_text_and_bytes_stay_and_other_values_become_json(record, text):
     assert stream.stats.bytes == len(text.encode()) + 2
 
 
+@given(st.dictionaries(st.text(max_size=3), st.text(max_size=9), max_size=3))
+def test_every_message_of_json_has_only_legal_characters(record):
+    """A dict is sent as it is, or refused because of a character that SQS doesn't take."""
+    client = Recorder()
+    producer = SQSProducer("q", client=client)
+    legal = not re.search("[\ud800-\udfff\ufffe\uffff]", "".join([*record, *record.values()]))
+    try:
+        producer.put(record)
+    except RecordError:
+        assert not legal
+        return
+    assert producer.flush() == []
+    body = client.calls[0]["Entries"][0]["MessageBody"]
+    assert legal
+    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f]", body)
+    assert producer.stats.bytes == len(body.encode())
+    assert json.loads(body) == record
+
+
 class Colour(Enum):
     RED = "red"
     ONE = Decimal("1.5")
