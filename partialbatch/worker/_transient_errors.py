@@ -5,8 +5,8 @@ from __future__ import annotations
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from partialbatch.producers._entry import Kind
-from partialbatch.producers._failures import by_code
+from partialbatch.producers._entry import FailureKind
+from partialbatch.producers._failures import kind_of_code
 
 __all__ = ["is_transient", "is_transient_code"]
 
@@ -33,4 +33,4 @@ def is_transient(error: BaseException) -> bool:
 def is_transient_code(code: str | None) -> bool:
     """Tell whether an error code, in any service's spelling, names an error that is likely to pass."""
     code = code or ""
-    return by_code(code) in (Kind.THROTTLED, Kind.TRANSIENT) or "throttl" in code.lower()
+    return kind_of_code(code) in (FailureKind.THROTTLED, FailureKind.TRANSIENT) or "throttl" in code.lower()
