@@ -7,7 +7,8 @@ import sysconfig
 
 import pytest
 
-from partialbatch.cli.loading import Unusable, load_handler
+from partialbatch.cli.command_error import CommandError
+from partialbatch.cli.loading import load_handler
 from partialbatch.testing import sqs_event
 
 OURS = """
@@ -20,7 +21,7 @@ def handler(record):
 
 
 def refused(target):
-    with pytest.raises(Unusable) as caught:
+    with pytest.raises(CommandError) as caught:
         load_handler(target)
     message = caught.value.format_message()
     assert "\n" not in message

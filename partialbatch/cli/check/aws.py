@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's name
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from partialbatch.cli.check.code import is_python
+from partialbatch.cli.check.code_location import is_python
+from partialbatch.cli.check.iam_policies import statements
 from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Unknown
-from partialbatch.cli.check.permissions import statements
-from partialbatch.cli.check.reading import consumption, fifo, integer, kind_of, pipe_parameters, redrive, setting
+from partialbatch.cli.check.property_values import (
+    consumption,
+    fifo,
+    integer,
+    kind_of,
+    pipe_parameters,
+    redrive,
+    setting,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +58,7 @@ class _Reader:
     def _function(self, configuration: Properties[str, Any]) -> Function:
         name = configuration["FunctionName"]
         role = configuration["Role"].rpartition("/")[2]
-        found, opaque = self._role(role)
+        found, unreadable = self._role(role)
         environment = configuration.get("Environment") or {}
         refused = Unknown("AWS cannot decrypt the environment") if "Error" in environment else None
         return Function(
@@ -59,8 +67,8 @@ class _Reader:
             timeout=configuration["Timeout"],
             environment=refused or environment.get("Variables") or {},
             statements=tuple(found),
-            opaque=tuple(opaque),
-            physical=name,
+            unreadable=tuple(unreadable),
+            deployed_name=name,
             role=role,
             python=is_python(configuration.get("Runtime")),
         )
@@ -100,7 +108,7 @@ class _Reader:
         if isinstance(answer, Unknown):
             return answer
         attributes = answer["Attributes"]
-        policy, receives = redrive(attributes.get("RedrivePolicy"))
+        policy, max_receives = redrive(attributes.get("RedrivePolicy"))
         return Queue(
             name=name,
             place=Place(f"queue {name}"),
@@ -108,7 +116,7 @@ class _Reader:
             fifo=fifo(attributes.get("FifoQueue")),
             visibility=integer(attributes["VisibilityTimeout"]),
             redrive=policy,
-            receives=receives,
+            max_receives=max_receives,
             url=url,
         )
 
@@ -142,12 +150,12 @@ class _Reader:
     def _role(self, role: str) -> tuple[list[Statement], list[str]]:
         client = self._client("iam")
         found: list[Statement] = []
-        opaque: list[str] = []
+        unreadable: list[str] = []
         for name, document in self._documents(client, role):
             said, complete = statements(document)
             found += said
-            opaque += [] if complete else [name]
-        return found, opaque
+            unreadable += [] if complete else [name]
+        return found, unreadable
 
     def _documents(self, client: Any, role: str) -> Iterator[tuple[str, Any]]:
         inline = _ask(lambda **names: _all(client, "list_role_policies", "PolicyNames", **names), RoleName=role)

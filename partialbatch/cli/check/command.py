@@ -12,10 +12,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from partialbatch.cli.check import aws, findings_output, inputs
 from partialbatch.cli.check.findings import Severity
-from partialbatch.cli.check.handlers import HandlerError, from_code, from_environment, from_handler
+from partialbatch.cli.check.handler_options import HandlerError, from_code, from_environment, from_handler
 from partialbatch.cli.check.model import Handler, Unknown
 from partialbatch.cli.check.rules import check as run_rules
-from partialbatch.cli.loading import Unusable
+from partialbatch.cli.command_error import CommandError
 
 if TYPE_CHECKING:
     from partialbatch.cli.check.model import Deployment, Function, Options, Place
@@ -74,15 +74,17 @@ def _read(target: str, region: str | None, parameters: dict[str, str]) -> Deploy
         try:
             return inputs.read(target, parameters)
         except inputs.InputError as error:
-            raise Unusable(_line(error)) from None
+            raise CommandError(_line(error)) from None
     try:
         # arn:partition:lambda:region:...
         told = target.split(":")[3:4] if target.startswith("arn:") else []
-        session = boto3.Session(region_name=region or next(iter(told), None))
+        session: Any = boto3.Session(  # the stubs list services by name
+            region_name=region or next(iter(told), None)
+        )
         config = Config(connect_timeout=5)  # a network that leads to some services alone drops what is for others
-        return aws.read(target, lambda name: session.client(name, config=config))  # type: ignore[call-overload]  # the stubs list literal names
+        return aws.read(target, lambda name: session.client(name, config=config))
     except (BotoCoreError, ClientError) as error:
-        raise Unusable(_line(f"{target}: {error}")) from None
+        raise CommandError(_line(f"{target}: {error}")) from None
 
 
 def _line(error: object) -> str:
@@ -121,7 +123,7 @@ def _options(function: Function, chosen: dict[str, str], *, look: bool) -> Optio
     try:
         return from_handler(handler, function)
     except HandlerError as error:
-        raise Unusable(_line(f"--handler {error}")) from None
+        raise CommandError(_line(f"--handler {error}")) from None
 
 
 def _given(function: Function, options: dict[Place, Options]) -> Function:

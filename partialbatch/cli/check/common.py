@@ -9,14 +9,14 @@ from partialbatch.cli.check.findings import Finding, Severity
 if TYPE_CHECKING:
     from partialbatch.cli.check.model import Place, Unknown
 
-__all__ = ["REPORTING", "STREAMS", "number", "unsure"]
+__all__ = ["REPORTING", "STREAMS", "cannot_tell", "number"]
 
 STREAMS = ("kinesis", "dynamodb")
 REPORTING = ("sqs", *STREAMS, "kafka")
 """The sources for which Lambda has ``FunctionResponseTypes``."""
 
 
-def unsure(rule: str, place: Place, what: str, unknown: Unknown) -> Finding:
+def cannot_tell(rule: str, place: Place, what: str, unknown: Unknown) -> Finding:
     """Return the finding that something cannot be told; it is never taken as fine."""
     return Finding(rule, Severity.UNKNOWN, place, f"Cannot tell {what}: {unknown.why}.")
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.cli.check.conditions import Conditions
-from partialbatch.cli.check.model import Composed, Partly, Reference, Unknown
+from partialbatch.cli.check.model import ComposedText, PartlyKnown, Reference, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,7 +55,7 @@ class Resolver:
                 return function(self, body) if function else Unknown(f"{name} is only known when it is deployed")
         pairs = {str(name): self(item) for name, item in value.items() if name != "Fn::Transform"}
         known = {name: item for name, item in pairs.items() if item is not None}
-        return Partly(known, INCLUDED) if "Fn::Transform" in value else known
+        return PartlyKnown(known, INCLUDED) if "Fn::Transform" in value else known
 
     def _section(self, name: str) -> Properties[str, Any]:
         section = self._template.get(name)
@@ -138,13 +138,13 @@ def _both(then: Value, other: Value, why: Unknown) -> Value:
     """Return what two branches have in common; the rest of two mappings is unknown."""
     if type(then) is type(other) is dict:
         return {name: _both(then.get(name), other.get(name), why) for name in then | other}
-    return then if then == other and not isinstance(then, Partly) else why
+    return then if then == other and not isinstance(then, PartlyKnown) else why
 
 
 def _joined(parts: Iterable[Value], function: str) -> Value:
     """Join texts; with what is none among them, keep the parts."""
     merged: list[Value] = [""]
-    for part in (each for item in parts for each in (item.parts if isinstance(item, Composed) else (item,))):
+    for part in (each for item in parts for each in (item.parts if isinstance(item, ComposedText) else (item,))):
         if not isinstance(part, str | int | float):
             merged += [part, ""]
         else:
@@ -153,7 +153,7 @@ def _joined(parts: Iterable[Value], function: str) -> Value:
         return merged[0]
     named = tuple(part for part in merged if part != "")
     unknown = next((part.why for part in named if isinstance(part, Unknown)), None)
-    return named[0] if len(named) == 1 else Composed(unknown or f"{function} names a resource", parts=named)
+    return named[0] if len(named) == 1 else ComposedText(unknown or f"{function} names a resource", parts=named)
 
 
 def _plain(value: Any) -> Any:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from partialbatch.cli.check.values import Composed, Partly, Properties, Reference, Unknown, Value
+from partialbatch.cli.check.placeholders import ComposedText, PartlyKnown, Properties, Reference, Unknown, Value
 
 __all__ = [
-    "Composed",
+    "ComposedText",
     "Deployment",
     "Function",
     "Handler",
     "Mapping",
     "Options",
-    "Partly",
+    "PartlyKnown",
     "Place",
     "Properties",
     "Queue",
@@ -152,8 +152,8 @@ class Function:
     timeout: Value
     environment: Properties[str, Value] | Unknown
     statements: tuple[Statement, ...] = ()
-    opaque: tuple[str, ...] = ()
-    physical: str | None = None
+    unreadable: tuple[str, ...] = ()
+    deployed_name: str | None = None
     role: str | None = None
     options: Options = Options()
     resources: Properties[str, Target] = field(default_factory=dict)
@@ -179,7 +179,7 @@ class Queue:
     fifo: Value
     visibility: Value
     redrive: Value
-    receives: Value
+    max_receives: Value
     url: str | None = None
 
 

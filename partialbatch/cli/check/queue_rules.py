@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from partialbatch.cli.check.commands import queue_change
-from partialbatch.cli.check.common import number, unsure
+from partialbatch.cli.check.common import cannot_tell, number
 from partialbatch.cli.check.findings import Change, Finding, Severity
+from partialbatch.cli.check.fixes import queue_change
 from partialbatch.cli.check.model import Unknown
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ def visibility_timeout(mapping: Mapping) -> Iterator[Finding]:
         return
     rule, queue, window = "visibility-timeout", mapping.queue, mapping.batching_window or 0
     if isinstance(queue, Unknown):
-        yield unsure(rule, mapping.place, "the queue's visibility timeout", queue)
+        yield cannot_tell(rule, mapping.place, "the queue's visibility timeout", queue)
         return
     for what, value in (("visibility timeout", queue.visibility), ("batching window", window)):
         if not number(value):
-            yield unsure(rule, queue.place, f"the {what} of {mapping.name}", _unknown(value))
+            yield cannot_tell(rule, queue.place, f"the {what} of {mapping.name}", _unknown(value))
             return
     if isinstance(mapping.function.timeout, Unknown):
         return  # the deadline rule says so
@@ -54,9 +54,9 @@ def dead_letter_queue(mapping: Mapping) -> Iterator[Finding]:
         return
     rule, queue = "dead-letter", mapping.queue
     if isinstance(queue, Unknown):
-        yield unsure(rule, mapping.place, "whether the queue has a dead-letter queue", queue)
+        yield cannot_tell(rule, mapping.place, "whether the queue has a dead-letter queue", queue)
     elif isinstance(queue.redrive, Unknown):
-        yield unsure(rule, queue.place, "whether the queue has a dead-letter queue", queue.redrive)
+        yield cannot_tell(rule, queue.place, "whether the queue has a dead-letter queue", queue.redrive)
     elif queue.redrive is None:
         message = (
             "There is no dead-letter queue: a message that always fails runs again and again until it expires, "
@@ -71,11 +71,11 @@ def max_receive_count(mapping: Mapping) -> Iterator[Finding]:
     queue, rule = mapping.queue, "max-receive-count"
     if mapping.kind != "sqs" or queue is None or isinstance(queue, Unknown) or isinstance(queue.redrive, Unknown):
         return
-    if isinstance(queue.receives, Unknown):
-        yield unsure(rule, queue.place, "the queue's maxReceiveCount", queue.receives)
-    elif number(queue.receives) and queue.receives < RECEIVES:
+    if isinstance(queue.max_receives, Unknown):
+        yield cannot_tell(rule, queue.place, "the queue's maxReceiveCount", queue.max_receives)
+    elif number(queue.max_receives) and queue.max_receives < RECEIVES:
         message = (
-            f"maxReceiveCount is {queue.receives} and should be at least {RECEIVES}: throttling and records held "
+            f"maxReceiveCount is {queue.max_receives} and should be at least {RECEIVES}: throttling and records held "
             "back for the sake of order count as receives, so messages that never failed are dead-lettered."
         )
         redrive = dict(queue.redrive) if isinstance(queue.redrive, dict) else {}
@@ -91,27 +91,27 @@ def handler_max_receive_count(mapping: Mapping) -> Iterator[Finding]:
     if mapping.kind != "sqs" or queue is None or isinstance(queue, Unknown):
         return
     told = options.max_receive_count
-    if isinstance(told, Unknown) or not number(queue.receives):
+    if isinstance(told, Unknown) or not number(queue.max_receives):
         return  # other rules say so
     if isinstance(queue.fifo, Unknown):
-        yield unsure(rule, queue.place, "whether it is a FIFO queue", queue.fifo)
+        yield cannot_tell(rule, queue.place, "whether it is a FIFO queue", queue.fifo)
     elif told is None and queue.fifo and options.error_policy != "continue":
         message = (
-            f"The queue is FIFO with a maxReceiveCount of {queue.receives} and the handler has no max_receive_count: a "
+            f"The queue is FIFO with a maxReceiveCount of {queue.max_receives} and the handler has no max_receive_count: a "
             "message at its last attempt holds back those behind it, and SQS takes them, unrun, along into the "
             "dead-letter queue."
         )
-        yield Finding(rule, Severity.WARNING, mapping.function.place, message, _handler(queue.receives))
-    elif told is not None and told != queue.receives:
+        yield Finding(rule, Severity.WARNING, mapping.function.place, message, _handler(queue.max_receives))
+    elif told is not None and told != queue.max_receives:
         message = (
-            f"The handler's max_receive_count is {told} and the queue's maxReceiveCount {queue.receives}: the handler "
+            f"The handler's max_receive_count is {told} and the queue's maxReceiveCount {queue.max_receives}: the handler "
             "takes the wrong attempt for the last one."
         )
-        yield Finding(rule, Severity.WARNING, mapping.function.place, message, _handler(queue.receives))
+        yield Finding(rule, Severity.WARNING, mapping.function.place, message, _handler(queue.max_receives))
 
 
-def _handler(receives: float) -> Change:
-    return Change({"max_receive_count": receives}, form="handler")
+def _handler(max_receives: float) -> Change:
+    return Change({"max_receive_count": max_receives}, form="handler")
 
 
 def _unknown(value: object) -> Unknown:

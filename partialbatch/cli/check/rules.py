@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from partialbatch.cli.check import queue_rules, stream_rules
-from partialbatch.cli.check.commands import mapping_change, pipe_target_change
-from partialbatch.cli.check.common import REPORTING, number, unsure
+from partialbatch.cli.check.common import REPORTING, cannot_tell, number
 from partialbatch.cli.check.findings import Change, Finding, Severity
-from partialbatch.cli.check.handlers import ENVIRONMENT
+from partialbatch.cli.check.fixes import mapping_change, pipe_target_change
+from partialbatch.cli.check.handler_options import ENVIRONMENT
 from partialbatch.cli.check.model import Unknown
-from partialbatch.cli.check.needs import permissions
+from partialbatch.cli.check.permission_rule import permissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,13 +30,13 @@ NOT_CHECKED = "not-checked"
 
 def not_checked(part: Unchecked) -> Finding:
     """Say which parts of the input may bring event sources and were not looked into."""
-    return unsure(NOT_CHECKED, part.place, f"{part.what}, so nothing of that was checked", part.why)
+    return cannot_tell(NOT_CHECKED, part.place, f"{part.what}, so nothing of that was checked", part.why)
 
 
 def source(mapping: Mapping) -> Iterator[Finding]:
     """Say of what kind of source nothing can be told."""
     if isinstance(mapping.kind, Unknown):
-        yield unsure("source", mapping.place, "what the event source is, so nothing was checked", mapping.kind)
+        yield cannot_tell("source", mapping.place, "what the event source is, so nothing was checked", mapping.kind)
 
 
 def report_batch_item_failures(mapping: Mapping) -> Iterator[Finding]:
@@ -45,7 +45,7 @@ def report_batch_item_failures(mapping: Mapping) -> Iterator[Finding]:
         return
     rule, types = "report-batch-item-failures", mapping.responses
     if isinstance(types, Unknown):
-        yield unsure(rule, mapping.place, f"whether FunctionResponseTypes has {REPORT}", types)
+        yield cannot_tell(rule, mapping.place, f"whether FunctionResponseTypes has {REPORT}", types)
     elif REPORT not in (types or ()):
         message = (
             f"FunctionResponseTypes lacks {REPORT}: Lambda ignores the response, takes a normal return for success "
@@ -61,7 +61,7 @@ def pipe_invocation(mapping: Mapping) -> Iterator[Finding]:
         return
     rule, kind = "pipe-invocation-type", mapping.invocation
     if isinstance(kind, Unknown):
-        yield unsure(rule, mapping.place, "the pipe's InvocationType", kind)
+        yield cannot_tell(rule, mapping.place, "the pipe's InvocationType", kind)
     elif kind not in (None, "REQUEST_RESPONSE"):
         message = (
             f"InvocationType is {kind}: the pipe does not wait for the function, never sees which records failed, "
@@ -75,14 +75,14 @@ def deadline_margin(mapping: Mapping) -> Iterator[Finding]:
     function, rule = mapping.function, "deadline-margin"
     margin = function.options.deadline_margin
     if isinstance(function.timeout, Unknown):
-        yield unsure(rule, function.place, "the function's timeout", function.timeout)
+        yield cannot_tell(rule, function.place, "the function's timeout", function.timeout)
     elif number(margin) and margin >= function.timeout:
         message = (
             f"The function times out after {function.timeout} s and the handler keeps {margin} s of it free "
             "(deadline_margin): no record ever starts, all are delivered again until they are given up."
         )
         settings = {"Timeout": int(margin) + 30}
-        name = function.physical or f"<name of {function.name}>"
+        name = function.deployed_name or f"<name of {function.name}>"
         command = ("aws", "lambda", "update-function-configuration", "--function-name", name)
         yield Finding(rule, Severity.ERROR, function.place, message, Change(settings, command))
 
@@ -97,11 +97,11 @@ def handler_options(mapping: Mapping) -> Iterator[Finding]:
     missing = [name for name in names if isinstance(getattr(options, name), Unknown)]
     if missing and mapping.kind != "other":
         text = f"the handler's {', '.join(missing)}, so what depends on them was not checked"
-        yield unsure("handler-options", mapping.function.place, text, getattr(options, missing[0]))
+        yield cannot_tell("handler-options", mapping.function.place, text, getattr(options, missing[0]))
     if options.environment and mapping.kind != "other":
         settable = " or ".join(name for name in names if name in ENVIRONMENT)
         text = f"whether the function's environment sets {settable} where the handler's code does not"
-        yield unsure("handler-options", mapping.function.place, text, options.environment)
+        yield cannot_tell("handler-options", mapping.function.place, text, options.environment)
 
 
 RULES: dict[str, Callable[[Mapping], Iterator[Finding]]] = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch.cli.check.intrinsics import INCLUDED, Resolver
 from partialbatch.cli.check.model import Place, Unchecked, Unknown
-from partialbatch.cli.check.reading import mapped
+from partialbatch.cli.check.property_values import mapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.cli.check.commands import mapping_change, pipe_source_change
-from partialbatch.cli.check.common import STREAMS, number, unsure
+from partialbatch.cli.check.common import STREAMS, cannot_tell, number
 from partialbatch.cli.check.findings import Change, Finding, Severity
+from partialbatch.cli.check.fixes import mapping_change, pipe_source_change
 from partialbatch.cli.check.model import Unknown
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def unrun_records_discarded(mapping: Mapping) -> Iterator[Finding]:
     )
     for what, value in unknowns:
         if isinstance(value, Unknown):
-            yield unsure(rule, mapping.place, f"whether {what}, which matters to the policy {policy}", value)
+            yield cannot_tell(rule, mapping.place, f"whether {what}, which matters to the policy {policy}", value)
             return
     message = (
         f"The error policy is {policy}, and there is neither bisect nor unlimited retries nor dead_letter: when the "
@@ -86,7 +86,7 @@ def consumption_mode(mapping: Mapping) -> Iterator[Finding]:
     if mode is False or not mapping.function.python:
         return
     if isinstance(mode, Unknown):
-        yield unsure(rule, mapping.place, "whether Kafka keeps order, and what the error policy means", mode)
+        yield cannot_tell(rule, mapping.place, "whether Kafka keeps order, and what the error policy means", mode)
     elif policy in _ORDERED:
         message = (
             f"ConsumptionMode is Queue and the error policy is {policy}: Kafka keeps no order there, so holding "
@@ -112,7 +112,7 @@ def on_failure_destination(mapping: Mapping) -> Iterator[Finding]:
         return
     unknown = next((value for value in (mapping.destination, endless) if isinstance(value, Unknown)), None)
     if unknown and (mapping.destination is None or isinstance(mapping.destination, Unknown)):
-        yield unsure(rule, mapping.place, "whether records that are given up are told of anywhere", unknown)
+        yield cannot_tell(rule, mapping.place, "whether records that are given up are told of anywhere", unknown)
     elif mapping.destination is None:
         message = (
             "Retries end and there is no on-failure destination: which records were given up is told nowhere, and "
@@ -146,7 +146,7 @@ def bisect(mapping: Mapping) -> Iterator[Finding]:
     if resume and not isinstance(resume, Unknown) and _endless(mapping) is True:
         return
     if isinstance(mapping.bisect, Unknown):
-        yield unsure("bisect", mapping.place, "whether batches are bisected", mapping.bisect)
+        yield cannot_tell("bisect", mapping.place, "whether batches are bisected", mapping.bisect)
         return
     name = "OnPartialBatchItemFailure" if mapping.pipe else "BisectBatchOnFunctionError"
     message = (

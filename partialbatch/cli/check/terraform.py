@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.cli.check.arns import called
-from partialbatch.cli.check.code import is_python
+from partialbatch.cli.check.arn_matching import target_of
+from partialbatch.cli.check.code_location import is_python
+from partialbatch.cli.check.iam_policies import managed, statements
 from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Reference, Unknown
-from partialbatch.cli.check.permissions import managed, statements
-from partialbatch.cli.check.plan import AFTER_APPLY, Plan
-from partialbatch.cli.check.reading import (
+from partialbatch.cli.check.property_values import (
     TIMEOUT,
     VISIBILITY,
     as_list,
@@ -21,12 +20,13 @@ from partialbatch.cli.check.reading import (
     redrive,
     text,
 )
+from partialbatch.cli.check.terraform_plan import AFTER_APPLY, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from partialbatch.cli.check.model import Properties, Statement, Value
-    from partialbatch.cli.check.plan import Resource
+    from partialbatch.cli.check.terraform_plan import Resource
 
 __all__ = ["read"]
 
@@ -109,8 +109,8 @@ class _Reader:
 
     def _pipe(self, resource: Resource) -> Iterator[Mapping]:
         target, place = self._plan.value(resource, "target"), self._place(resource)
-        called = _block(resource, "target_parameters", "lambda_function_parameters")
-        if not _is_function(target) and called is None:
+        parameters = _block(resource, "target_parameters", "lambda_function_parameters")
+        if not _is_function(target) and parameters is None:
             return
         source = self._plan.value(resource, "source")
         kind = self._kind(source)
@@ -123,7 +123,7 @@ class _Reader:
             kind=kind,
             queue=self._queue(source) if kind == "sqs" else None,
             pipe=True,
-            invocation=_part(called, "invocation_type"),
+            invocation=_part(parameters, "invocation_type"),
             bisect=bisect if isinstance(bisect, Unknown) else bisect == "AUTOMATIC_BISECT",
             retries=integer(_part(block, "maximum_retry_attempts")),
             age=integer(_part(block, "maximum_record_age_in_seconds")),
@@ -137,7 +137,7 @@ class _Reader:
         resource = self._find(source, "aws_sqs_queue", "arn")
         if resource is None:
             return source if isinstance(source, Unknown) else Unknown("the queue is not in this plan")
-        policy, receives = redrive(self._redrive(resource))
+        policy, max_receives = redrive(self._redrive(resource))
         visibility = integer(self._plan.value(resource, "visibility_timeout_seconds"))
         return Queue(
             name=resource.address,
@@ -146,7 +146,7 @@ class _Reader:
             fifo=fifo(self._plan.value(resource, "fifo_queue")),
             visibility=VISIBILITY if visibility is None else visibility,
             redrive=policy,
-            receives=receives,
+            max_receives=max_receives,
             url=text(resource.values.get("url")),
         )
 
@@ -178,20 +178,22 @@ class _Reader:
         resource = self._find(named_function(value), "aws_lambda_function", "arn", "function_name")
         if resource is None:
             why = value if isinstance(value, Unknown) else Unknown("the function is not in this plan")
-            return Function(str(value) if isinstance(value, str) else place.label, place, why, why, opaque=(why.why,))
+            return Function(
+                str(value) if isinstance(value, str) else place.label, place, why, why, unreadable=(why.why,)
+            )
         timeout = integer(self._plan.value(resource, "timeout"))
-        found, opaque = self._role(self._plan.value(resource, "role"))
+        found, unreadable = self._role(self._plan.value(resource, "role"))
         return Function(
             name=resource.address,
             place=self._place(resource),
             timeout=TIMEOUT if timeout is None else timeout,
             environment=_environment(resource),
             statements=tuple(found),
-            opaque=tuple(opaque),
-            physical=text(resource.values.get("function_name")),
+            unreadable=tuple(unreadable),
+            deployed_name=text(resource.values.get("function_name")),
             python=is_python(resource.values.get("runtime")),
             resources={
-                each.address: called(_CALLED[each.type], each.address, each.values.get("name"))
+                each.address: target_of(_CALLED[each.type], each.address, each.values.get("name"))
                 for each in self._plan.resources
                 if each.type in _CALLED
             },
@@ -201,12 +203,12 @@ class _Reader:
         role = self._find(value, "aws_iam_role", "arn")
         if role is None:
             return [], ["of a role that is not in this plan"]
-        found, opaque = [], []
+        found, unreadable = [], []
         for name, policy in self._policies(role):
-            said, complete = _said(policy)
+            said, complete = _policy_statements(policy)
             found += said
-            opaque += [] if complete else [name]
-        return found, opaque
+            unreadable += [] if complete else [name]
+        return found, unreadable
 
     def _policies(self, role: Resource) -> Iterator[tuple[str, Value]]:
         for inline in _block_list(role, "inline_policy"):
@@ -230,7 +232,7 @@ class _Reader:
         return self._text(policy, "policy") if policy else arn
 
 
-def _said(policy: Value) -> tuple[list[Statement], bool]:
+def _policy_statements(policy: Value) -> tuple[list[Statement], bool]:
     """Read a managed policy's ARN or a policy document in JSON."""
     if not isinstance(policy, str):
         return [], False

@@ -7,8 +7,8 @@ from collections.abc import MutableMapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.cli.command_error import CommandError
 from partialbatch.cli.poll.locking import InUseError, LockedFile
-from partialbatch.cli.unusable import Unusable
 from partialbatch.errors import clip, safe_repr
 
 if TYPE_CHECKING:
@@ -93,11 +93,11 @@ class Checkpoints(MutableMapping[str, str]):
 
     def _load(self, data: bytes) -> None:
         try:
-            document: Any = json.loads(data, object_pairs_hook=_without_doubles)
+            document: Any = json.loads(data, object_pairs_hook=_refuse_duplicates)
         except (ValueError, RecursionError) as error:
-            doubled = f": {error}" if isinstance(error, _DoubleError) else ""
-            raise self._problem(f"it is no file of checkpoints{doubled}") from None
-        if wrong := _mistake(document):
+            duplicate = f": {error}" if isinstance(error, _DuplicateNameError) else ""
+            raise self._problem(f"it is no file of checkpoints{duplicate}") from None
+        if wrong := _problem_with(document):
             raise self._problem(f"it is no file of checkpoints: {wrong}")
         stream = document["stream"]
         if stream != self._stream:
@@ -113,29 +113,29 @@ class Checkpoints(MutableMapping[str, str]):
                 raise self._unusable(error) from None
         self._shards = shards
 
-    def _unusable(self, error: OSError | InUseError) -> Unusable:
+    def _unusable(self, error: OSError | InUseError) -> CommandError:
         if isinstance(error, InUseError):
             return self._problem("another poller uses it; a stream has one, or name another file")
         return self._problem(error.strerror or str(error))
 
-    def _problem(self, what: str) -> Unusable:
-        return Unusable(f"--checkpoints {self._path}: {what}")
+    def _problem(self, what: str) -> CommandError:
+        return CommandError(f"--checkpoints {self._path}: {what}")
 
 
-class _DoubleError(ValueError):
+class _DuplicateNameError(ValueError):
     """A name that is twice in an object."""
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for name, value in pairs:
         if name in made:  # which of the two is meant, nobody can tell
-            raise _DoubleError(f"{safe_repr(name)} is in it twice")
+            raise _DuplicateNameError(f"{safe_repr(name)} is in it twice")
         made[name] = value
     return made
 
 
-def _mistake(document: Any) -> str:
+def _problem_with(document: Any) -> str:
     """Say what is wrong with a document; empty: nothing."""
     if not isinstance(document, dict) or set(document) != set(_KEYS):
         return f"it must be an object with {', '.join(_KEYS)}"

@@ -16,17 +16,17 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from partialbatch._backoff import Backoff
-from partialbatch.cli.loading import Unusable, load_handler
-from partialbatch.cli.numbers import Seconds
+from partialbatch.cli.command_error import CommandError
+from partialbatch.cli.loading import load_handler
+from partialbatch.cli.option_types import FilePath, Seconds
 from partialbatch.cli.output import output_aside
-from partialbatch.cli.paths import FilePath
 from partialbatch.cli.poll.checkpoints import Checkpoints
-from partialbatch.cli.poll.periodic import Engine
-from partialbatch.cli.poll.running import PARENT, Stop, run
-from partialbatch.cli.poll.services import connect, naming
-from partialbatch.cli.poll.sources import QueueSource, StreamSource, destination
-from partialbatch.cli.poll.view import JsonLines, Live, Plain, StandardError, View
-from partialbatch.cli.tracebacks import log_handler
+from partialbatch.cli.poll.clients import client_factory, naming_option
+from partialbatch.cli.poll.display import CurrentStandardError, Display, JsonLines, LiveDisplay, PlainLines
+from partialbatch.cli.poll.periodic import PeriodicTasks
+from partialbatch.cli.poll.polled_sources import QueueSource, StreamSource, on_failure_sender
+from partialbatch.cli.poll.running import PARENT, StopSignal, run
+from partialbatch.cli.user_tracebacks import log_handler
 from partialbatch.worker import QueueMapping, StreamMapping, dynamodb_shards, kinesis_shards
 
 if TYPE_CHECKING:
@@ -148,32 +148,32 @@ def poll(ctx: click.Context, /, target: str, **options: Any) -> None:
     Ends with 1 if, with --until-empty, records were given up; with 2 if the handler, the queue
     or stream, or an option cannot be used, or an error ended the run.
     """
-    _refuse(ctx, options)
+    _check_options(ctx, options)
     parent = os.environ.get(PARENT)
-    stop = Stop(int(parent) if parent else None)
+    stop = StopSignal(int(parent) if parent else None)
     if options["reloads"] and parent is None:
         from partialbatch.cli.poll.reloading import folder_of, supervise  # loads watchfiles
 
         sys.exit(supervise(folder_of(target), stop))
     logging.basicConfig(
-        level=logging.INFO if options["verbose"] else logging.WARNING, handlers=[log_handler(StandardError())]
+        level=logging.INFO if options["verbose"] else logging.WARNING, handlers=[log_handler(CurrentStandardError())]
     )
     with stop.listening(), output_aside() as stdout:
         loaded = load_handler(target)
         source = _queue(loaded.handler, options) if options["queue"] else _stream(loaded.handler, options)
-        view = _view(options, loaded.name, stdout)
+        display = _display(options, loaded.name, stdout)
         for note in filter(None, [loaded.note, getattr(source, "note", "")]):
             click.echo(f"Note: {note}.", err=True)
-        view.tell("polling", source=_place(options), handler=loaded.name)
-        engine = Engine(options["concurrency"], options["patience"], view.waiting)
-        run(source, engine, view, stop, until_empty=options["until_empty"])
+        display.show_event("polling", source=_source_name(options), handler=loaded.name)
+        tasks = PeriodicTasks(options["concurrency"], options["patience"], display.waiting)
+        run(source, tasks, display, stop, until_empty=options["until_empty"])
 
 
-def _place(options: dict[str, Any]) -> str:
+def _source_name(options: dict[str, Any]) -> str:
     return str(options["queue"] or options["stream"] or options["dynamodb_stream"])
 
 
-def _refuse(ctx: click.Context, options: dict[str, Any]) -> None:
+def _check_options(ctx: click.Context, options: dict[str, Any]) -> None:
     """Refuse what does not go together."""
     named = [name for name in ("queue", "stream", "dynamodb_stream") if options[name]]
     if len(named) != 1:
@@ -185,27 +185,27 @@ def _refuse(ctx: click.Context, options: dict[str, Any]) -> None:
     if options["as_json"] and options["plain"]:
         raise click.UsageError("--json and --plain exclude each other")
     if options["queue"]:
-        _refuse_queue(options)
+        _check_queue_options(options)
     elif options["dynamodb_stream"] and not options["dynamodb_stream"].startswith("arn:"):
-        raise Unusable("--dynamodb-stream takes the ARN of the stream (LatestStreamArn of the table)")
+        raise CommandError("--dynamodb-stream takes the ARN of the stream (LatestStreamArn of the table)")
 
 
-def _refuse_queue(options: dict[str, Any]) -> None:
+def _check_queue_options(options: dict[str, Any]) -> None:
     if not options["queue"].startswith(("http://", "https://")):
-        raise Unusable("--queue takes the URL of the queue, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
+        raise CommandError("--queue takes the URL of the queue, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
     if (options["batch_size"] or 0) > 10 and not options["window"]:  # of a receive
-        raise Unusable("--batch-size above 10 needs a --window of 1 or more")
+        raise CommandError("--batch-size above 10 needs a --window of 1 or more")
     visibility, needed = options["visibility"], options["timeout"] + options["window"]
     if visibility is not None and visibility < needed:
-        raise Unusable(
+        raise CommandError(
             f"--visibility {visibility} is shorter than --timeout and --window together ({needed:g}): "
             "messages would be delivered again while they are handled"
         )
 
 
 def _client(options: dict[str, Any]) -> Callable[[str], Any]:
-    return connect(
-        _place(options), region=options["region"], endpoint_url=options["endpoint_url"], wait=options["wait"]
+    return client_factory(
+        _source_name(options), region=options["region"], endpoint_url=options["endpoint_url"], wait=options["wait"]
     )
 
 
@@ -220,18 +220,18 @@ def _queue(handler: Handler, options: dict[str, Any]) -> QueueSource:
         visibility=options["visibility"],
         give_back_after=options["retry_after"],
     )
-    with naming("--queue", url):
+    with naming_option("--queue", url):
         client = _client(options)("sqs")
     return QueueSource(client, url, handler, mapping, options["concurrency"])
 
 
 def _stream(handler: Handler, options: dict[str, Any]) -> StreamSource:
     since = time() if options["start"] == "now" else None
-    with naming("--stream" if options["stream"] else "--dynamodb-stream", _place(options)):
+    with naming_option("--stream" if options["stream"] else "--dynamodb-stream", _source_name(options)):
         make = _client(options)
-        shards, arn, identity = (_kinesis if options["stream"] else _dynamodb)(make, _place(options))
+        shards, arn, identity = (_kinesis if options["stream"] else _dynamodb)(make, _source_name(options))
         sqs = make("sqs")
-    on_failure = destination(sqs, options["on_failure"]) if options["on_failure"] else None
+    on_failure = on_failure_sender(sqs, options["on_failure"]) if options["on_failure"] else None
     checkpoints = Checkpoints(options["checkpoints"], identity, since)
     click.get_current_context().call_on_close(checkpoints.close)
     mapping = StreamMapping(
@@ -266,9 +266,9 @@ def _dynamodb(make: Callable[[str], Any], arn: str) -> tuple[Callable[..., Any],
     return partial(dynamodb_shards, client), arn, arn
 
 
-def _view(options: dict[str, Any], handler: str, stdout: TextIO) -> View:
+def _display(options: dict[str, Any], handler: str, stdout: TextIO) -> Display:
     if options["as_json"]:
         return JsonLines(stdout)
     if stdout.isatty() and not options["plain"]:
-        return Live(Console(file=stdout), f"{handler}  {_place(options).rpartition('/')[2]}")
-    return Plain(stdout)
+        return LiveDisplay(Console(file=stdout), f"{handler}  {_source_name(options).rpartition('/')[2]}")
+    return PlainLines(stdout)

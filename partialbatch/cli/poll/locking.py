@@ -62,7 +62,7 @@ class LockedFile:
         except BaseException:
             os.close(descriptor)
             with suppress(OSError):
-                os.unlink(name)  # noqa: PTH108 - a name, as mkstemp gives it
+                os.unlink(name)
             raise
         self.close()
         self._descriptor = descriptor
@@ -80,7 +80,7 @@ class LockedFile:
         with suppress(FileNotFoundError):
             if not _is(self._descriptor, self._path):
                 raise InUseError
-        os.replace(name, self._path)  # noqa: PTH105 - a name, as mkstemp gives it
+        os.replace(name, self._path)
 
     def _make(self, name: str) -> None:
         """Put the first version in its place, unless another process was quicker."""
@@ -89,9 +89,9 @@ class LockedFile:
         except FileExistsError:
             raise InUseError from None
         except OSError:  # a file system without links
-            os.replace(name, self._path)  # noqa: PTH105 - a name, as mkstemp gives it
+            os.replace(name, self._path)
         else:
-            os.unlink(name)  # noqa: PTH108 - a name, as mkstemp gives it
+            os.unlink(name)
 
 
 def _opened(path: Path) -> int | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Task = Callable[[], float | None]
 
-__all__ = ["Engine"]
+__all__ = ["PeriodicTasks"]
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0
@@ -33,7 +33,7 @@ class _Entry:
     failing_since: float = field(default=0.0, compare=False)
 
 
-class Engine:
+class PeriodicTasks:
     """Runs tasks; a task returns after how many seconds it wants to run again, None: never.
 
     A task that raises what may pass is run again, after longer and longer pauses, for as

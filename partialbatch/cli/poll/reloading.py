@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 from watchfiles import PythonFilter, watch
 
-from partialbatch.cli.loading import Unusable
+from partialbatch.cli.command_error import CommandError
 from partialbatch.cli.poll.running import PARENT
 
 if TYPE_CHECKING:
-    from partialbatch.cli.poll.running import Stop
+    from partialbatch.cli.poll.running import StopSignal
 
 __all__ = ["folder_of", "supervise"]
 
@@ -31,11 +31,11 @@ def folder_of(target: str) -> Path:
     place = target.rpartition(":")[0]
     folder = Path(place).resolve().parent if place.endswith(".py") else Path.cwd()
     if not folder.is_dir():
-        raise Unusable(f"there is no folder {folder}, with a file {place}")
+        raise CommandError(f"there is no folder {folder}, with a file {place}")
     return folder
 
 
-def supervise(folder: Path, stop: Stop) -> int:
+def supervise(folder: Path, stop: StopSignal) -> int:
     """Run this command line in a process of its own, and anew after each change; return the exit code.
 
     A run that ends by itself with an error waits for the next change: it may be the cure.
@@ -56,10 +56,10 @@ def supervise(folder: Path, stop: Stop) -> int:
         return _end(child)
 
 
-def _start(stop: Stop) -> subprocess.Popen[bytes]:
+def _start(stop: StopSignal) -> subprocess.Popen[bytes]:
     code = "from partialbatch.cli import main; main(prog_name='partialbatch')"
     # A session of its own: Ctrl-C comes here alone, and is handed on once.
-    child = subprocess.Popen(  # noqa: S603 - this very command line
+    child = subprocess.Popen(
         [sys.executable, "-c", code, *sys.argv[1:]],
         env=os.environ | {PARENT: str(os.getpid())},
         start_new_session=True,

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from partialbatch.cli.poll.services import explain
-from partialbatch.cli.unusable import Unusable
+from partialbatch.cli.command_error import CommandError
+from partialbatch.cli.poll.clients import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from partialbatch.cli.poll.periodic import Engine
-    from partialbatch.cli.poll.sources import Source
-    from partialbatch.cli.poll.view import View
+    from partialbatch.cli.poll.display import Display
+    from partialbatch.cli.poll.periodic import PeriodicTasks
+    from partialbatch.cli.poll.polled_sources import Source
 
-__all__ = ["PARENT", "GaveUp", "Stop", "run"]
+__all__ = ["PARENT", "RecordsGivenUp", "StopSignal", "run"]
 
 PARENT = "PARTIALBATCH_POLL_PARENT"
 """The environment variable that tells a run the process that watches over it."""
@@ -32,11 +32,11 @@ _TICK = 0.05
 _LOOK = 0.5
 
 
-class GaveUp(click.ClickException):
+class RecordsGivenUp(click.ClickException):
     """Records were given up: one line on standard error, exit code 1."""
 
 
-class Stop:
+class StopSignal:
     """Becomes true at SIGINT or SIGTERM, or when the process above is gone; a second signal ends at once.
 
     Attributes:
@@ -72,7 +72,7 @@ class Stop:
         self._signalled = True
 
 
-def run(source: Source, engine: Engine, view: View, stop: Stop, *, until_empty: bool) -> None:
+def run(source: Source, tasks: PeriodicTasks, display: Display, stop: StopSignal, *, until_empty: bool) -> None:
     """Poll until told to stop; finish the batches in hand.
 
     Raises:
@@ -80,23 +80,23 @@ def run(source: Source, engine: Engine, view: View, stop: Stop, *, until_empty: 
         GaveUp: With `until_empty`, records were given up.
     """
     # What handlers print is not the command's output.
-    with redirect_stdout(sys.stderr), view.during():
-        source.begin(engine, view)
-        engine.start()
-        _watch(source, engine, stop, until_empty=until_empty)
-        engine.stop()
-        _finish(engine, view)
-        view.tell("stopped")
-    if engine.error is not None:
-        raise Unusable(f"{explain(engine.error)}; nothing is lost: what was not settled is delivered again")
-    if until_empty and view.counts.given_up:
-        raise GaveUp(f"records were given up: {view.counts.given_up:,}")
+    with redirect_stdout(sys.stderr), display.during():
+        source.add_tasks(tasks, display)
+        tasks.start()
+        _watch(source, tasks, stop, until_empty=until_empty)
+        tasks.stop()
+        _finish(tasks, display)
+        display.show_event("stopped")
+    if tasks.error is not None:
+        raise CommandError(f"{describe_error(tasks.error)}; nothing is lost: what was not settled is delivered again")
+    if until_empty and display.counts.given_up:
+        raise RecordsGivenUp(f"records were given up: {display.counts.given_up:,}")
 
 
-def _watch(source: Source, engine: Engine, stop: Stop, *, until_empty: bool) -> None:
+def _watch(source: Source, tasks: PeriodicTasks, stop: StopSignal, *, until_empty: bool) -> None:
     """Return when the engine is to stop."""
     look = monotonic()
-    while not (engine.stopping or stop):
+    while not (tasks.stopping or stop):
         sleep(_TICK)
         if until_empty and monotonic() >= look:
             look = monotonic() + _LOOK
@@ -104,13 +104,13 @@ def _watch(source: Source, engine: Engine, stop: Stop, *, until_empty: bool) -> 
                 return
 
 
-def _finish(engine: Engine, view: View) -> None:
+def _finish(tasks: PeriodicTasks, display: Display) -> None:
     """Wait for the batches in hand."""
     patience = monotonic() + _LOOK
-    while engine.running:
+    while tasks.running:
         sleep(_TICK)
         if monotonic() >= patience:
-            view.tell("stopping", what="when the batch in hand is finished; a second signal stops at once")
+            display.show_event("stopping", what="when the batch in hand is finished; a second signal stops at once")
             patience = inf
 
 

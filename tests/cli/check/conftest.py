@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from partialbatch.cli import main
-from partialbatch.cli.check.handlers import from_handler
+from partialbatch.cli.check.handler_options import from_handler
 
 HANDLER = """
 from partialbatch import batch_handler

@@ -167,13 +167,13 @@ def test_an_arn(account, check, monkeypatch):
 def test_a_pipe(account, queue, check, handler):
     """A pipe to the function is found by its target, and mended without losing its other parameters."""
     _, arn = queue(VisibilityTimeout="180", RedrivePolicy="")
-    called = {"LambdaFunctionParameters": {"InvocationType": "FIRE_AND_FORGET"}}
+    target_of = {"LambdaFunctionParameters": {"InvocationType": "FIRE_AND_FORGET"}}
     account.pipes.create_pipe(
         Name=account.name,
         RoleArn=account.role,
         Source=arn,
         Target=account.arn,
-        TargetParameters=called | {"InputTemplate": "<$.body>"},
+        TargetParameters=target_of | {"InputTemplate": "<$.body>"},
     )
     account.pipes.create_pipe(Name=f"{account.name}-2", RoleArn=account.role, Source=arn, Target=account.arn + "er")
     name = handler()
@@ -276,7 +276,7 @@ def test_refused_policies(account, queue, mapped, operation):
     account.iam.attach_role_policy(RoleName=account.role_name, PolicyArn=own)
     mapped(queue()[1])
     (mapping,) = aws.read(account.name, refusing(operation)).mappings
-    assert len(mapping.function.opaque) == 1
+    assert len(mapping.function.unreadable) == 1
 
 
 @pytest.mark.parametrize(("service", "rule"), [("pipes", "source"), ("iam", "permissions")])

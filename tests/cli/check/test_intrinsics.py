@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from partialbatch.cli.check.intrinsics import Resolver
-from partialbatch.cli.check.model import Composed, Reference, Unknown
+from partialbatch.cli.check.model import ComposedText, Reference, Unknown
 
 TEMPLATE = {
     "Parameters": {
@@ -103,7 +103,7 @@ def test_resolve(value, expected):
     """What can be resolved without deploying is; everything else is unknown, with the reason and the parts."""
     found = Resolver(TEMPLATE, {"Given": "3"})(value)
     if isinstance(expected, tuple):
-        assert isinstance(found, Composed)
+        assert isinstance(found, ComposedText)
         assert [Unknown if isinstance(part, Unknown) else part for part in found.parts] == list(expected)
     elif expected is Unknown:
         assert isinstance(found, Unknown)

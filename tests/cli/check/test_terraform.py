@@ -279,8 +279,8 @@ PIPE = {"source": ["aws_kinesis_stream.it.arn"], "target": ["aws_lambda_function
 
 
 def pipe_values(invocation="REQUEST_RESPONSE", **parameters):
-    called = [{"lambda_function_parameters": [{"invocation_type": invocation}]}]
-    return {"target_parameters": called, "source_parameters": [{"kinesis_stream_parameters": [parameters]}]}
+    target_of = [{"lambda_function_parameters": [{"invocation_type": invocation}]}]
+    return {"target_parameters": target_of, "source_parameters": [{"kinesis_stream_parameters": [parameters]}]}
 
 
 def test_a_pipe(plan, examine):

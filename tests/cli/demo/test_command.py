@@ -17,8 +17,8 @@ from types import SimpleNamespace
 import pytest
 
 from partialbatch.cli.demo import command
-from partialbatch.cli.demo.sources import _CLICKS, _CUSTOMERS, _ORDERS, _PAYMENTS
-from partialbatch.cli.demo.view import Quiet
+from partialbatch.cli.demo.local_sources import _CLICKS, _CUSTOMERS, _ORDERS, _PAYMENTS
+from partialbatch.cli.demo.progress import NoProgress
 
 COMMAND = [sys.executable, "-c", "from partialbatch.cli import main; main()", "demo"]
 # Settings of a user that would lead boto3 elsewhere, or nowhere.
@@ -160,13 +160,15 @@ def test_nothing_is_shown_before_all_sources_run():
     """Ctrl-C at something shown meets threads that are waited for: one whose start it cut short would not be."""
     running = [threading.Event() for _ in range(4)]
 
-    class Waiting(Quiet):
+    class Waiting(NoProgress):
         @contextmanager
-        def during(self, ledgers):
+        def during(self, trackers):
             assert all(event.wait(30) for event in running)
             yield
 
-    command._run([SimpleNamespace(ledger=None, run=lambda _, event=event: event.set()) for event in running], Waiting())
+    command._run(
+        [SimpleNamespace(tracker=None, run=lambda _, event=event: event.set()) for event in running], Waiting()
+    )
 
 
 def test_interrupt():

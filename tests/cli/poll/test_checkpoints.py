@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partialbatch.cli.loading import Unusable
+from partialbatch.cli.command_error import CommandError
 from partialbatch.cli.poll import locking
 from partialbatch.cli.poll.checkpoints import Checkpoints
 
@@ -56,7 +56,7 @@ def test_no_such_file(tmp_path, text):
     """A file that is something else is refused, and left as it is."""
     path = tmp_path / "at.json"
     path.write_text(text, errors="surrogateescape")
-    with pytest.raises(Unusable, match="it is no file of checkpoints"):
+    with pytest.raises(CommandError, match="it is no file of checkpoints"):
         Checkpoints(path, "s")
     assert path.read_text(errors="surrogateescape") == text
 
@@ -90,7 +90,7 @@ def test_a_file_edited_by_hand_is_validated_whole(tmp_path, document, why):
     path = tmp_path / "at.json"
     text = document if isinstance(document, str) else json.dumps(document)
     path.write_text(text)
-    with pytest.raises(Unusable) as caught:
+    with pytest.raises(CommandError) as caught:
         Checkpoints(path, "s")
     assert caught.value.format_message().startswith(f"--checkpoints {path}: it is no file of checkpoints")
     assert why in caught.value.format_message()
@@ -115,7 +115,7 @@ def test_two_pollers_on_one_file(tmp_path):
     path = tmp_path / "at.json"
     first = Checkpoints(path, "s")
     for number in "123":
-        with pytest.raises(Unusable, match=f"--checkpoints {path}: another poller uses it; "):
+        with pytest.raises(CommandError, match=f"--checkpoints {path}: another poller uses it; "):
             Checkpoints(path, "s")
         first["a"] = number
     first.close()
@@ -130,7 +130,7 @@ def test_a_file_that_was_replaced_by_somebody_else(tmp_path):
     path.rename(tmp_path / "moved.json")
     with closing(Checkpoints(path, "s")) as second:
         second["a"] = "9"
-        with pytest.raises(Unusable, match="another poller uses it"):
+        with pytest.raises(CommandError, match="another poller uses it"):
             first["a"] = "1"
     first.close()
     assert json.loads(path.read_text())["shards"] == {"a": "9"}
@@ -155,7 +155,7 @@ def test_two_pollers_that_make_the_file_at_once(tmp_path, monkeypatch):
         real(source, target)
 
     monkeypatch.setattr(os, "link", late)
-    with pytest.raises(Unusable, match="another poller uses it"):
+    with pytest.raises(CommandError, match="another poller uses it"):
         Checkpoints(path, "s")
     assert [file.name for file in tmp_path.iterdir()] == ["at.json"]
     path.unlink()
@@ -184,14 +184,14 @@ def test_a_file_that_is_replaced_while_it_is_opened(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", slow)
     with closing(Checkpoints(path, "s")) as checkpoints:
         checkpoints["a"] = "1"
-        with pytest.raises(Unusable, match="another poller"):
+        with pytest.raises(CommandError, match="another poller"):
             Checkpoints(path, "s")
 
 
 def test_a_system_without_locks(tmp_path, monkeypatch):
     """Where files can't be locked, that is the reason given."""
     monkeypatch.setitem(sys.modules, "fcntl", None)
-    with pytest.raises(Unusable, match=r"--checkpoints .*at\.json: this system has no file locks \(fcntl\)"):
+    with pytest.raises(CommandError, match=r"--checkpoints .*at\.json: this system has no file locks \(fcntl\)"):
         Checkpoints(tmp_path / "at.json", "s")
     assert list(tmp_path.iterdir()) == []
 
@@ -204,7 +204,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
 
     path = tmp_path / "at.json"
     monkeypatch.setattr(locking, "mkstemp", refuse)
-    with pytest.raises(Unusable, match=f"--checkpoints {path}: Permission denied"):
+    with pytest.raises(CommandError, match=f"--checkpoints {path}: Permission denied"):
         Checkpoints(path, "s")
 
 
@@ -237,7 +237,7 @@ def test_a_crash_leaves_no_lock(tmp_path):
     command = [sys.executable, "-c", FORKS, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(Unusable, match="another poller uses it"):
+        with pytest.raises(CommandError, match="another poller uses it"):
             Checkpoints(path, "s")
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -248,13 +248,13 @@ def test_another_stream(tmp_path):
     """The checkpoints of another stream are refused."""
     path = tmp_path / "at.json"
     Checkpoints(path, "first").close()
-    with pytest.raises(Unusable, match="it is of first, not of second"):
+    with pytest.raises(CommandError, match="it is of first, not of second"):
         Checkpoints(path, "second")
 
 
 def test_folder_that_is_not_there(tmp_path):
     """A file that cannot be written is found out at once."""
-    with pytest.raises(Unusable, match="No such file or directory"):
+    with pytest.raises(CommandError, match="No such file or directory"):
         Checkpoints(tmp_path / "none" / "at.json", "s")
 
 
@@ -268,7 +268,7 @@ def test_failed_write_leaves_the_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(Unusable, match=f"--checkpoints {path}: No space left on device"):
+    with pytest.raises(CommandError, match=f"--checkpoints {path}: No space left on device"):
         checkpoints["a"] = "2"
     assert dict(checkpoints) == {"a": "1"}
     checkpoints.close()

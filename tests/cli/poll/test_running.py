@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from partialbatch.cli.poll import running
-from partialbatch.cli.poll.periodic import Engine
-from partialbatch.cli.poll.view import View
+from partialbatch.cli.poll.display import Display
+from partialbatch.cli.poll.periodic import PeriodicTasks
 
 NUMBERS = count()
 
@@ -175,7 +175,7 @@ def test_until_empty_outlives_an_error(monkeypatch):
     answers = iter([ConnectionError("away"), False, True])
 
     class Source:
-        def begin(self, engine, observer):
+        def add_tasks(self, tasks, observer):
             pass
 
         def drained(self):
@@ -185,8 +185,8 @@ def test_until_empty_outlives_an_error(monkeypatch):
             return answer
 
     monkeypatch.setattr(running, "_LOOK", 0)
-    view = View()
-    running.run(Source(), Engine(1, 0, view.waiting), view, running.Stop(), until_empty=True)
+    display = Display()
+    running.run(Source(), PeriodicTasks(1, 0, display.waiting), display, running.StopSignal(), until_empty=True)
     assert next(answers, "asked to the end") == "asked to the end"
 
 
@@ -198,7 +198,7 @@ def test_signals_while_listening(monkeypatch, terminal):
     monkeypatch.setattr(os, "write", lambda _descriptor, text: ended.append(text))
     monkeypatch.setattr(os, "isatty", lambda _descriptor: terminal)
     before = signal.getsignal(signal.SIGTERM)
-    stop = running.Stop()
+    stop = running.StopSignal()
     with stop.listening():
         assert not stop
         signal.raise_signal(signal.SIGTERM)
