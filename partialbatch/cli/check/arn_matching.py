@@ -1,4 +1,4 @@
-"""What an option's calls are made on, and whether a policy's resource covers it."""
+"""Reads ARNs, and tells whether the resource of a policy statement covers a target."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["HOLE", "LIKELY", "PREFIXES", "as_text", "covers", "last_part", "named", "parse", "split_arn", "target_of"]
 
 PREFIXES = {"kinesis": "stream/", "firehose": "deliverystream/", "events": "event-bus/", "dynamodb": "table/"}
-"""What stands before a resource's name in its ARN, by service."""
+"""The text before a resource's name in its ARN, by service."""
 
-LIKELY = Unknown("a resource of that name, in a region or account that may be another")
-"""The name is the same, and where the other one is cannot be told."""
+LIKELY = Unknown("a resource of that name, in a region or account that may be a different one")
+"""The names are equal, but the region or account is not known."""
 
 HOLE = "${-}"
-"""Stands in a text for a part that is not known."""
+"""Placeholder in a text for an unknown part."""
 
 _PARTS = 6
 _HOST = re.compile(r"(?:^|\.)sqs\.([a-z]+(?:-[a-z]+)+-\d+)\.(?:vpce\.)?(?:amazonaws|api)\.")
@@ -29,19 +29,19 @@ _HOLE = re.compile(r"\$\{[^}]*\}")
 
 
 def as_text(value: Value) -> str | None:
-    """Return a text, with `HOLE` for each part of it that is not known; None for what is no text."""
+    """Return a text with `HOLE` for each unknown part; None for other values."""
     if isinstance(value, ComposedText):
         return "".join(part if isinstance(part, str) else HOLE for part in value.parts)
     return value if isinstance(value, str) else None
 
 
 def split_arn(text: str) -> list[str]:
-    """Split an ARN into its parts, at most six; ``${AWS::Partition}`` is one of them."""
+    """Split an ARN into at most six parts. ``${AWS::Partition}`` counts as one part."""
     return _COLON.split(text, _PARTS - 1)
 
 
 def last_part(value: Value) -> tuple[Value, ...]:
-    """Return what stands behind the last colon of a text; empty where it cannot be compared with anything."""
+    """Return the text after the last colon; empty if it can't be compared because parts are unknown."""
     found: list[Value] = []
     for part in reversed(value.parts if isinstance(value, ComposedText) else (value,)):
         text: list[Value] = _COLON.split(part) if isinstance(part, str) else [part]
@@ -53,7 +53,7 @@ def last_part(value: Value) -> tuple[Value, ...]:
 
 
 def named(value: Value) -> Value:
-    """Return the resource whose name ends an ARN: ``!Sub arn:...:table/${Table}``."""
+    """Return the resource at the end of an ARN such as ``!Sub arn:...:table/${Table}``."""
     parts = value.parts if isinstance(value, ComposedText) else ()
     if len(parts) < 2 or not isinstance(parts[-1], Reference):  # an ARN's beginning and a name
         return value
@@ -63,12 +63,12 @@ def named(value: Value) -> Value:
 
 
 def target_of(service: str, reference: str, name: Value) -> Target:
-    """Return a resource of the input; without a name of its own its name is not known."""
+    """Return the target for a resource of the input. If the resource sets no name, the target's name is unknown."""
     return Target(service, PREFIXES.get(service, "") + name if isinstance(name, str) else None, reference=reference)
 
 
 def parse(service: str, text: str) -> Target:
-    """Read what a producer was given: an ARN, a queue's URL, or a name."""
+    """Read a producer's target from an ARN, a queue's URL or a name."""
     if not text.startswith("arn:"):
         return _queue(text) if service == "sqs" else Target(service, PREFIXES.get(service, "") + text)
     parts = split_arn(text)
@@ -79,19 +79,19 @@ def parse(service: str, text: str) -> Target:
 
 
 def _queue(url: str) -> Target:
-    """Read a queue's URL; an emulator's says nothing of region and account."""
+    """Read a queue's URL. An emulator's URL has no region or account."""
     *_, host, account, name = ("", "", *url.split("/"))
     region = _HOST.search(host)
     return Target("sqs", name or None, account, region[1]) if region else Target("sqs", name or None)
 
 
 def covers(resource: Value, target: Target, known: Properties[str, Target]) -> bool | Unknown:
-    """Tell whether a statement's resource is, or includes, a target; `LIKELY` but for region and account.
+    """Tell whether a statement's resource is or includes a target; `LIKELY` if only region or account are unknown.
 
     Args:
         resource: An ARN with wildcards, or a `Reference`.
-        target: What is called.
-        known: The resources of the input by name.
+        target: The resource that the handler calls.
+        known: The resources of the input, by name.
     """
     resource = named(resource)
     if isinstance(resource, Reference):
@@ -136,9 +136,9 @@ def _matches(pattern: str, target: Target) -> bool | Unknown:
 
 
 def _fits(pattern: str, text: str) -> bool:
-    """Match as IAM does: ``*`` and ``?``, and no brackets."""
+    """Match as IAM does, with the wildcards ``*`` and ``?`` but without brackets."""
     return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def _uncertain(target: Target) -> Unknown:
-    return Unknown(f"a resource that cannot be compared with {target.label}")
+    return Unknown(f"a resource that can't be compared with {target.label}")

@@ -1,4 +1,4 @@
-"""Asks AWS about a deployed function; it reads and changes nothing."""
+"""Reads a deployed function from AWS. It only reads, and changes nothing."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def read(name: str, client: Callable[[str], Any]) -> Deployment:
     """Read the event source mappings and pipes of a function.
 
     Args:
-        name: The function's name, with an alias or a version if need be, or its ARN.
-        client: Gives a boto3 client for a service.
+        name: The function's name, with an alias or a version if needed, or its ARN.
+        client: Makes a boto3 client for a service.
 
     Raises:
-        botocore.exceptions.ClientError: The function, or the list of its mappings, cannot be read. What
-            else AWS refuses, or a service that cannot be reached has, is `Unknown` in the result.
+        botocore.exceptions.ClientError: The function or the list of its mappings can't be read. If any other
+            request fails, its settings are `Unknown` in the result.
         botocore.exceptions.BotoCoreError: There are no credentials, no region, or no network.
     """
     return Deployment(tuple(_Reader(client).mappings(name)))
@@ -60,7 +60,7 @@ class _Reader:
         role = configuration["Role"].rpartition("/")[2]
         found, unreadable = self._role(role)
         environment = configuration.get("Environment") or {}
-        refused = Unknown("AWS cannot decrypt the environment") if "Error" in environment else None
+        refused = Unknown("AWS can't decrypt the environment") if "Error" in environment else None
         return Function(
             name=name,
             place=Place(f"function {name}"),
@@ -127,7 +127,7 @@ class _Reader:
             yield Mapping("pipes", Place(f"pipes to {function.name}"), function, listed, pipe=True)
             return
         for item in listed:
-            # The prefix of one function's ARN is that of others, too.
+            # Other functions' ARNs may start with this ARN.
             if item["Target"] == arn or item["Target"].startswith(f"{arn}:"):
                 pipe = _ask(client.describe_pipe, Name=item["Name"])
                 yield self._pipe(item["Name"], {} if isinstance(pipe, Unknown) else pipe, pipe, function)
@@ -185,7 +185,7 @@ def _all(client: Any, operation: str, key: str, **arguments: Any) -> list[Any]:
 
 
 def _ask(call: Callable[..., Any], **arguments: Any) -> Any:
-    """Return AWS's answer, or `Unknown` where it refuses, or where no service is: not every region has Pipes."""
+    """Return AWS's response, or `Unknown` if the request fails. Some regions don't have Pipes, for example."""
     try:
         return call(**arguments)
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""Reads a CloudFormation or SAM template, ``cdk synth``'s templates included."""
+"""Reads CloudFormation and SAM templates, including those from ``cdk synth``."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ _CALLED = {
     "AWS::DynamoDB::GlobalTable": ("dynamodb", "TableName"),
     "AWS::Serverless::SimpleTable": ("dynamodb", "TableName"),
 }
-"""What an option may call: its service, and the property with its name."""
+"""Resource types that a handler's option may call, with their service and the property that has their name."""
 
 
 def read(stacks: Sequence[Stack]) -> Deployment:
-    """Read stacks that are deployed together; most often it is one."""
+    """Read stacks that are deployed together; most often there is only one."""
     reader = _Reader(Stacks(stacks))
     return Deployment(tuple(reader.mappings()), tuple(reader.unchecked()))
 
@@ -184,7 +184,7 @@ class _Reader:
         )
 
     def _is_function(self, target: Value) -> bool:
-        """Tell whether a target is a function, or may be one."""
+        """Tell whether a target is or may be a function."""
         if isinstance(target, Reference):
             return self._types.get(target.name, "").startswith(("AWS::Lambda::", "AWS::Serverless::Function"))
         text = split_arn(as_text(target) or "")
@@ -209,7 +209,7 @@ class _Reader:
         )
 
     def _named(self, value: Value, by: str, kinds: tuple[str, ...], name: str) -> str | None:
-        """Find a resource by reference, by its name or an ARN that ends in it; that of the same stack comes first."""
+        """Find a resource by reference, name or ARN, first in the same stack."""
         if isinstance(value, Reference):
             return value.name
         last = last_part(value) if as_text(value) else ()

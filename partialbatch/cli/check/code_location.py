@@ -1,4 +1,4 @@
-"""Finds the handler of a function whose code lies beside its template."""
+"""Finds the handler of a function whose code is next to its template."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HINT = "name the handler with --handler"
 
 
 def is_python(runtime: Value) -> bool:
-    """Tell whether a function runs Python, or may do so; one without a runtime is an image."""
+    """Tell whether a function runs or may run Python. A function without a runtime is a container image."""
     return not isinstance(runtime, str) or "${" in runtime or runtime.startswith("python")
 
 
@@ -24,12 +24,12 @@ def locate(properties: Properties[str, Value], metadata: Value, folder: Path) ->
     """Find a function's handler.
 
     Args:
-        properties: The function's, resolved.
-        metadata: The resource's: ``cdk synth`` writes there where the code is.
-        folder: The template's.
+        properties: The function's resolved properties.
+        metadata: The resource's metadata, in which ``cdk synth`` notes the location of the code.
+        folder: The template's folder.
 
     Returns:
-        None where nothing is said of runtime or handler: an image's handler is in the image.
+        None if the template sets no Python runtime or handler, as for a container image.
     """
     runtime, name = properties.get("Runtime"), properties.get("Handler")
     if runtime is None or name is None or not is_python(runtime):
@@ -38,7 +38,7 @@ def locate(properties: Properties[str, Value], metadata: Value, folder: Path) ->
         return name
     module, dot, function = name.rpartition(".") if isinstance(name, str) else ("", "", "")
     if not (module and dot and function):
-        return Unknown(f"its Handler is {name!r}, and should be module.function; {_HINT}")
+        return Unknown(f"its Handler is {name!r} instead of module.function; {_HINT}")
     place = _place(properties, metadata)
     if isinstance(place, Unknown):
         return Unknown(f"{place.why}; {_HINT}")
@@ -55,18 +55,18 @@ def _handler(code: Path, module: str, function: str) -> Handler | Unknown:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # not a valid file name
         return False
 
 
 def _place(properties: Properties[str, Value], metadata: Value) -> str | Unknown:
-    """Return the folder of the code: SAM's CodeUri, a local Code, or the asset of ``cdk synth``."""
-    said = metadata if isinstance(metadata, dict) else {}
-    asset = said.get("aws:asset:path") if said.get("aws:asset:property") == "Code" else None
+    """Return the folder of the code from SAM's CodeUri, a local Code, or the asset of ``cdk synth``."""
+    notes = metadata if isinstance(metadata, dict) else {}
+    asset = notes.get("aws:asset:path") if notes.get("aws:asset:property") == "Code" else None
     default = None if "Code" in properties else "."
     place = asset or properties.get("CodeUri", properties.get("Code", default))
     if isinstance(place, Unknown):
         return place
     if not isinstance(place, str) or "InlineCode" in properties or "://" in place:
-        return Unknown("its code is in no folder here")
+        return Unknown("its code isn't in a local folder")
     return place

@@ -1,4 +1,4 @@
-"""The AWS CLI commands that set what a rule asks for."""
+"""Changes of mappings, pipes and queues, with the AWS CLI commands that make them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def mapping_change(mapping: Mapping, settings: Properties[str, Any]) -> Change:
 def pipe_source_change(mapping: Mapping, settings: Properties[str, Any]) -> Change:
     """Return a change of a pipe's stream source.
 
-    An update sets what it leaves out to the default, so the command repeats what is there; the starting
-    position cannot be updated.
+    An update resets every setting that it leaves out, so the command repeats the current settings. The starting
+    position can't be updated.
     """
     name = _SOURCES[mapping.kind]
     there = mapping.parameters.get(name) or {}
@@ -36,7 +36,7 @@ def pipe_source_change(mapping: Mapping, settings: Properties[str, Any]) -> Chan
 
 
 def pipe_target_change(mapping: Mapping) -> Change:
-    """Return the change that makes a pipe wait for its function; the rest of the parameters is repeated."""
+    """Return the change that makes a pipe wait for its function. The command repeats the other parameters."""
     settings = {"LambdaFunctionParameters": {"InvocationType": "REQUEST_RESPONSE"}}
     command = {"TargetParameters": _written(dict(mapping.target_parameters)) | settings}
     return Change({"TargetParameters": settings}, _pipe(mapping), cli_settings=command)
@@ -48,7 +48,7 @@ def _pipe(mapping: Mapping) -> tuple[str, ...]:
 
 
 def _written(value: Value, name: str = "") -> Any:
-    """Write what a command repeats; what the input does not say has to be filled in."""
+    """Return settings for a command, with ``<>`` around values that the user has to fill in."""
     if isinstance(value, dict):
         return {key: _written(item, key) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A handler's options: from its own settings, else from the function's environment."""
+"""Reads a handler's options from its code, or else from the function's environment."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ __all__ = ["ENVIRONMENT", "PLACEHOLDER", "HandlerError", "from_code", "from_envi
 
 PREFIX = "PARTIALBATCH_"
 ENVIRONMENT = ("error_policy", "max_receive_count", "deadline_margin")
-"""The options here that the environment can set, where the code does not."""
+"""Options that the environment can set if the code doesn't."""
 PLACEHOLDER = "value-of-{}"
-"""Stands in the environment for a variable of the function whose value is not known."""
+"""Placeholder value for an environment variable of the function whose value is not known."""
 _REGION = "us-east-1"
 _CODE = ("retry_delay", "dead_letter", "resume", "sink")
 
 
 class HandlerError(Exception):
-    """The handler that ``--handler`` names cannot be read."""
+    """A handler's options can't be read."""
 
 
 def from_environment(function: Function, why: Unknown = NOT_GIVEN) -> Options:
-    """Return what the environment of a function sets; the rest is unknown, as an argument may set it.
+    """Return the options that a function's environment sets. The others are unknown, as the code may set them.
 
     Args:
         function: The function.
-        why: Its handler was not read.
+        why: The reason why its handler's code was not read.
     """
     variables = function.environment
     rest = dict.fromkeys((*ENVIRONMENT, *_CODE), why)
@@ -61,7 +61,7 @@ def _parsed(option: str, text: Value, why: Unknown) -> Value:
 
 
 def from_code(handler: Handler, function: Function) -> Options:
-    """Return the options of a handler whose code is at hand; why they cannot be told where it does not import."""
+    """Return the options of a handler whose code is available; `Unknown` options if importing it fails."""
     try:
         return from_handler(handler.target, function, handler.folder)
     except HandlerError as error:
@@ -69,31 +69,31 @@ def from_code(handler: Handler, function: Function) -> Options:
 
 
 def from_handler(target: str, function: Function, folder: str | None = None) -> Options:
-    """Import ``module:handler``, under the function's environment as far as it is known, and return its options.
+    """Import a handler with the known part of the function's environment, and return its options.
 
     Args:
-        target: The handler.
+        target: The handler as ``module:handler``.
         function: The function.
-        folder: The module's folder; None: the working directory, or wherever Python finds it.
+        folder: The module's folder; None searches the working directory and `sys.path`.
 
     Raises:
-        HandlerError: It does not import, or is no `BatchHandler`.
+        HandlerError: Importing it fails, or it isn't a `BatchHandler`.
     """
     unknown = function.environment if isinstance(function.environment, Unknown) else None
     variables = {} if isinstance(function.environment, Unknown) else function.environment
     settings = _load(target, _known(variables), folder)
     values = {option: _plain(getattr(settings, option, None)) for option in (*ENVIRONMENT, *_CODE)}
-    from_environment_unknown = {option: variables.get(PREFIX + option.upper()) for option in ENVIRONMENT}
-    values |= {option: value for option, value in from_environment_unknown.items() if isinstance(value, Unknown)}
+    variables_set = {option: variables.get(PREFIX + option.upper()) for option in ENVIRONMENT}
+    values |= {option: value for option, value in variables_set.items() if isinstance(value, Unknown)}
     return Options(**values, environment=unknown)
 
 
 def _known(variables: Properties[str, Value]) -> dict[str, str]:
-    """Return what a module finds in its environment: a variable that is not known is there, too, as a placeholder."""
+    """Return the environment for importing a module, with placeholders for unknown values."""
     known = {}
     for name, value in variables.items():
         if not name or "=" in name or not name.isprintable():
-            continue  # no environment can have it
+            continue  # not a valid name of a variable
         if not isinstance(value, Unknown):
             known[name] = str(value).replace("\0", "").encode("utf-8", "replace").decode()
         elif not name.startswith(PREFIX):
@@ -108,7 +108,7 @@ def _plain(value: Any) -> Any:
 def _load(target: str, variables: Properties[str, str], folder: str | None) -> Any:
     name, _, attribute = target.partition(":")
     if not name or not attribute:
-        raise HandlerError(f"{target!r} is no handler: write module:handler")
+        raise HandlerError(f"{target!r} isn't a handler's name; write module:handler")
     module = _module(name, target, variables, folder)
     for part in attribute.split("."):
         if not hasattr(module, part):
@@ -116,26 +116,26 @@ def _load(target: str, variables: Properties[str, str], folder: str | None) -> A
         module = getattr(module, part)
     handler = handler_behind(module)
     if handler is None:
-        raise HandlerError(f"{target}: {type(module).__name__} is no batch handler; decorate it with batch_handler")
+        raise HandlerError(f"{target}: {type(module).__name__} isn't a batch handler; decorate it with batch_handler")
     return handler._target()[0]._settings
 
 
 def _module(name: str, target: str, variables: Properties[str, str], folder: str | None) -> Any:
-    """Import a module afresh: its decorators read the environment of this function, not of the one before."""
-    # What a module prints when it is imported is no finding.
+    """Import a module again, so that its decorators read the environment of this function."""
+    # The output of a module's import is not part of the findings.
     with redirect_stdout(sys.stderr), _environment(variables), _path(folder or os.getcwd()), _modules(name, folder):
         try:
             return importlib.import_module(name)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # whatever a module does when it is imported, SystemExit included
+        except BaseException as error:  # importing a module can raise anything, SystemExit included
             text = clip(" ".join(str(error).split()), 300)
-            raise HandlerError(f"{target} does not import: {type(error).__name__}: {text}") from None
+            raise HandlerError(f"importing {target} failed: {type(error).__name__}: {text}") from None
 
 
 @contextmanager
 def _path(folder: str) -> Iterator[None]:
-    """Look in a folder first, and leave no bytecode there: checking changes nothing."""
+    """Search a folder first, and write no bytecode there, because a check must not change anything."""
     importlib.invalidate_caches()
     with patch.object(sys, "path", [folder, *sys.path]), patch.object(sys, "dont_write_bytecode", new=True):
         yield
@@ -143,7 +143,7 @@ def _path(folder: str) -> Iterator[None]:
 
 @contextmanager
 def _modules(name: str, folder: str | None) -> Iterator[None]:
-    """Forget a module after its import; with a folder, all in it, and no other of its name gets in the way."""
+    """Forget a module after its import, with a folder all modules in it, and hide others of the same name."""
     top = name.partition(".")[0]
     there = {each: sys.modules.pop(each) for each in list(sys.modules) if folder and each.partition(".")[0] == top}
     before = set(sys.modules)
@@ -163,7 +163,7 @@ def _is_in(folder: str, module: Any) -> bool:
 
 @contextmanager
 def _environment(variables: Properties[str, str]) -> Iterator[None]:
-    """Set PARTIALBATCH_* to these alone, and a region, which Lambda always sets and clients need."""
+    """Set only these PARTIALBATCH_* variables, and a region, which Lambda always sets and clients need."""
     others = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
     if not {"AWS_REGION", "AWS_DEFAULT_REGION"} & {*others, *variables}:
         others |= {"AWS_REGION": _REGION, "AWS_DEFAULT_REGION": _REGION}

@@ -1,4 +1,4 @@
-"""What a role allows, as far as its policies can be read."""
+"""Tells whether a role allows an action, as far as its policies can be read."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MANAGED: dict[str, tuple[str, ...]] = {
     "AmazonEventBridgeFullAccess": ("events:*",),
     "AdministratorAccess": ("*",),
 }
-"""AWS managed policies: what they grant of the services that options use (the last part of the ARN is the name)."""
+"""AWS managed policies by name, with the actions they grant on services that our options use."""
 
 _CRUD = ("GetItem", "DeleteItem", "PutItem", "Scan", "Query", "UpdateItem", "BatchWriteItem", "BatchGetItem")
 
@@ -59,20 +59,20 @@ SAM_TEMPLATES: dict[str, tuple[str, ...]] = {
     "DynamoDBReadPolicy": ("dynamodb:GetItem", "dynamodb:Scan", "dynamodb:Query", "dynamodb:BatchGetItem"),
     "CloudWatchPutMetricPolicy": ("cloudwatch:PutMetricData",),
 }
-"""The policy templates of SAM that can grant what an option needs, each for the resource in its parameter."""
+"""SAM's policy templates, with the actions they grant on the resource in their parameter."""
 
 
 def managed(name: str) -> Statement | None:
-    """Return what a managed policy says, by its name or ARN; None: not known here."""
+    """Return the statement of a managed policy, given its name or ARN; None if it isn't in `MANAGED`."""
     actions = MANAGED.get(name.rpartition("/")[2])
     return Statement(allow=True, actions=actions, resources=("*",)) if actions else None
 
 
 def statements(document: Any) -> tuple[list[Statement], bool]:
-    """Read a policy document, already resolved.
+    """Read a resolved policy document.
 
     Returns:
-        Its statements, and whether all of it could be read.
+        Its statements, and whether the whole document could be read.
     """
     if not isinstance(document, dict) or isinstance(document.get("Statement"), Unknown | None):
         return [], False
@@ -98,9 +98,9 @@ def allows(function: Function, action: str, target: Target) -> bool | Unknown:
     """Tell whether a function's role allows an action on a target.
 
     Args:
-        function: Its statements and the policies that could not be read count.
-        action: ``sqs:SendMessage``, say.
-        target: On what.
+        function: The function, with its role's statements and unreadable policies.
+        action: An action such as ``sqs:SendMessage``.
+        target: The resource that it acts on.
     """
     denied, allowed = (_says(function, action, target, allow=allow) for allow in (False, True))
     if denied is True:
@@ -109,11 +109,11 @@ def allows(function: Function, action: str, target: Target) -> bool | Unknown:
         return denied if isinstance(denied, Unknown) else True
     if isinstance(allowed, Unknown):
         return allowed
-    return Unknown(f"the policy {function.unreadable[0]} cannot be read") if function.unreadable else False
+    return Unknown(f"the policy {function.unreadable[0]} can't be read") if function.unreadable else False
 
 
 def _says(function: Function, action: str, target: Target, *, allow: bool) -> bool | Unknown:
-    """Tell whether any statement allows, or any denies, an action."""
+    """Tell whether any statement allows an action, or with `allow` False denies it."""
     statements = [statement for statement in function.statements if statement.allow is allow]
     answers = [
         _applies(statement, target, function.resources)
@@ -126,7 +126,7 @@ def _says(function: Function, action: str, target: Target, *, allow: bool) -> bo
 def _applies(statement: Statement, target: Target, known: Properties[str, Target]) -> bool | Unknown:
     resources = statement.resources
     found = [covers(each, target, known) for each in resources] or [Unknown("resources that are not listed")]
-    # A policy is for where it is deployed, as a rule; that alone denies nothing.
+    # An Allow is usually for the region and account of the deployment, so it is trusted; a Deny is not.
     covered = _strongest([True if each is LIKELY and statement.allow else each for each in found])
     word = "an Allow" if statement.allow else "a Deny"
     if isinstance(covered, Unknown):
@@ -135,5 +135,5 @@ def _applies(statement: Statement, target: Target, known: Properties[str, Target
 
 
 def _strongest(answers: list[bool | Unknown]) -> bool | Unknown:
-    """Return True before what cannot be told, and that before False."""
+    """Return True if there is one, else the first `Unknown`, else False."""
     return True if True in answers else next((each for each in answers if isinstance(each, Unknown)), False)

@@ -1,4 +1,4 @@
-"""What the handler's options need the role to allow, and on what."""
+"""The rule for permissions: the role must allow the calls that the handler's options make."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _SINKS: dict[str, tuple[tuple[str, ...], str]] = {
     "ResumeLedger": (("dynamodb:GetItem", "dynamodb:PutItem"), "_store._table"),
     "discard": ((), ""),
 }
-"""What a class of this package calls, and where an object of it keeps on what."""
+"""The IAM actions that our classes call, and the attribute of an object with the resource that it calls."""
 
 
 def permissions(mapping: Mapping) -> Iterator[Finding]:
-    """Find what the handler's options need and the role does not allow."""
+    """Find actions that the handler's options need and the role doesn't allow."""
     options, function = mapping.function.options, mapping.function
     if mapping.kind == "sqs" and not mapping.pipe and _given(options.retry_delay):
         yield from _needed(function, "retry_delay", "sqs:ChangeMessageVisibility", _source(mapping))
@@ -45,8 +45,8 @@ def permissions(mapping: Mapping) -> Iterator[Finding]:
             continue
         actions, place = _uses(value)
         if actions is None:
-            why = Unknown(f"{type(value).__name__} is no class of partialbatch")
-            yield cannot_tell("permissions", function.place, f"what {option} needs the role to allow", why)
+            why = Unknown(f"{type(value).__name__} isn't a class of partialbatch")
+            yield cannot_tell("permissions", function.place, f"which actions {option} needs the role to allow", why)
         for action in actions or ():
             yield from _needed(function, option, action, _target(value, place, action.partition(":")[0], function))
 
@@ -56,7 +56,7 @@ def _given(value: Value) -> bool:
 
 
 def _source(mapping: Mapping) -> Target:
-    """Return the queue that messages are delayed in."""
+    """Return the queue whose messages are delayed."""
     arn = named(mapping.queue.arn if mapping.queue and not isinstance(mapping.queue, Unknown) else mapping.source)
     if isinstance(arn, Reference):
         return _referred(arn, "sqs", mapping.function)
@@ -65,7 +65,7 @@ def _source(mapping: Mapping) -> Target:
 
 
 def _uses(value: object) -> tuple[tuple[str, ...] | None, str]:
-    """Return the IAM actions that an option's object needs, said by itself or known of its class, and its place."""
+    """Return the IAM actions that an option's object needs, and the attribute with its resource."""
     names = [kind.__name__ for kind in type(value).__mro__]
     names += [names[0].strip("_").lower(), str(getattr(value, "__name__", ""))]
     actions, place = next((_SINKS[name] for name in names if name in _SINKS), (None, ""))
@@ -74,7 +74,7 @@ def _uses(value: object) -> tuple[tuple[str, ...] | None, str]:
 
 
 def _target(value: object, place: str, service: str, function: Function) -> Target:
-    """Return what an option's object calls: the function's environment may have named it."""
+    """Return the resource that an option's object calls. The function's environment may have named it."""
     text: object = value
     for name in place.split("."):
         text = getattr(text, name, None)
@@ -90,7 +90,7 @@ def _target(value: object, place: str, service: str, function: Function) -> Targ
 
 
 def _is_of_here(text: str, variables: Properties[str, Value]) -> bool:
-    """Tell whether a name was made of a variable of this environment, which says nothing of the function's."""
+    """Tell whether a name comes from this machine's environment, which doesn't tell the function's."""
     if text in map(str, variables.values()):
         return False
     later = [name for name, value in variables.items() if isinstance(value, Unknown)]
@@ -112,7 +112,9 @@ def _needed(function: Function, option: str, action: str, target: Target) -> Ite
         )
     elif not answer:
         on = f" on {target.label}" if target.known else ""
-        message = f"The role does not allow {action}{on}, which the handler's {option} needs: every such call fails."
+        message = (
+            f"The role does not allow {action}{on}, which the handler's {option} needs: each of these calls fails."
+        )
         resource = target.arn or (f"<ARN of {target.label}>" if target.known else "<ARN>")
         statement = {"Effect": "Allow", "Action": action, "Resource": resource}
         command = ("aws", "iam", "put-role-policy", "--role-name", function.role or f"<role of {function.name}>")

@@ -1,4 +1,4 @@
-"""Stand for values that an input does not say outright."""
+"""Placeholders for values that an input doesn't state directly."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["ComposedText", "PartlyKnown", "Properties", "Reference", "Unknown", 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Stands for a value that is there, or may be, and cannot be told from the input.
+    """A value that is or may be set, and that the input doesn't tell.
 
     Attributes:
-        why: What stands in the way, for people: ``"Fn::ImportValue"``, say.
-        name: Of the parameter that would say it, if one would.
+        why: The reason, for messages.
+        name: The name of the parameter that has the value, if there is one.
     """
 
     why: str
@@ -24,28 +24,28 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Stands for an attribute of another resource of the same input, by that resource's name."""
+    """An attribute of another resource in the same input, given by that resource's name."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class ComposedText(Unknown):
-    """Stands for a text that names other resources in its midst.
+    """A text that contains the names of other resources.
 
     Attributes:
-        parts: The text between them, and what is named: each a `Reference` or `Unknown`.
+        parts: Texts, and a `Reference` or `Unknown` for each name.
     """
 
     parts: tuple[Any, ...] = ()
 
 
 class PartlyKnown(dict[str, Any]):
-    """Properties that may be more than what is known of them: each that isn't here is `Unknown`.
+    """Properties of which only some are known. Each missing one is `Unknown`.
 
     Args:
-        known: The properties that are known.
-        why: Stands for the others.
+        known: The known properties.
+        why: The value of every other property.
     """
 
     def __init__(self, known: Properties[str, Any], why: Unknown) -> None:
@@ -53,9 +53,9 @@ class PartlyKnown(dict[str, Any]):
         self.why = why
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return a property, or why it cannot be told."""
+        """Return a property, or `Unknown` if it is missing."""
         return super().get(key, self.why)
 
 
 Value = Any
-"""A plain value, a `Reference`, an `Unknown`, or None where the input sets nothing."""
+"""A plain value, a `Reference`, an `Unknown`, or None if the input sets nothing."""

@@ -1,4 +1,4 @@
-"""What the readers share: how a property becomes a value of the model."""
+"""Turns properties of an input into values of the model. All readers use it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ __all__ = [
 ]
 
 TIMEOUT = 3
-"""Seconds: a function's timeout where none is set."""
+"""A function's default timeout in seconds."""
 VISIBILITY = 30
-"""Seconds: a queue's visibility timeout where none is set."""
+"""A queue's default visibility timeout in seconds."""
 _QUALIFIER = re.compile(r"(?<!:function):[^:{}]+$")
 _SERVICES = {
     "sqs": "sqs",
@@ -42,16 +42,16 @@ _SERVICES = {
 
 
 def kind_of(arn: Value) -> Value:
-    """Return the kind of source that an ARN names, whatever else of it is not known."""
+    """Return the kind of source that an ARN names, even if other parts of the ARN are unknown."""
     parts = split_arn(as_text(arn) or "")
     service = parts[2] if len(parts) > 2 else ""  # arn:partition:service
     if isinstance(arn, Unknown) and (HOLE in service or not service):
         return arn
-    return _SERVICES.get(service) or Unknown(f"its source {as_text(arn) or arn!r} is of no kind known here")
+    return _SERVICES.get(service) or Unknown(f"its source {as_text(arn) or arn!r} isn't of a known kind")
 
 
 def named_function(value: Value) -> Value:
-    """Return the function in a text that has an alias, a version or an ARN's beginning around it."""
+    """Return the function in a text that may be an ARN and have an alias or a version."""
     parts = value.parts if isinstance(value, ComposedText) else ()
     for before, part, after in zip((":function:", *parts), parts, (*parts[1:], ":"), strict=False):
         around = isinstance(before, str) and isinstance(after, str) and isinstance(part, Reference)
@@ -61,7 +61,7 @@ def named_function(value: Value) -> Value:
 
 
 def setting(properties: Value, *path: str) -> Value:
-    """Follow a path through nested properties; `Unknown` where any step is, or is no mapping."""
+    """Follow a path through nested properties. Return `Unknown` if a step is unknown or isn't a mapping."""
     found = properties
     for name in path:
         found = as_mapping(found)
@@ -75,25 +75,25 @@ def setting(properties: Value, *path: str) -> Value:
 
 
 def mapped(value: Value) -> dict[str, Value]:
-    """Read the properties of a resource: of those that cannot be told each is `Unknown`, and none are none."""
+    """Read the properties of a resource. If they are unknown, so is each of them; if unset, there are none."""
     found = as_mapping(value)
     return PartlyKnown({}, found) if isinstance(found, Unknown) else {} if found is None else found
 
 
 def text(value: Value) -> str | None:
-    """Return a name that a command can repeat; what is none is left out."""
+    """Return a text; None for other values."""
     return value if isinstance(value, str) else None
 
 
 def as_mapping(value: Value) -> dict[str, Value] | Unknown | None:
-    """Read nested properties; what are none is `Unknown`."""
+    """Read nested properties. Other values become `Unknown`."""
     return value if value is None or isinstance(value, dict | Unknown) else _other(value, "a mapping")
 
 
 def as_list(value: Value) -> list[str] | Unknown | None:
-    """Read a list of texts, as text with commas too; what is none is `Unknown`."""
+    """Read a list of texts, or one text with commas. Other values become `Unknown`."""
     if isinstance(value, str):
-        return [item.strip() for item in value.split(",")]  # what a parameter that is a list has
+        return [item.strip() for item in value.split(",")]  # the value of a list parameter
     if value is None or isinstance(value, Unknown):
         return value
     texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
@@ -101,45 +101,45 @@ def as_list(value: Value) -> list[str] | Unknown | None:
 
 
 def _other(value: Value, wanted: str) -> Unknown:
-    what = f"a reference to {value.name}" if isinstance(value, Reference) else repr(value)
-    return Unknown(f"{what} stands where {wanted} should")
+    found = f"a reference to {value.name}" if isinstance(value, Reference) else repr(value)
+    return Unknown(f"it is {found} instead of {wanted}")
 
 
 def _boolean(value: Value) -> Value:
-    """Read CloudFormation's booleans: it takes them as text, too."""
+    """Read a boolean, which CloudFormation also takes as text."""
     return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
 
 
 def integer(value: Value) -> Value:
-    """Read a whole number, as text too; what is none is `Unknown`."""
+    """Read a whole number, also from text. Other values become `Unknown`."""
     if value is None or isinstance(value, Unknown):
         return value
     try:
         return int(value)
     except (TypeError, ValueError):
-        return Unknown(f"{value!r} is no number")
+        return Unknown(f"{value!r} isn't a number")
 
 
 def fifo(value: Value) -> Value:
-    """Read ``FifoQueue``; not set is False."""
+    """Read ``FifoQueue``, which is False if not set."""
     return False if value is None else _boolean(value)
 
 
 def redrive(value: Value) -> tuple[Value, Value]:
-    """Return a redrive policy, given as object or as JSON, and its ``maxReceiveCount``."""
+    """Return a redrive policy, given as an object or as JSON, and its ``maxReceiveCount``."""
     if isinstance(value, str):
         try:
             value = json.loads(value) if value else None
         except ValueError:
-            value = Unknown("the RedrivePolicy is no JSON")
+            value = Unknown("the RedrivePolicy isn't JSON")
     if not isinstance(value, dict):
         return value, value if isinstance(value, Unknown) else None
     max_receives = value.get("maxReceiveCount")
-    return value, Unknown("the RedrivePolicy lacks it") if max_receives is None else integer(max_receives)
+    return value, Unknown("the RedrivePolicy doesn't set it") if max_receives is None else integer(max_receives)
 
 
 def consumption(properties: Properties[str, Value]) -> Value:
-    """Return Kafka's consumption mode, which self-managed clusters alone have."""
+    """Return Kafka's consumption mode, which only self-managed clusters have."""
     return setting(properties, "SelfManagedKafkaEventSourceConfig", "ConsumptionMode")
 
 
@@ -147,7 +147,7 @@ _SOURCES = {"kinesis": "KinesisStreamParameters", "dynamodb": "DynamoDBStreamPar
 
 
 def pipe_parameters(properties: Properties[str, Value], kind: Value) -> dict[str, Any]:
-    """Return what a pipe's source parameters set, by the names of `Mapping`."""
+    """Return the settings in a pipe's source parameters, under the names of `Mapping`'s attributes."""
     name = _SOURCES.get(kind if isinstance(kind, str) else "", "")
     parameters = as_mapping(setting(properties, "SourceParameters", name))
     bisect = setting(parameters, "OnPartialBatchItemFailure")

@@ -1,4 +1,4 @@
-"""What the role of a function says, in a CloudFormation or SAM template."""
+"""Reads the roles of functions in a CloudFormation or SAM template."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Roles:
     """Reads roles.
 
     Args:
-        types: The resources' types by name.
-        properties: The resources' properties by name, resolved.
+        types: The resources' types, by name.
+        properties: The resources' resolved properties, by name.
     """
 
     def __init__(self, types: Properties[str, str], properties: Properties[str, Properties[str, Value]]) -> None:
@@ -36,7 +36,7 @@ class Roles:
         self._properties = properties
 
     def of(self, function: str) -> tuple[list[Statement], list[str]]:
-        """Return the statements of a function's role, and what of it cannot be read."""
+        """Return the statements of a function's role, and the names of its unreadable policies."""
         properties = self._properties.get(function, {})
         found: list[Statement] = []
         unreadable: list[str] = []
@@ -45,8 +45,8 @@ class Roles:
         else:
             policies = list(self._generated(properties))
         for name, policy in policies:
-            said, complete = policy if isinstance(policy, tuple) else self._policy(policy)
-            found += said
+            granted, complete = policy if isinstance(policy, tuple) else self._policy(policy)
+            found += granted
             unreadable += [] if complete else [name]
         return found, unreadable + self._connectors(function)
 
@@ -85,7 +85,7 @@ class Roles:
                 yield kind, _EVENTS[kind]
 
     def _policy(self, policy: Value) -> tuple[list[Statement], bool]:
-        """Read one policy: a managed one's name, a document, or a policy template of SAM."""
+        """Read one policy: the name of a managed one, a document, or one of SAM's policy templates."""
         if isinstance(policy, str):
             known = managed(policy)
             return ([known], True) if known else ([], False)
@@ -107,7 +107,7 @@ _PARAMETERS = {
 
 
 def _target(parameters: Value) -> tuple[Value, ...]:
-    """Return what a policy template is for: a reference, or an ARN that ends in the name that is its parameter."""
+    """Return the resource of a policy template: a reference, or an ARN that ends in its parameter."""
     named = parameters.items() if isinstance(parameters, dict) else ()
     ends = [(PREFIXES.get(_PARAMETERS.get(name, ""), ""), value) for name, value in named]
     return tuple(f"arn:*:*:*:*:{start}{end}" if isinstance(end, str) else end for start, end in ends) or ("*",)

@@ -1,4 +1,4 @@
-"""Reads a Terraform plan as JSON: ``terraform show -json plan.out``."""
+"""Reads a Terraform plan in JSON, from ``terraform show -json plan.out``."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ _CALLED = {
     "aws_cloudwatch_event_bus": "events",
     "aws_dynamodb_table": "dynamodb",
 }
-"""What an option may call: its service."""
+"""Resource types that a handler's option may call, with their service."""
 
 
 def read(plan: Properties[str, Any], file: str) -> Deployment:
-    """Read a plan, as parsed from its JSON."""
+    """Read a plan that is parsed from its JSON."""
     return Deployment(tuple(_Reader(Plan(plan), file).mappings()))
 
 
@@ -159,7 +159,7 @@ class _Reader:
         return policy
 
     def _text(self, resource: Resource, name: str) -> Value:
-        """Return a text; one that merely contains references is known after the apply."""
+        """Return a text. A text with references in it is only known after the apply."""
         value = self._plan.value(resource, name)
         return Unknown(AFTER_APPLY) if isinstance(value, Reference) else value
 
@@ -205,8 +205,8 @@ class _Reader:
             return [], ["of a role that is not in this plan"]
         found, unreadable = [], []
         for name, policy in self._policies(role):
-            said, complete = _policy_statements(policy)
-            found += said
+            granted, complete = _policy_statements(policy)
+            found += granted
             unreadable += [] if complete else [name]
         return found, unreadable
 
@@ -220,7 +220,7 @@ class _Reader:
                 continue
             owner = self._plan.value(other, "role")
             if isinstance(owner, Unknown):
-                yield other.address, owner  # it may be this role's
+                yield other.address, owner  # it may belong to this role
             elif self._find(owner, "aws_iam_role", "name", "id") is role:
                 yield other.address, self._attached(other)
 
@@ -259,7 +259,7 @@ def _block_list(resource: Resource, name: str) -> list[Any]:
 
 
 def _block(resource: Resource, name: str, inner: str | None = None) -> Value:
-    """Return a block's content, None where there is none: it is there even if all of it is known later."""
+    """Return a block's content; None if there is no block. A block may exist although its content is unknown."""
     found = next(iter(_block_list(resource, name)), None)
     return found if inner is None or found is None else _part(found, inner)
 

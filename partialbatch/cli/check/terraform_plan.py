@@ -1,7 +1,7 @@
-"""The resources of a Terraform plan, and what their expressions refer to.
+"""The resources of a Terraform plan, with the references in their expressions resolved.
 
-The format is Terraform's "JSON output format"; a value that is only known after the apply is missing from
-``planned_values``, and the configuration then tells which resource it refers to.
+The format is Terraform's "JSON output format". A value that is only known after the apply is missing from
+``planned_values``. The configuration then tells which resource it refers to.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "Resource"]
 
 _INDEX = re.compile(r"\[[^\]]*\]")
-AFTER_APPLY = "it is known after the apply only"
+AFTER_APPLY = "it is only known after the apply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,12 @@ class Plan:
             yield from self._planned(child, tuple(names[1::2]))
 
     def value(self, resource: Resource, name: str) -> Value:
-        """Return an attribute: its value, what it refers to, None where nothing is set, else `Unknown`."""
+        """Return an attribute's value, a `Reference`, `Unknown`, or None if it isn't set."""
         if resource.values.get(name) is not None:
             return resource.values[name]
         expression = resource.expressions.get(name)
         if not resource.unknown.get(name) or not expression:
-            return None  # not set: the provider's default, which plans call unknown too
+            return None  # not set; plans mark the provider's default as unknown, too
         return self._follow(expression, resource.module, resource)
 
     def _follow(self, expression: Any, module: tuple[str, ...], origin: Resource) -> Value:
@@ -90,7 +90,7 @@ class Plan:
         return targets[0] if len(targets) == 1 else Unknown(AFTER_APPLY)
 
     def _target(self, parts: list[str], module: tuple[str, ...], origin: Resource) -> Value:
-        """Resolve one reference; None for one that says nothing of its own (``module.queue`` beside its output)."""
+        """Resolve one reference; None for a redundant one, such as ``module.queue`` next to its output."""
         if parts[0] == "var" and module:
             return self._follow(self._modules[module].arguments.get(parts[1]), module[:-1], origin)
         if parts[0] == "module" and len(parts) > 2:  # module.name.output
@@ -106,7 +106,7 @@ class Plan:
         found = [each for each in self.resources if each.module == module and address.search(each.address)]
         if len(found) > 1:
             found = [each for each in found if each.index == origin.index]
-        return Reference(found[0].address) if len(found) == 1 else Unknown(f"{name} is not one planned resource")
+        return Reference(found[0].address) if len(found) == 1 else Unknown(f"{name} isn't exactly one planned resource")
 
 
 def _child(value: Any, name: str) -> Properties[str, Any]:

@@ -31,7 +31,7 @@ def local_services() -> Iterator[Callable[[str], Any]]:
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         url = "http://{}:{}".format(*server.get_host_and_port())
-        session: Any = boto3.Session(  # the stubs list services by name
+        session: Any = boto3.Session(  # untyped: the stubs only take literal service names
             aws_access_key_id="local", aws_secret_access_key="local", region_name=_REGION
         )
         config = Config(proxies={}, connect_timeout=5, read_timeout=30)

@@ -1,4 +1,4 @@
-"""``partialbatch invoke``: a handler, run on saved events."""
+"""The command ``partialbatch invoke``."""
 
 from __future__ import annotations
 
@@ -54,14 +54,18 @@ _LONGEST = 900
     type=Seconds(_SHORTEST, _LONGEST),
     default=_LONGEST,
     show_default=True,
-    help="The function's timeout, in seconds. A handler that runs longer is ended, as Lambda does it.",
+    help="The function's timeout in seconds. A handler that runs longer is stopped, as on Lambda.",
 )
-@click.option("--context", metavar="JSON|FILE", help='Attributes of the context: \'{"function_name": "orders"}\'.')
-@click.option("--without-report", is_flag=True, help="Judge as if ReportBatchItemFailures were not set on the mapping.")
-@click.option("--report", type=FilePath(dir_okay=False, path_type=Path), help="Write a page about the run: out.html.")
-@click.option("--verbose", "-v", is_flag=True, help="Let all logs through, to standard error.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-def invoke(  # one argument an option
+@click.option(
+    "--context", metavar="JSON|FILE", help='Attributes of the context, for example \'{"function_name": "orders"}\'.'
+)
+@click.option("--without-report", is_flag=True, help="Judge as if the mapping did not have ReportBatchItemFailures.")
+@click.option(
+    "--report", type=FilePath(dir_okay=False, path_type=Path), help="Write an HTML report about the run to this file."
+)
+@click.option("--verbose", "-v", is_flag=True, help="Show all logs, on standard error.")
+@click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
+def invoke(
     *,
     target: str,
     events: tuple[str, ...],
@@ -72,19 +76,19 @@ def invoke(  # one argument an option
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Run a handler on saved events, and tell what Lambda would do with its answers.
+    """Run a handler on saved events, and show what Lambda would do with its responses.
 
     MODULE:HANDLER is a handler of @batch_handler, or a plain function (event, context);
-    the module may be a file: src/app.py:handler. EVENT.json is a file; - is standard input.
-    What the handler prints goes to standard error.
+    the module may be a file: src/app.py:handler. EVENT.json is a file, and - stands for
+    standard input. The handler's own output goes to standard error.
 
-    Ends with 1 if a record or an invocation failed, with 2 if the handler or an event
-    cannot be used.
+    Ends with 1 if a record or an invocation failed, and with 2 if the handler or an event
+    can't be used.
     """
     texts = _read(events)
     extras = _context(context)
     if report is not None and not report.resolve().parent.is_dir():
-        raise CommandError(f"--report: there is no folder {report.parent}")
+        raise CommandError(f"--report: there is no folder {report.parent}; create it first")
     with output_aside() as stdout, _logs(verbose=verbose):
         results = _Results(stdout, report, as_json=as_json)
         loaded = load_handler(target)
@@ -97,37 +101,37 @@ def invoke(  # one argument an option
 
 
 def _read(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Read the files, before anything runs."""
+    """Read the files before any handler runs."""
     if names.count("-") > 1:
-        raise click.UsageError("standard input (-) can be read once only")
+        raise click.UsageError("standard input (-) can be read only once; name it once")
     texts = []
     for name in names:
         try:
             data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
             texts.append(("standard input" if name == "-" else name, data.decode("utf-8-sig")))
         except OSError as error:
-            raise CommandError(f"{name} cannot be read: {error.strerror}") from None
+            raise CommandError(f"{name} can't be read: {error.strerror}") from None
         except UnicodeDecodeError:
-            raise CommandError(f"{name} is no JSON: it is not UTF-8") from None
+            raise CommandError(f"{name} isn't JSON: it isn't UTF-8 text") from None
     return texts
 
 
 def _context(given: str | None) -> dict[str, Any]:
-    """Read the attributes of the context: JSON, or the name of a file that holds it."""
+    """Read the attributes of the context from JSON, or from a file with JSON."""
     if given is None:
         return {}
     try:
         attributes = json.loads(given if given.lstrip().startswith("{") else Path(given).read_text("utf-8"))
     except OSError as error:
-        raise _bad_context(f"{given} cannot be read: {error.strerror}") from None
+        raise _bad_context(f"{given} can't be read: {error.strerror}") from None
     except (ValueError, RecursionError):
-        raise _bad_context("it is no JSON") from None
+        raise _bad_context("it isn't JSON") from None
     if not isinstance(attributes, dict):
-        raise _bad_context("it is no JSON object")
+        raise _bad_context("it isn't a JSON object")
     known = sorted(name for name in vars(LambdaContext()) if name not in ("clock", "timeout") and name[0] != "_")
     for name in attributes:
         if name not in known:
-            hint = "; --timeout sets the time that is left" if "time" in name else ""
+            hint = "; set the remaining time with --timeout" if "time" in name else ""
             raise _bad_context(f"the context has no {name!r}{hint}; it has {listing(known)}")
     return attributes
 
@@ -138,7 +142,7 @@ def _bad_context(why: str) -> CommandError:
 
 @contextmanager
 def _logs(*, verbose: bool) -> Iterator[None]:
-    """Keep those of our own log lines that the table repeats for ``--verbose``."""
+    """Drop our log lines that only repeat the table, unless the command is verbose."""
     if verbose:
         logging.basicConfig(level=logging.INFO, handlers=[log_handler(sys.stderr)])
         yield
@@ -156,20 +160,20 @@ _SHOWN_IN_TABLE = (logs.record_failed, logs.batch_ended, logs.records_left_over,
 
 
 def _only_in_logs(record: logging.LogRecord) -> bool:
-    """Tell what is seen nowhere else: a hook that raised, say, or a dead letter that was refused."""
+    """Tell whether a log line says more than the table: that a hook raised, for example."""
     return record.funcName not in {function.__name__ for function in _SHOWN_IN_TABLE}
 
 
 @dataclass(slots=True)
 class _Results:
-    """What is told at the end: of all invocations, or of those up to a timeout."""
+    """Results to print at the end: of all invocations, or of those up to a timeout."""
 
     stdout: TextIO
     report: Path | None
     as_json: bool
     done: list[JudgedCall] = field(default_factory=list)
     not_run: list[str] = field(default_factory=list)
-    folder: Path = field(default_factory=Path.cwd)  # a handler may change to another
+    folder: Path = field(default_factory=Path.cwd)  # saved, because a handler may change the working directory
 
     def conclude(self, handler: str) -> int:
         """Print and write the results; return the exit code."""
@@ -182,7 +186,7 @@ class _Results:
                 show(console, call)
         self.stdout.flush()
         if self.not_run:
-            click.echo(f"Error: not run, since the time was up: {listing(self.not_run)}", err=True)
+            click.echo(f"Error: not run because of the timeout: {listing(self.not_run)}", err=True)
         if self.report is not None and not self._write(self.report, handler):
             return 2
         return 0 if all(call.fine for call in self.done) else 1
@@ -191,7 +195,7 @@ class _Results:
         from partialbatch.cli.invoke.html_report import render  # loads jinja2
 
         try:
-            # JSON may hold lone surrogates, UTF-8 may not.
+            # JSON can contain lone surrogates, UTF-8 can't.
             (self.folder / path).write_text(render(handler, self.done), "utf-8", "backslashreplace")
         except OSError as error:
             click.echo(f"Error: --report {path}: {error.strerror}", err=True)
@@ -218,10 +222,10 @@ def _run(
 
 @contextmanager
 def _ended_after(seconds: float, end_run: Callable[[], None]) -> Iterator[None]:
-    """End the process, as Lambda does it, if the context takes longer.
+    """End the process, as Lambda does, if the context is still open after some seconds.
 
-    No thread can be stopped from outside, and a handler that hangs would hang this command. The
-    handler keeps the main thread, where it runs on Lambda, so that Ctrl-C and a debugger work.
+    A thread can't be stopped from outside, so a handler that hangs would hang this command. The handler
+    runs in the main thread, as on Lambda, so that Ctrl-C and a debugger work.
     """
     settled = threading.Lock()
 
@@ -240,4 +244,4 @@ def _ended_after(seconds: float, end_run: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-        settled.acquire()  # once it rings it is not interrupted
+        settled.acquire()  # if the timer has fired, wait until it ends the process

@@ -1,4 +1,4 @@
-"""The page that ``partialbatch invoke --report`` writes: one file, no script, nothing loaded from elsewhere."""
+"""Renders the page of ``partialbatch invoke --report``: a single HTML file without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["render"]
 
 _TICKS = 4
 _LEAST = 0.4
-"""The least width of a bar, in percent: below, one does not see its colour."""
+"""The smallest width of a bar in percent. The colour of a narrower bar can't be seen."""
 
 
 def render(handler: str, calls: Sequence[JudgedCall]) -> str:
-    """Return the page about the invocations of a handler, as HTML."""
+    """Return an HTML page about the calls of a handler."""
     environment = Environment(
         loader=PackageLoader("partialbatch.cli.invoke", ""),
         autoescape=True,
@@ -43,7 +43,7 @@ def render(handler: str, calls: Sequence[JudgedCall]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
-    """One record on the time line; places in percent of the call."""
+    """A record in the timeline, with its position in percent of the call's duration."""
 
     row: Row
     left: float
@@ -53,13 +53,13 @@ class _Bar:
 
 @dataclass(slots=True)
 class _Lane:
-    """A line of the time line: the records of a group, or those that a worker ran outside of any.
+    """A line of the timeline, with the records of a group, or a worker's records without a group.
 
     Attributes:
-        name: Of the group, or of the worker.
-        is_group: Which of the two it is.
+        name: The name of the group or the worker.
+        is_group: Whether it is the line of a group.
         bars: The records that ran.
-        idle: How many of the group were not started.
+        idle: The number of records of the group that were not started.
     """
 
     name: str
@@ -69,7 +69,7 @@ class _Lane:
 
 
 def _page(number: int, call: JudgedCall) -> dict[str, Any]:
-    """Return what the template shows of an invocation."""
+    """Return the template's variables for a call."""
     rows = call.rows
     total = max([call.recorded.duration, *(row.outcome.span.ended or 0.0 for row in rows if row.outcome.span)]) or 1e-6
     workers = _workers(rows)
@@ -88,19 +88,19 @@ def _page(number: int, call: JudgedCall) -> dict[str, Any]:
 
 
 def _workers(rows: Iterable[Row]) -> dict[str, str]:
-    """Return a short name for each worker, in the order in which they started."""
+    """Return a short name for each worker, in order of their start."""
     spans = sorted((row.outcome.span for row in rows if row.outcome.span), key=lambda span: span.started)
     names = list(dict.fromkeys(span.worker for span in spans))
     return {name: f"w{number}" for number, name in enumerate(names, 1)}
 
 
 def _lanes(rows: Iterable[Row], total: float, workers: dict[str, str]) -> list[_Lane]:
-    """Sort the records onto lines, groups first."""
+    """Divide the records into lines, groups first."""
     lanes: dict[tuple[bool, str], _Lane] = {}
     for row in rows:
         span = row.outcome.span
         if row.group is None and span is None:
-            continue  # nothing to draw: the table has it
+            continue  # nothing to draw; the record is in the table
         key = (True, row.group) if row.group is not None else (False, span.worker if span else "")
         lane = lanes.setdefault(key, _Lane(key[1], is_group=key[0]))
         if span is None:

@@ -1,4 +1,4 @@
-"""Calling a handler once, and seeing when each record ran, where, and how it ended."""
+"""Calls a handler once, and records for each record its time, its worker and its outcome."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ ERROR_SHOWN = 500
 
 @dataclass(slots=True)
 class Span:
-    """When a record ran, in seconds since the handler was called.
+    """The time in which a record ran, in seconds since the call of the handler.
 
     Attributes:
         worker: The thread's name, or ``task N`` for the N-th of the async records that run at once.
-        started: When it started.
-        ended: When it ended; None while it runs.
+        started: The time of its start.
+        ended: The time of its end; None while it runs.
     """
 
     worker: str
@@ -46,15 +46,15 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class RecordOutcome:
-    """What is known of one record after a call.
+    """The outcome of one record.
 
     Attributes:
-        status: ``succeeded failed skipped dead_lettered``; ``running`` when the time was up,
-            ``unknown`` where a response leaves it open.
-        error: Type and text of its error; None where there is none.
-        trace: The error's traceback; None where there is none.
-        place: ``file:line`` of the user's own line that the error passed last; empty: there is none.
-        span: When it ran; None where it did not, or where nobody saw it.
+        status: ``succeeded failed skipped dead_lettered``; ``running`` if it was running at the timeout,
+            ``unknown`` if the response does not tell.
+        error: Type and text of its error, if any.
+        trace: The error's traceback, if any.
+        place: ``file:line`` of the last line of the user's code in the traceback; empty if there is none.
+        span: Its time; None if it did not run or was not observed.
     """
 
     status: str
@@ -66,15 +66,15 @@ class RecordOutcome:
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """How a call ended.
+    """The result of a call.
 
     Attributes:
-        outcome: What goes over the wire.
-        records: One a record, in event order.
-        duration: Seconds.
-        inferred: Whether the statuses are read off the response.
-        trace: The traceback of what a plain handler raised; None otherwise.
-        place: ``file:line`` of the user's own line that what was raised passed last; empty: there is none.
+        outcome: The response or error that Lambda gets.
+        records: The outcome of each record, in event order.
+        duration: Seconds that the call took.
+        inferred: Whether the statuses are read from the response.
+        trace: The traceback of the error that a plain handler raised, if any.
+        place: ``file:line`` of the last line of the user's code in that traceback; empty if there is none.
     """
 
     outcome: Outcome
@@ -87,13 +87,13 @@ class RecordedCall:
 
 @dataclass(slots=True)
 class CallRecorder:
-    """Watches one call of a handler.
+    """Records one call of a handler.
 
     Attributes:
         loaded: The handler.
-        batch: The event; the handler gets a copy of its own.
-        timeout: The function's timeout, in seconds.
-        extras: Attributes of the context, by name.
+        batch: The event. The handler gets its own copy.
+        timeout: The function's timeout in seconds.
+        extras: Attributes to set on the context, by name.
     """
 
     loaded: Loaded
@@ -107,10 +107,10 @@ class CallRecorder:
     _lanes: set[int] = field(default_factory=set)
 
     def call(self) -> RecordedCall:
-        """Call the handler, and wait for it.
+        """Call the handler and wait for it to return.
 
         Raises:
-            KeyboardInterrupt: The user wants to stop.
+            KeyboardInterrupt: The user pressed Ctrl-C.
         """
         context = LambdaContext(self.timeout, clock=monotonic)
         for name, value in self.extras.items():
@@ -120,13 +120,13 @@ class CallRecorder:
         return self._ours(event, context) if self.loaded.ours else self._plain(event, context)
 
     def timed_out(self) -> RecordedCall:
-        """Tell how things stand at the timeout, while the handler runs in another thread."""
+        """Return the state at the timeout, while the handler still runs in another thread."""
         return RecordedCall(
             Outcome.timed_out(self.timeout), tuple(map(self._unfinished, self._positions())), self._elapsed()
         )
 
     def _ours(self, event: Any, context: LambdaContext) -> RecordedCall:
-        """Call the handler, also behind decorators, and watch its records."""
+        """Call a `BatchHandler`, which may be behind decorators, and record its records."""
         trace, place = None, ""
         try:
             with watching(self.loaded.behind, self._see):
@@ -139,7 +139,7 @@ class CallRecorder:
             place = place_of(error)
         duration = self._elapsed()
         if self._invocation is None and self.loaded.behind is not self.loaded.handler:
-            # A decorator did not call the handler, or with another event.
+            # A decorator did not call the handler, or called it with another event.
             return RecordedCall(outcome, self._inferred(outcome), duration, inferred=True, trace=trace, place=place)
         results = self._invocation.result({"batchItemFailures": []}).results if self._invocation is not None else ()
         outcomes = [self._record_outcome(index, result) for index, result in enumerate(results)]
@@ -161,14 +161,14 @@ class CallRecorder:
         return RecordedCall(answer.outcome, outcomes, duration, inferred=True, trace=trace, place=place)
 
     def _inferred(self, outcome: Outcome) -> tuple[RecordOutcome, ...]:
-        """Read off a response what became of each record."""
+        """Read the status of each record from a response."""
         outcomes = [None] * len(self.batch.records)
         return tuple(
             map(RecordOutcome, statuses(self.batch.claimed_verdict(outcome), outcomes, ordered=self.batch.ordered))
         )
 
     def _watch(self, invocation: Invocation) -> None:
-        """Put a clock around the calls of the record function."""
+        """Time the calls of the record function."""
         self._run = run = invocation.run
         invoke = run.invoke
         positions = {id(raw): position for position, raw in enumerate(run.records)}
@@ -187,7 +187,7 @@ class CallRecorder:
             self._leave(span, lane)
             return value
 
-        run.invoke = invocation.invoke = timed  # the runners take one or the other
+        run.invoke = invocation.invoke = timed  # some runners use the one, some the other
 
     async def _awaited(self, value: Any, span: Span, lane: int) -> Any:
         try:
@@ -196,7 +196,7 @@ class CallRecorder:
             self._leave(span, lane)
 
     def _enter(self) -> int:
-        """Take the lowest number that no running task has; all tasks are of one loop."""
+        """Take the lowest number that no running task has. All tasks run in one loop, so no lock is needed."""
         lane = next(number for number in range(1, len(self._lanes) + 2) if number not in self._lanes)
         self._lanes.add(lane)
         return lane

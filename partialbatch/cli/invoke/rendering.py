@@ -1,4 +1,4 @@
-"""What an call is told as: rows for a terminal, lines for a pipe, JSON for programs."""
+"""Renders a call of a handler: as a table on a terminal, as lines in a pipe, and as JSON."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ COLOURS = {
 _ROWS_SHOWN = 50
 _LINES_SHOWN = 24
 _NARROW, _WIDE = 72, 140
-"""Columns: below the first a table would drop its last ones, the errors; from the second all of it fits."""
+"""Widths in columns. On narrower terminals the errors would not fit; on wider ones nothing is shortened."""
 _HEAD = ("#", "identifier", "group", "status", "duration", "Lambda", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record, ready to be shown.
+    """A record to show.
 
     Attributes:
         number: Its position in the event, from 0.
-        identifier: What names it in a response.
-        group: What it must stay in order with; None: it stands alone.
-        outcome: What became of it.
-        again: Whether Lambda delivers it again.
-        fate: What Lambda does with it, in a word.
+        identifier: Its identifier in a response.
+        group: The group in which it must stay in order, if any.
+        outcome: Its outcome.
+        returned: Whether Lambda delivers it again.
+        lambda_action: Lambda's action on it in one word, such as ``deleted``.
     """
 
     number: int
@@ -73,19 +73,19 @@ class Row:
 
     @property
     def seconds(self) -> float | None:
-        """How long it ran; None where that was not seen."""
+        """Seconds that it ran; None if that was not observed."""
         span = self.outcome.span
         return None if span is None or span.ended is None else span.ended - span.started
 
     @property
     def duration(self) -> str:
-        """How long it ran, for people."""
+        """The time that it ran, with a unit."""
         return "" if self.seconds is None else format_duration(self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedCall:
-    """One call of a handler, and what Lambda does after it."""
+    """A call of a handler together with Lambda's reaction to it."""
 
     batch: SavedBatch
     recorded: RecordedCall
@@ -93,12 +93,12 @@ class JudgedCall:
 
     @classmethod
     def of(cls, batch: SavedBatch, recorded: RecordedCall) -> JudgedCall:
-        """Judge a call."""
+        """Apply Lambda's rules to a call."""
         return cls(batch, recorded, batch.judge(recorded.outcome))
 
     @property
     def fine(self) -> bool:
-        """Whether Lambda is done with all records, and none is known to have failed."""
+        """Whether Lambda delivers no record again and no record is known to have failed."""
         bad = {"failed", "skipped", "running"} & {record.status for record in self.recorded.records}
         return self.verdict.kind == "success" and not bad
 
@@ -116,13 +116,13 @@ class JudgedCall:
 
     @property
     def counts(self) -> str:
-        """How many records ended how, for people."""
+        """The number of records per status, as text."""
         counted = Counter(record.status for record in self.recorded.records)
         return ", ".join(f"{count:,} {_word(status)}" for status, count in counted.most_common()) or "no records"
 
     @property
     def response(self) -> Any:
-        """The response, parsed; None where there is none, or none that can be read."""
+        """The parsed response; None if there is none or it isn't JSON."""
         try:
             return json.loads(self.recorded.outcome.text)
         except ValueError:
@@ -130,19 +130,19 @@ class JudgedCall:
 
     @property
     def lost(self) -> str:
-        """Which records did not succeed though Lambda is done with them, for people; empty if none."""
+        """A sentence about records that did not succeed and are not delivered again; empty if there are none."""
         count = sum(not row.returned and row.outcome.status in ("failed", "skipped", "running") for row in self.rows)
         records = "record" if count == 1 else "records"
-        return f"{count:,} {records} did not succeed, and will not be delivered again." if count else ""
+        return f"{count:,} {records} did not succeed and will not be delivered again." if count else ""
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration with a unit that suits it."""
+    """Return a duration with a suitable unit."""
     return f"{seconds:,.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
 
 
 def to_json(call: JudgedCall) -> dict[str, Any]:
-    """Return an invocation as JSON; times are seconds, ``started`` since the call of the handler."""
+    """Return a call as JSON. Times are in seconds; ``started`` counts from the call of the handler."""
     recorded = call.recorded
     return {
         "event": call.batch.name,
@@ -174,7 +174,7 @@ def _record_json(row: Row) -> dict[str, Any]:
 
 
 def show(console: Console, call: JudgedCall) -> None:
-    """Print an call: a table on a terminal, aligned lines otherwise."""
+    """Print a call: as a table on a terminal, as aligned lines otherwise."""
     batch, verdict = call.batch, call.verdict
     took = format_duration(call.recorded.duration)
     _line(console, f"{batch.name}: {batch.source_name}, {call.counts}, in {took}", "bold")
@@ -182,13 +182,13 @@ def show(console: Console, call: JudgedCall) -> None:
         _show_table(console, call.rows)
     else:
         _show_lines(console, call.rows)
-    if call.recorded.outcome.error is None:  # else it is in the verdict
+    if call.recorded.outcome.error is None:  # an error is part of the verdict
         _show_response(console, call)
     _line(console, f"Lambda: {verdict.kind}. {as_sentence(verdict.reason)}", f"bold {COLOURS[verdict.kind]}")
     if call.recorded.place:
         _line(console, f"Raised at {call.recorded.place}")
     if call.recorded.inferred:
-        _line(console, "(The statuses are read off the response: they are what the handler claims.)")
+        _line(console, "(The statuses are read from the response; they are the handler's own claims.)")
     if call.lost:
         _line(console, f"Lost: {call.lost}", "bold red")
     _line(console, "")
@@ -196,12 +196,12 @@ def show(console: Console, call: JudgedCall) -> None:
 
 def as_sentence(text: str) -> str:
     """Return a reason as a sentence."""
-    # batchItemFailures stays as it is: its case matters.
+    # A name like batchItemFailures is not capitalized.
     return f"{text[:1].upper()}{text[1:]}." if text.partition(" ")[0].islower() else f"{text}."
 
 
 def _line(console: Console, text: str, style: str = "") -> None:
-    # Text, and no markup: an error's square brackets are its own.
+    # Text instead of markup, because errors may contain square brackets.
     console.print(Text(visible(text), style=style), soft_wrap=not console.is_terminal, highlight=False)
 
 
@@ -248,7 +248,7 @@ def _show_table(console: Console, rows: Sequence[Row]) -> None:
     for reason, count in skipped.items():
         _line(console, f"{count:,} {reason}", COLOURS["skipped"])
     if len(shown) < len(rows):
-        _line(console, f"({len(rows) - len(shown):,} more records; a pipe or --json gives all of them)", "dim")
+        _line(console, f"({len(rows) - len(shown):,} more records; use a pipe or --json to see all of them)", "dim")
 
 
 def _table(rows: Sequence[Row], *, wide: bool) -> Table:
@@ -270,13 +270,13 @@ def _table(rows: Sequence[Row], *, wide: bool) -> Table:
 
 def _shortened(row: Row, *, wide: bool) -> tuple[str, ...]:
     number, name, group, *others, error = _cells(row)
-    # Why records were skipped is the same for many: it stands below, once.
+    # Many records are skipped for the same reason, which is printed once below the table.
     error = "" if row.outcome.status == "skipped" else error
     return (number, name if wide else _middle(name, 18), clip(group, 40 if wide else 18), *others, error)
 
 
 def _coloured(row: Row, cells: Sequence[str]) -> list[Text]:
-    """Colour the status; and what is delivered again though it succeeded, for it is work done twice."""
+    """Colour the status, and mark records that are delivered again although they succeeded."""
     styles = {_word(row.outcome.status): f"bold {COLOURS[row.outcome.status]}"}
     if row.returned and row.outcome.status == "succeeded":
         styles[row.lambda_action] = "yellow"
@@ -284,7 +284,7 @@ def _coloured(row: Row, cells: Sequence[str]) -> list[Text]:
 
 
 def _middle(text: str, limit: int) -> str:
-    """Cut out the middle: identifiers differ at their ends."""
+    """Shorten a text in the middle, because identifiers differ at their ends."""
     half = (limit - 1) // 2
     return text if len(text) <= limit else f"{text[:half]}…{text[-half:]}"
 

@@ -1,4 +1,4 @@
-"""Saved events: read, checked, and judged."""
+"""Reads saved events, checks them, and applies Lambda's rules to responses."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _STREAMS = ("kinesis", "dynamodb")
 
 @dataclass(frozen=True, slots=True)
 class SavedBatch:
-    """An event whose records can be told apart.
+    """An event and the identifiers of its records.
 
     Attributes:
-        name: The file's name, ``standard input`` for ``-``.
+        name: The file's name; ``standard input`` for ``-``.
         text: The event as JSON.
-        event: The event; never given to the handler, which may change what it gets.
-        source: Where it comes from; None for an event without records.
+        event: The parsed event. It is never given to the handler, which could change it.
+        source: Its event source; None for an event without records.
         records: The raw records.
-        identifiers: What names each record in a response.
-        groups: What each record must stay in order with, for people; None where it stands alone.
-        built_in: Whether the source is one that Lambda's rules are known for here.
+        identifiers: The identifier of each record in a response.
+        groups: The name of the group in which each record must stay in order; None for records without group.
+        built_in: Whether the source is built in, so that Lambda's rules for it are known.
         report: Whether the mapping has ``ReportBatchItemFailures``.
     """
 
@@ -53,32 +53,32 @@ class SavedBatch:
     report: bool = True
 
     def new_event(self) -> Any:
-        """Return the event anew."""
+        """Return a new copy of the event."""
         return json.loads(self.text)
 
     @property
     def source_name(self) -> str:
-        """The source's name, for people."""
+        """The source's name, or ``no source``."""
         return self.source.name if self.source is not None else "no source"
 
     @property
     def ordered(self) -> bool:
-        """Whether the records are handed over in an order."""
+        """Whether the records are delivered in order."""
         return self.source is not None and (
             self.source.name != "sqs" or self.source.policy(self.records) is ErrorPolicy.STOP
         )
 
     def claimed_verdict(self, outcome: Outcome) -> Verdict:
-        """Tell what a response says of the records, whether or not it is read."""
+        """Return the verdict that a response asks for, even if the mapping ignores responses."""
         verdict = replace(self, report=True).judge(outcome)
-        # What is no response at all was never meant to be read.
+        # A malformed response asks for nothing.
         return self.judge(outcome) if verdict.kind == "failure" else verdict
 
     def judge(self, outcome: Outcome) -> Verdict:
-        """Tell what Lambda does after a call.
+        """Return Lambda's reaction to a call.
 
-        For sources that are not built in, whose rules are unknown here, it is what the
-        response says, and the reason says so.
+        For other than built-in sources, Lambda's rules are unknown. The verdict then follows the response, and
+        its reason says so.
         """
         if self.built_in:
             try:
@@ -89,46 +89,46 @@ class SavedBatch:
         if outcome.error is not None:
             return Verdict("failure", f"the invocation failed with {outcome.error}", returned=everything)
         if self.source is None:
-            return Verdict("success", "the event holds no records")
+            return Verdict("success", "the event has no records")
         named = [entry["itemIdentifier"] for entry in json.loads(outcome.text)["batchItemFailures"]]
         reported = tuple(position for position in everything if self.identifiers[position] in named)
-        what = f"{len(reported)} of {len(everything)} records are reported"
-        rules = f"what Lambda does for the event source {self.source_name!r} of your own is not known here"
-        return Verdict("partial" if reported else "success", f"{what}; {rules}", reported, reported)
+        counts = f"{len(reported)} of {len(everything)} records are reported"
+        rules = f"Lambda's rules for your own event source {self.source_name!r} are not known"
+        return Verdict("partial" if reported else "success", f"{counts}; {rules}", reported, reported)
 
 
 def read_event(name: str, text: str) -> Any:
     """Parse a saved event.
 
     Raises:
-        Unusable: It is no JSON.
+        CommandError: It isn't JSON.
     """
     try:
         return json.loads(text)
     except ValueError as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise CommandError(f"{name} is no JSON{where}") from None
+        raise CommandError(f"{name} isn't JSON{where}") from None
     except RecursionError:
-        raise CommandError(f"{name} is no event: it is nested too deeply") from None
+        raise CommandError(f"{name} isn't an event: it is nested too deeply") from None
 
 
 def open_batch(name: str, text: str, loaded: Loaded, *, report: bool) -> SavedBatch:
-    """Take a saved event apart.
+    """Read a saved event and identify its records.
 
     Args:
         name: The file's name.
-        text: What is in it.
-        loaded: The handler; it may bring an event source and groups of its own.
+        text: The file's content.
+        loaded: The handler, which may have its own event source and groups.
         report: Whether the mapping has ``ReportBatchItemFailures``.
 
     Raises:
-        Unusable: It is no event, or one of its records has nothing to be reported by.
+        CommandError: It isn't an event, or one of its records has no identifier.
     """
     event, settings = read_event(name, text), _settings(loaded)
     try:
         source, records = Catalogue(settings).open(event)
     except EventError as error:
-        raise CommandError(f"{name} is no event for this handler: {error}") from None
+        raise CommandError(f"{name} isn't an event for this handler: {error}") from None
     if source is None:
         return SavedBatch(name, text, event)
     identifiers = tuple(_identifier(name, source, number, raw) for number, raw in enumerate(records))
@@ -152,23 +152,23 @@ def _settings(loaded: Loaded) -> Settings:
         return settings
     try:
         return resolve(source="auto")
-    except ConfigurationError as error:  # of the environment
+    except ConfigurationError as error:  # in an environment variable
         raise CommandError(str(error)) from None
 
 
 def _identifier(name: str, source: EventSource, number: int, raw: RawRecord) -> Identifier:
-    """Return a record's identifier, which Lambda's rules can be applied to."""
+    """Return a record's identifier, checked so that Lambda's rules can be applied to it."""
     try:
         identifier = source.identifier(raw)
         if source.name in _STREAMS:
             int(sequence_number(source.name, raw))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CommandError(
-            f"{name}: record {number} of the {source.name} event cannot be reported: {_missing_identifier(error)}"
+            f"{name}: record {number} of the {source.name} event can't be reported: {_missing_identifier(error)}"
         ) from None
     if not isinstance(identifier, str | dict):
         raise CommandError(
-            f"{name}: record {number} of the {source.name} event cannot be reported: "
+            f"{name}: record {number} of the {source.name} event can't be reported: "
             f"its identifier is of type {type(identifier).__name__}"
         )
     if not identifier:
@@ -179,11 +179,11 @@ def _identifier(name: str, source: EventSource, number: int, raw: RawRecord) -> 
 def _missing_identifier(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"it has no {error.args[0]!r}"
-    return f"its identifier is none ({type(error).__name__})"
+    return f"its identifier isn't valid ({type(error).__name__})"
 
 
 def _group_namer(settings: Settings, source: EventSource) -> Callable[[RawRecord], str | None]:
-    """Return what names a record's group for people."""
+    """Return a function that names a record's group for people."""
     group_by = settings.group_by
     name = _NAMES.get(source.name, _plain) if group_by is None else _plain
 
@@ -191,7 +191,7 @@ def _group_namer(settings: Settings, source: EventSource) -> Callable[[RawRecord
         try:
             group = source.group(raw) if group_by is None else group_by(source.view(raw))
             return None if group is None else name(group)
-        except Exception:  # the run meets it too, and tells why
+        except Exception:  # the run fails in the same way, and reports the error
             return None
 
     return group_of

@@ -1,4 +1,4 @@
-"""Clients of the services, and in one line what went wrong with them."""
+"""boto3 clients of the polled services, and their errors in one line."""
 
 from __future__ import annotations
 
@@ -33,24 +33,23 @@ _MISSING |= {"ResourceNotFoundException", "StreamNotFound"}
 def client_factory(
     source_name: str, *, region: str | None, endpoint_url: str | None, wait: int = 0
 ) -> Callable[[str], Any]:
-    """Return a maker of boto3 clients.
+    """Return a function that makes a boto3 client for a service.
 
     Args:
-        source_name: The queue's URL or the stream's ARN or name: says region and endpoint where no option does.
-        region: Of the option; None: what the place, the environment or the profile says.
-        endpoint_url: Of an emulator; None: that of a queue's URL that is not AWS's, else AWS.
-        wait: Seconds that a call may wait before it answers.
+        source_name: The queue's URL, or the stream's ARN or name. It sets region and endpoint without options.
+        region: The option; None takes the region from the URL or ARN, the environment or the profile.
+        endpoint_url: The option; None takes the endpoint from a queue's URL outside AWS, else AWS.
+        wait: Seconds of long polling before a call returns.
     """
     host = urlsplit(source_name).hostname or ""
     if endpoint_url is None and host and not host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
         parts = urlsplit(source_name)
         endpoint_url = f"{parts.scheme}://{parts.netloc}"
     named = re.match(r"arn:[\w-]+:\w+:([\w-]+):", source_name) or re.match(r"sqs\.([\w-]+)\.", host)
-    session: Any = boto3.Session(  # the stubs list services by name
-    )
+    session: Any = boto3.Session()  # untyped: the stubs only take literal service names
     where = region or (named[1] if named else None) or session.region_name or os.environ.get("AWS_REGION")
     if endpoint_url is not None:
-        where = where or "us-east-1"  # an emulator wants one, and seldom cares which
+        where = where or "us-east-1"  # an emulator needs a region, but mostly ignores it
     config = Config(
         connect_timeout=5,
         read_timeout=wait + 20,
@@ -65,24 +64,24 @@ def naming_option(option: str, value: str) -> Iterator[None]:
     """Turn errors of the first calls into one line that names the option.
 
     Raises:
-        Unusable: There is no such queue or stream, there can be none (a malformed URL or ARN, say),
-            or the service couldn't be asked.
+        CommandError: There is no such queue or stream, its URL or ARN is malformed, or the service is
+            unavailable.
     """
     try:
         yield
     except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:
         missing = isinstance(error, ClientError) and error.response["Error"]["Code"] in _MISSING
-        raise CommandError(f"{option} {value}: {'there is none' if missing else describe_error(error)}") from None
+        raise CommandError(f"{option} {value}: {'it does not exist' if missing else describe_error(error)}") from None
 
 
 def describe_error(error: BaseException) -> str:
-    """Say in one line what is wrong."""
+    """Describe an error in one line."""
     if isinstance(error, CommandError):
         return error.format_message()
     if isinstance(error, NoCredentialsError):
-        return "no AWS credentials (an emulator takes any: AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local)"
+        return "no AWS credentials (for an emulator, set AWS_ACCESS_KEY_ID=local and AWS_SECRET_ACCESS_KEY=local)"
     if isinstance(error, NoRegionError):
-        return "no AWS region: give --region, or set AWS_REGION"
+        return "no AWS region; give --region or set AWS_REGION"
     text = clip(" ".join(str(error).split()), 300)
     if isinstance(error, BotoCoreError | ClientError):
         return text

@@ -1,4 +1,4 @@
-"""``partialbatch poll``: the options, and what is made of them."""
+"""The command ``partialbatch poll``."""
 
 from __future__ import annotations
 
@@ -53,100 +53,110 @@ def _default(text: str) -> str:
 @click.option("--queue", metavar="URL", help="Poll an SQS queue.")
 @click.option("--stream", metavar="NAME", help="Poll a Kinesis stream, by its name or ARN.")
 @click.option("--dynamodb-stream", metavar="ARN", help="Poll the stream of a DynamoDB table.")
-@click.option("--endpoint-url", metavar="URL", help="Of an emulator." + _default("AWS, or the queue's URL"))
+@click.option("--endpoint-url", metavar="URL", help="URL of an emulator." + _default("AWS, or the queue's URL"))
 @click.option("--region", help="The AWS region." + _default("the URL's or ARN's, the environment's or the profile's"))
 @click.option(
-    "--batch-size", type=click.IntRange(1, _MOST), help="Records an invocation." + _default("10; streams: 100")
+    "--batch-size", type=click.IntRange(1, _MOST), help="Records per invocation." + _default("10; streams: 100")
 )
-@click.option("--window", type=click.IntRange(0, 300), default=0, show_default=True, help="Seconds to fill a batch.")
-@click.option("--concurrency", type=click.IntRange(1, 100), default=1, show_default=True, help="Batches at once.")
+@click.option(
+    "--window", type=click.IntRange(0, 300), default=0, show_default=True, help="Seconds to wait for a full batch."
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Number of batches that run at once.",
+)
 @click.option(
     "--timeout",
     type=Seconds(_SHORTEST, _LONGEST),
     default=30,
     show_default=True,
-    help="The function's, in seconds; a later answer counts as a failure.",
+    help="The function's timeout in seconds. A later response counts as a failure.",
 )
-@click.option("--without-report", is_flag=True, help="As if ReportBatchItemFailures were not set.")
+@click.option("--without-report", is_flag=True, help="Poll as if ReportBatchItemFailures were not set.")
 @click.option(
     "--visibility",
     type=click.IntRange(1, 43_200),
-    help="Queue: seconds that received messages stay invisible."
-    + _default("the queue's, and longer while a batch takes longer"),
+    help="Queue: seconds until received messages become visible again."
+    + _default("the queue's setting, extended while a batch runs longer"),
 )
 @click.option(
     "--wait",
     type=click.IntRange(0, 20),
     default=5,
     show_default=True,
-    help="Queue: seconds of long polling; a stop waits for it.",
+    help="Queue: seconds of long polling. A signal to stop has to wait for its end.",
 )
 @click.option(
     "--retry-after",
     type=click.IntRange(0, 43_200),
-    help="Queue: seconds until failed messages come again." + _default("the visibility timeout"),
+    help="Queue: seconds until failed messages become visible again." + _default("the visibility timeout"),
 )
 @click.option(
     "--checkpoints",
     type=FilePath(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Stream: go on from here after a restart." + _default("in memory: start anew"),
+    help="Stream: file with the position, to continue after a restart." + _default("none; a restart starts over"),
 )
 @click.option(
     "--start",
     type=click.Choice(["oldest", "now"]),
     default="oldest",
     show_default=True,
-    help="Stream: where, without a checkpoint.",
+    help="Stream: position to start from without a checkpoint.",
 )
-@click.option("--bisect", is_flag=True, help="Stream: split a batch that failed.")
+@click.option("--bisect", is_flag=True, help="Stream: split failed batches in two.")
 @click.option(
     "--retries",
     type=click.IntRange(-1, _MOST),
     default=-1,
     show_default=True,
-    help="Stream: of a batch, before it is given up; -1: no limit.",
+    help="Stream: number of retries before a batch is given up; -1 for no limit.",
 )
 @click.option(
     "--max-age",
     type=click.IntRange(-1, 604_800),
     default=-1,
     show_default=True,
-    help="Stream: seconds after which a record is given up; -1: no limit.",
+    help="Stream: age in seconds at which a record is given up; -1 for no limit.",
 )
-@click.option("--on-failure", metavar="URL", help="Stream: the queue that is told where given-up records are.")
+@click.option(
+    "--on-failure", metavar="URL", help="Stream: URL of the queue that gets the positions of given-up records."
+)
 @click.option(
     "--backoff",
     type=Seconds(0, 30),
     default=1,
     show_default=True,
-    help="Stream: longest first pause before a retry; doubles, up to 30 s.",
+    help="Stream: longest pause before the first retry, in seconds; doubles with each retry, up to 30 s.",
 )
 @click.option(
     "--patience",
     type=Seconds(0, 86_400),
     default=30,
     show_default=True,
-    help="Seconds that the service may be away.",
+    help="Seconds for which the service may be unavailable before the command ends.",
 )
-@click.option("--until-empty", is_flag=True, help="Stop when nothing is left.")
-@click.option("--reload", "reloads", is_flag=True, help="Start anew when a Python file changes.")
-@click.option("--plain", is_flag=True, help="Lines, also on a terminal.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
-@click.option("--verbose", "-v", is_flag=True, help="Let all logs through, to standard error.")
+@click.option("--until-empty", is_flag=True, help="Stop when the queue or stream is empty.")
+@click.option("--reload", "reloads", is_flag=True, help="Restart when a Python file changes.")
+@click.option("--plain", is_flag=True, help="Print lines on a terminal, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option("--verbose", "-v", is_flag=True, help="Show all logs, on standard error.")
 @click.pass_context
 def poll(ctx: click.Context, /, target: str, **options: Any) -> None:
-    """Poll a queue or a stream, and give a handler its batches, as Lambda does.
+    """Poll a queue or a stream, and call a handler with its batches, as Lambda does.
 
     MODULE:HANDLER is a handler of @batch_handler, or a plain function (event, context); the
-    module may be a file: src/app.py:handler. What it prints goes to standard error.
+    module may be a file: src/app.py:handler. Its own output goes to standard error.
 
-    SIGINT and SIGTERM finish the batch in hand and give the rest back. Whatever ends the
-    command, also SIGKILL, no record is lost: what was not settled is delivered again.
-    Without --checkpoints a stream is read from its oldest record again.
+    On SIGINT and SIGTERM the current batch is finished, and all other messages become visible
+    again. No record is lost however the command ends, SIGKILL included: unfinished records are
+    delivered again. Without --checkpoints, a stream is then read from its oldest record.
 
-    Ends with 1 if, with --until-empty, records were given up; with 2 if the handler, the queue
-    or stream, or an option cannot be used, or an error ended the run.
+    Ends with 1 if records were given up with --until-empty, and with 2 if the handler, the
+    queue, the stream or an option can't be used, or if an error ended the run.
     """
     _check_options(ctx, options)
     parent = os.environ.get(PARENT)
@@ -174,16 +184,16 @@ def _source_name(options: dict[str, Any]) -> str:
 
 
 def _check_options(ctx: click.Context, options: dict[str, Any]) -> None:
-    """Refuse what does not go together."""
+    """Refuse options that can't be combined."""
     named = [name for name in ("queue", "stream", "dynamodb_stream") if options[name]]
     if len(named) != 1:
-        raise click.UsageError("name one source: --queue, --stream or --dynamodb-stream")
+        raise click.UsageError("give one source: --queue, --stream or --dynamodb-stream")
     other, kind = (_STREAM_ONLY, "streams") if options["queue"] else (_QUEUE_ONLY, "queues")
     for name in other:
         if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
             raise click.UsageError(f"--{name.replace('_', '-')} is for {kind} only")
     if options["as_json"] and options["plain"]:
-        raise click.UsageError("--json and --plain exclude each other")
+        raise click.UsageError("--json and --plain can't be combined")
     if options["queue"]:
         _check_queue_options(options)
     elif options["dynamodb_stream"] and not options["dynamodb_stream"].startswith("arn:"):
@@ -193,13 +203,13 @@ def _check_options(ctx: click.Context, options: dict[str, Any]) -> None:
 def _check_queue_options(options: dict[str, Any]) -> None:
     if not options["queue"].startswith(("http://", "https://")):
         raise CommandError("--queue takes the URL of the queue, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
-    if (options["batch_size"] or 0) > 10 and not options["window"]:  # of a receive
+    if (options["batch_size"] or 0) > 10 and not options["window"]:  # a receive returns at most 10
         raise CommandError("--batch-size above 10 needs a --window of 1 or more")
     visibility, needed = options["visibility"], options["timeout"] + options["window"]
     if visibility is not None and visibility < needed:
         raise CommandError(
             f"--visibility {visibility} is shorter than --timeout and --window together ({needed:g}): "
-            "messages would be delivered again while they are handled"
+            "messages would become visible again while they are handled"
         )
 
 
@@ -251,9 +261,9 @@ def _stream(handler: Handler, options: dict[str, Any]) -> StreamSource:
 def _kinesis(make: Callable[[str], Any], name: str) -> tuple[Callable[..., Any], str, str]:
     client = make("kinesis")
     own = None if name.startswith("arn:") else name
-    which = {"StreamName": own} if own else {"StreamARN": name}
-    summary = client.describe_stream_summary(**which)["StreamDescriptionSummary"]
-    # A stream that was deleted and made again counts its records anew: old checkpoints would pass over new records.
+    stream = {"StreamName": own} if own else {"StreamARN": name}
+    summary = client.describe_stream_summary(**stream)["StreamDescriptionSummary"]
+    # If a stream is deleted and made again, its sequence numbers start over, and old checkpoints would skip records.
     created = summary["StreamCreationTimestamp"].astimezone(UTC)
     arn = summary["StreamARN"]
     readers = partial(kinesis_shards, client, name=own)

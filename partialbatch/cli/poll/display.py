@@ -1,4 +1,4 @@
-"""What is shown of a run: a live view, plain lines, or lines of JSON."""
+"""Displays of a run: live on a terminal, as plain lines, or as lines of JSON."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ __all__ = ["Counts", "CurrentStandardError", "Display", "JsonLines", "Live", "Pl
 _SHOWN = 8
 _NARROW, _WIDE = 60, 70  # columns
 _SIDE_BY_SIDE = 3
-"""Figures on a line of a narrow terminal."""
+"""Number of figures per line on a narrow terminal."""
 
 
 @dataclass(slots=True)
 class Counts:
-    """What has happened.
+    """Counts of a run.
 
     Attributes:
-        invocations: Calls of the handler.
-        delivered: Records in them; one that comes again counts again.
-        handled: Records that the service need not deliver again.
-        returned: Records that are delivered again.
-        given_up: Stream records whose retries are exhausted, or that are too old.
+        invocations: Number of calls of the handler.
+        delivered: Number of records delivered; each delivery of a record counts.
+        handled: Number of records that are not delivered again.
+        returned: Number of records that are delivered again.
+        given_up: Number of stream records given up because of their retries or age.
     """
 
     invocations: int = 0
@@ -56,25 +56,25 @@ class Counts:
     given_up: int = 0
 
     def text(self) -> str:
-        """Return the figures, for people."""
+        """Return the counts as text."""
         given_up = f", {self.given_up:,} given up" if self.given_up else ""
         calls = "1 invocation" if self.invocations == 1 else f"{self.invocations:,} invocations"
         return f"{calls}, {_records(self.handled)} handled, {self.returned:,} returned{given_up}"
 
 
 class Display:
-    """Keeps the counts, and shows nothing; called from several threads."""
+    """Keeps the counts and shows nothing. Called from several threads."""
 
     def __init__(self) -> None:
         self.counts = Counts()
         self._lock = Lock()
 
     def during(self) -> AbstractContextManager[object]:
-        """Show what there is to show while the context is open."""
+        """Show the run while the context is open."""
         return nullcontext()
 
     def invoked(self, invocation: Invocation) -> None:
-        """Take note of a call."""
+        """Count and show an invocation."""
         counts, back = self.counts, len(invocation.verdict.returned)
         with self._lock:
             counts.invocations += 1
@@ -84,38 +84,38 @@ class Display:
             self._show("invocation", **_invocation_fields(invocation))
 
     def gave_up(self, given_up: GivenUp) -> None:
-        """Take note of records that are given up."""
+        """Count and show records that are given up."""
         with self._lock:
             self.counts.given_up += len(given_up.records)
             self._show("gave_up", **given_up.message())
 
     def waiting(self, error: BaseException, seconds: float) -> None:
-        """Take note that the service is away."""
+        """Show that the service is unavailable."""
         self.show_event("waiting", error=describe_error(error), seconds=seconds)
 
     def show_event(self, kind: str, **fields: Any) -> None:
-        """Take note of anything else."""
+        """Show any other event."""
         with self._lock:
             self._show(kind, **fields)
 
     def _show(self, kind: str, **fields: Any) -> None:
-        """Show what happened; never called twice at once."""
+        """Show an event. Called by one thread at a time."""
 
 
 class CurrentStandardError:
-    """Standard error as it is when something is written: a live view takes it over, to write above itself."""
+    """Writes to the current `sys.stderr`, which a live display replaces in order to print above itself."""
 
     def write(self, text: str) -> int:
         """Write a text."""
         return sys.stderr.write(text)
 
     def flush(self) -> None:
-        """Write what is held back."""
+        """Flush the buffer."""
         sys.stderr.flush()
 
 
 class JsonLines(Display):
-    """One JSON object a line."""
+    """Prints one JSON object per event."""
 
     def __init__(self, file: TextIO) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class JsonLines(Display):
 
 
 class PlainLines(Display):
-    """One line for people each time."""
+    """Prints one line per event."""
 
     def __init__(self, file: TextIO) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ class PlainLines(Display):
 
 
 class LiveDisplay(Display):
-    """The figures and the last lines, on a terminal."""
+    """Shows the counts and the last events on a terminal."""
 
     def __init__(self, console: Console, title: str) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ class LiveDisplay(Display):
         self._live = Live(get_renderable=self._draw, console=console, refresh_per_second=4)
 
     def during(self) -> AbstractContextManager[object]:
-        """Draw the view."""
+        """Draw the display while the context is open."""
         return self._live
 
     def _show(self, kind: str, **fields: Any) -> None:

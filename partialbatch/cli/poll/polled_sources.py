@@ -1,4 +1,4 @@
-"""What is polled: a queue by several pollers, or a stream shard by shard."""
+"""Sources to poll: a queue with several pollers, or a stream with one poller per shard."""
 
 from __future__ import annotations
 
@@ -25,50 +25,52 @@ if TYPE_CHECKING:
 
 __all__ = ["QueueSource", "Source", "StreamSource", "on_failure_sender"]
 
-_IDLE = 1.0  # seconds between reads of a shard that has nothing: the service allows five reads a second
+_IDLE = 1.0  # seconds between reads of an empty shard; the service allows five reads per second
 _BEHIND = 0.2
 _DISCOVERY = 10.0
 _FIFO_BATCH = 10
 
 
 class Source(Protocol):
-    """What the command polls."""
+    """A queue or a stream."""
 
     def add_tasks(self, tasks: PeriodicTasks, observer: Observer) -> None:
-        """Give the engine its tasks."""
+        """Add the tasks that poll the source."""
         ...
 
     def drained(self) -> bool:
-        """Tell whether there is nothing left to do for now."""
+        """Return whether nothing is left to do for now."""
         ...
 
 
 class QueueSource:
-    """A queue.
+    """An SQS queue.
 
     Attributes:
-        note: What the user should know; empty: nothing.
+        note: A remark for the user; empty if there is none.
     """
 
     def __init__(self, client: Any, url: str, handler: Handler, mapping: QueueMapping, pollers: int) -> None:
         with naming_option("--queue", url):
             attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         if attributes["QueueArn"].endswith(".fifo") and (mapping.batch_size > _FIFO_BATCH or mapping.window):
-            raise CommandError("a FIFO queue has no batching window, and batches of at most 10 messages (--batch-size)")
+            raise CommandError(
+                "a FIFO queue has no batching window (--window) and at most 10 messages per batch (--batch-size)"
+            )
         self.note = ""
         needed = ceil(mapping.timeout + mapping.window)
         visibility = int(attributes["VisibilityTimeout"])
         if mapping.visibility is None and visibility < needed:
             self.note = (
                 f"the queue's visibility timeout ({visibility} s) is shorter than --timeout and --window together: "
-                f"messages of a batch that takes longer are kept invisible, for up to {needed} s"
+                f"messages of a batch that runs longer are kept invisible for up to {needed} s"
             )
         self._client, self._url, self._handler = client, url, handler
         self._mapping, self._count = mapping, pollers
         self._pollers: list[QueuePoller] = []
 
     def add_tasks(self, tasks: PeriodicTasks, observer: Observer) -> None:
-        """Give the engine one task a poller."""
+        """Add one task per poller."""
         for _ in range(self._count):
             poller = QueuePoller(
                 self._client, self._url, self._handler, self._mapping, observer, stopping=lambda: tasks.stopping
@@ -77,7 +79,7 @@ class QueueSource:
             tasks.add(partial(self._step, poller))
 
     def drained(self) -> bool:
-        """Tell whether the queue holds no message, visible, in flight or delayed."""
+        """Return whether the queue has no visible, in-flight or delayed messages."""
         return self._pollers[0].drained()
 
     def _step(self, poller: QueuePoller) -> float:
@@ -85,7 +87,7 @@ class QueueSource:
 
 
 class StreamSource:
-    """A stream. A shard is read once its parents are done, so that the records of a key stay in order."""
+    """A stream. A shard is read after its parents are done, so that the records of a key stay in order."""
 
     def __init__(
         self,
@@ -102,14 +104,14 @@ class StreamSource:
         self._lock = Lock()
 
     def add_tasks(self, tasks: PeriodicTasks, observer: Observer) -> None:
-        """Give the engine the task that finds the shards, which then adds one task a shard."""
+        """Add the task that finds the shards. It then adds one task per shard."""
         tasks.add(partial(self._discover, tasks, observer))
 
     def drained(self) -> bool:
-        """Tell whether every shard has been read to its end, and all is handled or given up."""
+        """Return whether every shard is read to its end, and each record is handled or given up."""
         with self._lock:
             pollers = self._active.values()
-            # One that is finished but still there: its children have not been found yet.
+            # A finished poller is still active until the children of its shard are found.
             return self._discovered and all(poller.drained and not poller.finished for poller in pollers)
 
     def _discover(self, tasks: PeriodicTasks, observer: Observer) -> float:
@@ -149,15 +151,15 @@ class StreamSource:
 
 
 def on_failure_sender(client: Any, url: str) -> Callable[[GivenUp], None]:
-    """Return what sends to an on-failure destination, a standard queue.
+    """Return a function that sends to an on-failure destination, which is a standard queue.
 
     Raises:
-        Unusable: There is no such queue, or it is a FIFO queue.
+        CommandError: There is no such queue, or it is a FIFO queue.
     """
     with naming_option("--on-failure", url):
         attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     if attributes["QueueArn"].endswith(".fifo"):
-        raise CommandError(f"--on-failure {url}: a FIFO queue cannot be a destination")
+        raise CommandError(f"--on-failure {url}: a FIFO queue can't be a destination; name a standard queue")
 
     def send(given_up: GivenUp) -> None:
         client.send_message(QueueUrl=url, MessageBody=json.dumps(given_up.message()))

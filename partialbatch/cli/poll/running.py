@@ -1,4 +1,4 @@
-"""A run: from the first batch to the end, which is a signal's, an error's, or the source's."""
+"""Runs the pollers until a signal, an error, or the end of the source."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 __all__ = ["PARENT", "RecordsGivenUp", "StopSignal", "run"]
 
 PARENT = "PARTIALBATCH_POLL_PARENT"
-"""The environment variable that tells a run the process that watches over it."""
+"""Environment variable with the id of the process that started this one because of ``--reload``."""
 
 _TICK = 0.05
 _LOOK = 0.5
 
 
 class RecordsGivenUp(click.ClickException):
-    """Records were given up: one line on standard error, exit code 1."""
+    """Records were given up: prints one line on standard error and ends with 1."""
 
 
 class StopSignal:
-    """Becomes true at SIGINT or SIGTERM, or when the process above is gone; a second signal ends at once.
+    """Becomes true on SIGINT or SIGTERM, or if the parent process has ended. A second signal ends this process.
 
     Attributes:
-        at_once: Called at a second signal, just before the process ends.
+        at_once: Called on a second signal, just before the process ends.
     """
 
     def __init__(self, parent: int | None = None) -> None:
@@ -53,7 +53,7 @@ class StopSignal:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take the signals while the context is open."""
+        """Handle the signals while the context is open."""
         before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -64,22 +64,22 @@ class StopSignal:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if self._signalled:
             self.at_once()
-            if os.isatty(2):  # a live view hides the cursor, and gets no chance to show it again
+            if os.isatty(2):  # a live display hides the cursor, and can't show it again now
                 os.write(2, b"\x1b[?25h\n")
-            os.write(2, b"Stopped at once: what was in hand will be delivered again.\n")
+            os.write(2, b"Stopped at once: the records of the current batches will be delivered again.\n")
             os._exit(1)
-        # A flag and no lock: the main thread may hold any lock while it is interrupted.
+        # A plain flag, because the interrupted main thread may hold any lock.
         self._signalled = True
 
 
 def run(source: Source, tasks: PeriodicTasks, display: Display, stop: StopSignal, *, until_empty: bool) -> None:
-    """Poll until told to stop; finish the batches in hand.
+    """Poll until `stop` is true, then finish the current batches.
 
     Raises:
-        Unusable: An error ended the run.
-        GaveUp: With `until_empty`, records were given up.
+        CommandError: An error ended the run.
+        RecordsGivenUp: Records were given up, and `until_empty` is set.
     """
-    # What handlers print is not the command's output.
+    # Output of handlers is not output of the command.
     with redirect_stdout(sys.stderr), display.during():
         source.add_tasks(tasks, display)
         tasks.start()
@@ -88,13 +88,13 @@ def run(source: Source, tasks: PeriodicTasks, display: Display, stop: StopSignal
         _finish(tasks, display)
         display.show_event("stopped")
     if tasks.error is not None:
-        raise CommandError(f"{describe_error(tasks.error)}; nothing is lost: what was not settled is delivered again")
+        raise CommandError(f"{describe_error(tasks.error)}; nothing is lost: unfinished records are delivered again")
     if until_empty and display.counts.given_up:
         raise RecordsGivenUp(f"records were given up: {display.counts.given_up:,}")
 
 
 def _watch(source: Source, tasks: PeriodicTasks, stop: StopSignal, *, until_empty: bool) -> None:
-    """Return when the engine is to stop."""
+    """Wait for a reason to stop."""
     look = monotonic()
     while not (tasks.stopping or stop):
         sleep(_TICK)
@@ -105,17 +105,17 @@ def _watch(source: Source, tasks: PeriodicTasks, stop: StopSignal, *, until_empt
 
 
 def _finish(tasks: PeriodicTasks, display: Display) -> None:
-    """Wait for the batches in hand."""
+    """Wait for the current batches."""
     patience = monotonic() + _LOOK
     while tasks.running:
         sleep(_TICK)
         if monotonic() >= patience:
-            display.show_event("stopping", what="when the batch in hand is finished; a second signal stops at once")
+            display.show_event("stopping", what="after the current batch; a second signal stops at once")
             patience = inf
 
 
 def _drained(source: Source) -> bool:
     try:
         return source.drained()
-    except Exception:  # the service is away: the pollers find out, and their patience counts
+    except Exception:  # if the service is unavailable, the pollers notice it and wait
         return False
