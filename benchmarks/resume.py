@@ -1,4 +1,4 @@
-"""What a ledger adds to an invocation in which all goes well."""
+"""The time that a ledger adds to a successful invocation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _nothing(record: Any) -> None:
 
 
 def run() -> list[dict[str, Any]]:
-    """Time a batch with a ledger, without one by the same policy, and without one as handlers are by default."""
+    """Time a batch with a ledger, without one under the same policy, and without one under the default policy."""
     event = events.kinesis(10)
     handlers = {
         "ledger": batch_handler(_nothing, resume=ResumeLedger.in_memory()),

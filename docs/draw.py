@@ -1,4 +1,4 @@
-"""Runs the simulations that the documentation shows: ``make figures`` writes docs/figures anew."""
+"""Runs the simulations in the documentation: ``make figures`` writes docs/figures again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parent / "figures"
 NAMES = {"sqs": "SQS", "fifo": "SQS FIFO", "kinesis": "Kinesis", "dynamodb": "DynamoDB", "kafka": "Kafka"}
 GROUPS = ("A", "B", "A", "B", "A", "B")
 FAILS = 2  # the third record, on its first attempt
-RECORDS = 1_000  # of the load under each policy
+RECORDS = 1_000  # records of the load under each policy
 WIDTH, ROW = 480, 46
 SOURCE, LAMBDA, HANDLER = 70, 215, 385
 STYLE = """

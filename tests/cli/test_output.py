@@ -42,7 +42,7 @@ def run(*arguments, **options):
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, **options)
 
 
-def test_what_a_child_process_prints_goes_to_standard_error(module, tmp_path):
+def test_output_of_a_child_process_goes_to_standard_error(module, tmp_path):
     """--json prints JSON and nothing else, also where a handler runs a program that prints."""
     (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"])))
     done = run("invoke", f"{module(HAS_A_CHILD)}:handler", "event.json", "--json")
@@ -50,7 +50,7 @@ def test_what_a_child_process_prints_goes_to_standard_error(module, tmp_path):
     assert done.stderr == "imported\nof a child process\n"
 
 
-def test_what_a_child_process_of_a_poller_prints(module, services):
+def test_output_of_a_pollers_child_process_is_not_in_the_json(module, services):
     """Each line of ``poll --json`` is JSON: what is printed at the import and by a program is not among them."""
     url, _ = services.queue()
     services.send(url, ["a"])
@@ -73,7 +73,7 @@ def test_text_that_the_output_cannot_hold_is_escaped(module, tmp_path, encoding,
     assert "é \\ud800" in (tmp_path / "out.html").read_text("utf-8")
 
 
-def test_streams_that_are_closed(module, tmp_path):
+def test_closed_standard_streams_keep_the_exit_code(module, tmp_path):
     """A parent that has closed the standard streams still gets the exit code."""
     (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"])))
     name = module("def handler(event, context): return print('handled')")
@@ -81,7 +81,7 @@ def test_streams_that_are_closed(module, tmp_path):
     assert subprocess.run(["sh", "-c", command, *COMMAND[::2]], check=False).returncode == 0
 
 
-FULL = "Error: the output cannot be written: No space left on device\n"
+FULL = "Error: the output can't be written: No space left on device\n"
 
 
 @pytest.mark.parametrize(
@@ -89,14 +89,14 @@ FULL = "Error: the output cannot be written: No space left on device\n"
     [["event", "sqs"], ["event", "--help"], ["--version"], ["simulate", "--records", "10"], ["demo", "--json"]],
     ids=" ".join,
 )
-def test_a_full_disk_is_told_in_one_line(arguments):
+def test_a_full_disk_ends_with_2_and_one_line(arguments):
     """Where the output cannot be written there is one line, no traceback, and exit code 2."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, FULL)
 
 
-def test_a_full_disk_after_an_invocation(module, tmp_path):
+def test_a_full_disk_after_an_invocation_ends_with_2(module, tmp_path):
     """The results of a handler that ran cannot be told, and that is told."""
     (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"])))
     name = module("def handler(event, context): return None")
@@ -108,7 +108,7 @@ def test_a_full_disk_after_an_invocation(module, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_full_disk_under_a_poller(module, services):
+def test_a_full_disk_ends_a_poller_with_2(module, services):
     """A poller that cannot tell what it does ends with one line."""
     url, _ = services.queue()
     services.send(url, ["a"])
@@ -120,7 +120,7 @@ def test_a_full_disk_under_a_poller(module, services):
     assert (done.returncode, done.stderr) == (2, FULL)
 
 
-def test_a_reader_that_has_gone():
+def test_a_closed_pipe_ends_silently():
     """A pipe that nobody reads any more is the end, without a word."""
     for arguments in (["event", "sqs"], ["demo", "--json"]):
         reader, writer = os.pipe()
@@ -130,14 +130,14 @@ def test_a_reader_that_has_gone():
         assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_reader_that_goes_before_the_last_line():
+def test_a_pipe_closed_before_the_last_line_ends_silently():
     """What is printed last, and goes out at the end only, ends the same way."""
     with pytest.raises(SystemExit) as ended, redirect_stdout(StringIO()), writing():
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
     assert ended.value.code == 1
 
 
-def test_other_errors_are_as_they_were(monkeypatch):
+def test_other_errors_are_passed_on(monkeypatch):
     """An error that is not the output's goes on to whoever called."""
 
     def load(self, name):

@@ -29,7 +29,7 @@ from partialbatch.cli.check.model import ComposedText, Reference, Target, Unknow
         ("sqs", "", Target("sqs")),
     ],
 )
-def test_what_a_producer_was_given(service, text, expected):
+def test_targets_are_read_from_arns_urls_and_names(service, text, expected):
     """ARNs, URLs and names are read; an emulator's URL says nothing of where the queue will be."""
     assert parse(service, text) == expected
 
@@ -37,7 +37,7 @@ def test_what_a_producer_was_given(service, text, expected):
 @pytest.mark.parametrize(
     ("region", "partition"), [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
 )
-def test_the_arn(region, partition):
+def test_the_arn_is_complete_if_all_parts_are_known(region, partition):
     """An ARN is written where all of it is known."""
     assert Target("sqs", "q", "1", region).arn == f"arn:{partition}:sqs:{region}:1:q"
     assert Target("sqs", "q", "1").arn is None
@@ -110,10 +110,10 @@ REGION = "arn:aws:dynamodb:${AWS::Region}:${AWS::AccountId}:table/"
         ("arn:${AWS::Partition}:dynamodb:*:*:table/orders", ORDERS, True),
     ],
 )
-def test_covers(resource, target, expected):
+def test_a_resource_covers_targets_that_match_it(resource, target, expected):
     """A resource covers what it names, with wildcards too; where either is not known it cannot be told (None)."""
     found = covers(resource, target, KNOWN)
     if expected is None:
-        assert "cannot be compared with" in found.why
+        assert "can't be compared with" in found.why
     else:
         assert found is expected

@@ -65,17 +65,17 @@ def test_no_import_leaves_the_code_alone(check, write, tmp_path):
     ("function", "text"),
     [
         ("Handler: gone.handler", "there is no gone.py in"),
-        ("Handler: handler", "its Handler is 'handler', and should be module.function"),
-        ("Handler: app.handler\n      CodeUri: s3://bucket/key", "its code is in no folder here"),
-        ("Handler: app.handler\n      InlineCode: x", "its code is in no folder here"),
+        ("Handler: handler", "its Handler is 'handler' instead of module.function"),
+        ("Handler: app.handler\n      CodeUri: s3://bucket/key", "its code isn't in a local folder"),
+        ("Handler: app.handler\n      InlineCode: x", "its code isn't in a local folder"),
         ("Handler: app.handler\n      CodeUri: !Ref Code", "Code"),
         ("Handler: !Ref Name\n      CodeUri: .", "Name"),
-        ("Handler: broken.handler", "broken:handler does not import: RuntimeError: no luck"),
+        ("Handler: broken.handler", "importing broken:handler failed: RuntimeError: no luck"),
         ("Handler: app.other", "app has no other"),
         ("Handler: " + "a" * 300 + ".handler", "there is no aaa"),
     ],
 )
-def test_a_handler_that_cannot_be_read_is_told_with_the_reason(check, write, function, text):
+def test_an_unreadable_handler_is_reported_with_the_reason(check, write, function, text):
     """A handler that isn't there, or does not import, is no reason to end: its options are unknown, and why."""
     write("raise RuntimeError('no luck')", "broken.py")
     write(MODULE.format(options=""), "app.py")
@@ -85,13 +85,13 @@ def test_a_handler_that_cannot_be_read_is_told_with_the_reason(check, write, fun
 
 
 @pytest.mark.parametrize("runtime", ["nodejs22.x", "java21", "provided.al2023"])
-def test_nothing_is_said_of_handlers_for_other_runtimes(check, write, runtime):
+def test_functions_of_other_runtimes_have_no_option_findings(check, write, runtime):
     """A function that runs no Python has none of our options, which is no finding."""
     path = write(TEMPLATE.format(globals=f"{{Runtime: {runtime}}}", function="Handler: app.handler"))
     assert "handler-options" not in check(path).rules
 
 
-def test_modules_of_one_name_are_not_mixed_up(check, write):
+def test_modules_of_the_same_name_are_kept_apart(check, write):
     """Two functions whose modules have the same names, and import the same helpers, each get their own."""
     for name, margin in (("a", 1), ("b", 9)):
         write(f"margin = {margin}", f"{name}/settings_{os.getpid()}.py")
@@ -112,7 +112,7 @@ def test_modules_of_one_name_are_not_mixed_up(check, write):
     assert sys.modules["json"] is before
 
 
-def test_variables_that_are_not_known_have_a_placeholder(check, write):
+def test_unknown_variables_have_a_placeholder(check, write):
     """A module that reads a variable whose value only the deployment knows imports all the same."""
     code = "import os\nfrom partialbatch.producers import SQSProducer\n"
     options = "dead_letter=SQSProducer(os.environ['URL'])"
@@ -138,7 +138,7 @@ def test_code_of_plain_cloudformation_is_found(tmp_path):
     assert locate({"Handler": "app.handler"}, None, tmp_path) is None
 
 
-def test_a_runtime_that_is_not_known_may_be_python():
+def test_an_unknown_runtime_may_be_python():
     """Only a runtime that is told can rule Python out."""
     assert [is_python(each) for each in ("python3.9", None, Unknown("later"), "nodejs22.x")] == [
         True,

@@ -14,7 +14,7 @@ def function(environment):
     return Function("F", Place("F"), 3, environment)
 
 
-def test_the_environment_alone():
+def test_the_environment_sets_options_that_the_code_leaves_out():
     """What the environment sets is known, parsed as the decorator does; the rest may be set in the code."""
     options = from_environment(function({"PARTIALBATCH_MAX_RECEIVE_COUNT": "4", "PARTIALBATCH_ERROR_POLICY": "STOP"}))
     assert (options.max_receive_count, options.error_policy) == (4, "stop")
@@ -26,7 +26,7 @@ def test_the_environment_alone():
     assert from_environment(function(later)).error_policy is later
 
 
-def test_the_handler(handler):
+def test_a_handler_is_read_under_the_functions_environment(handler):
     """A handler is read under the function's environment, each time afresh, and ours is left alone."""
     name = handler("error_policy='stop'")
     before = list(sys.path)
@@ -38,7 +38,7 @@ def test_the_handler(handler):
     assert cannot_tell.max_receive_count == Unknown("later")
 
 
-def test_an_environment_that_is_not_known(handler):
+def test_an_unknown_environment_may_set_other_options(handler):
     """Where the environment is not known the handler's own options count, and that it may set others is kept."""
     options = from_handler(handler("error_policy='stop'"), function(Unknown("later")))
     assert (options.error_policy, options.max_receive_count) == ("stop", None)
@@ -46,7 +46,7 @@ def test_an_environment_that_is_not_known(handler):
     assert from_handler(handler(), function({})).environment is None
 
 
-def test_a_method(write, handler):
+def test_the_options_of_a_bound_method_are_read(write, handler):
     """A handler that is a bound method is read as well."""
     name = handler(before="").partition(":")[0]
     path = write(
@@ -60,34 +60,34 @@ def test_a_method(write, handler):
     assert from_handler(f"{path.stem}:orders.take", function({})).max_receive_count == 7
 
 
-def test_a_handler_that_fails_to_import(handler):
+def test_a_failed_import_is_reported_with_its_error(handler):
     """The reason of a failed import is told, with the variables of the function in force."""
     name = handler("", "raise RuntimeError('no')\n")
-    with pytest.raises(HandlerError, match="does not import: RuntimeError: no"):
+    with pytest.raises(HandlerError, match="failed: RuntimeError: no"):
         from_handler(name, function({}))
     with pytest.raises(HandlerError, match="PARTIALBATCH_MAX_RECEIVE_COUNT"):
         from_handler(handler(), function({"PARTIALBATCH_MAX_RECEIVE_COUNT": "0"}))
 
 
-def test_a_handler_whose_module_exits(handler):
+def test_a_module_that_exits_does_not_end_the_check(handler):
     """A module that exits when it is imported does not end the check as if nothing were wrong."""
-    with pytest.raises(HandlerError, match="does not import: SystemExit: 0"):
+    with pytest.raises(HandlerError, match="failed: SystemExit: 0"):
         from_handler(handler("", "raise SystemExit(0)\n"), function({}))
 
 
-def test_ctrl_c_while_a_handler_is_imported(handler):
+def test_ctrl_c_during_an_import_ends_the_check(handler):
     """Ctrl-C is no failed import."""
     with pytest.raises(KeyboardInterrupt):
         from_handler(handler("", "raise KeyboardInterrupt\n"), function({}))
 
 
-def test_what_a_module_prints(handler, capsys):
+def test_output_of_a_module_is_not_part_of_the_findings(handler, capsys):
     """What a module prints when it is imported is kept out of the findings."""
     from_handler(handler("", "print('imported')\n"), function({}))
     assert capsys.readouterr() == ("", "imported\n")
 
 
-def test_a_handler_behind_a_decorator(write, handler):
+def test_options_are_read_through_decorators(write, handler):
     """The options of a handler are read through the decorators above it, of a bound one too."""
     name = handler(before="").partition(":")[0]
     path = write(

@@ -21,7 +21,7 @@ def actions(document):
 
 
 @pytest.mark.parametrize("name", MANAGED)
-def test_what_aws_manages(name):
+def test_managed_policies_grant_their_actions_on_our_services(name):
     """Of each managed policy all is known that it grants of the services that options use."""
     data = json.loads(aws_managed_policies_data) if isinstance(aws_managed_policies_data, str) else None
     granted = set(actions((data or aws_managed_policies_data)[name]["Document"]))
@@ -31,7 +31,7 @@ def test_what_aws_manages(name):
     assert ours - known == set() or name.endswith("FullAccess")
 
 
-def test_managed_by_arn_or_name():
+def test_a_managed_policy_is_known_by_name_and_arn():
     """A managed policy is known by its name and by its ARN; others are not known."""
     assert managed("arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole") == managed(
         "AWSLambdaSQSQueueExecutionRole"
@@ -52,7 +52,7 @@ def test_managed_by_arn_or_name():
         {"Statement": [{"Effect": "Allow", "NotAction": "a:b", "Resource": "*"}]},
     ],
 )
-def test_documents_that_cannot_be_read(document):
+def test_an_unclear_document_is_incomplete(document):
     """A document that is not plain to the last statement is not complete."""
     assert statements(document) == ([], False)
 
@@ -109,13 +109,13 @@ ANY = Target("sqs")
         ([deny(HERE)], QUEUE, False),
     ],
 )
-def test_allows(said, target, expected):
+def test_an_allow_counts_unless_a_deny_covers_the_target(said, target, expected):
     """An Allow for the target allows unless a Deny covers it; what cannot be compared cannot be told (None)."""
     answer = allows(function(*said), ACTION, target)
     assert (None if isinstance(answer, Unknown) else answer) is expected
 
 
-def test_policies_that_cannot_be_read():
+def test_an_unreadable_policy_may_allow_an_action():
     """Where nothing allows it, a policy that cannot be read may; where something does, it does not matter."""
     assert "own" in allows(function(unreadable=("own",)), ACTION, QUEUE).why
     assert allows(function(allow("*"), unreadable=("own",)), ACTION, QUEUE) is True

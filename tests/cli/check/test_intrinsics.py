@@ -99,7 +99,7 @@ LATER = {"Fn::ImportValue": "x"}
         (LATER, Unknown),
     ],
 )
-def test_resolve(value, expected):
+def test_functions_are_resolved_as_far_as_possible(value, expected):
     """What can be resolved without deploying is; everything else is unknown, with the reason and the parts."""
     found = Resolver(TEMPLATE, {"Given": "3"})(value)
     if isinstance(expected, tuple):
@@ -112,6 +112,6 @@ def test_resolve(value, expected):
         assert found == expected
 
 
-def test_a_template_without_sections():
+def test_every_section_of_a_template_is_optional():
     """A template may lack any section."""
     assert isinstance(Resolver({"Mappings": 5}, {})({"Fn::FindInMap": ["M", "a", "b"]}), Unknown)

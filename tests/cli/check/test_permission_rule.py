@@ -58,7 +58,7 @@ def allow(action, resource):
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
-def test_what_an_option_calls(check, template, handler, kind):
+def test_the_role_must_allow_the_call_on_the_very_resource(check, template, handler, kind):
     """The role must allow it for the very queue, topic, stream, bus or table; in a name's place a wildcard will do."""
     options, action, name = OPTIONS[kind]
     handled, service = handler(options, BEFORE), action.partition(":")[0]
@@ -94,7 +94,7 @@ def test_what_an_option_calls(check, template, handler, kind):
         (AROUND, ARN.format("sqs", "mine"), {"DEAD": "mine"}, None),
     ],
 )
-def test_where_the_name_comes_from(  # fixtures and cases
+def test_a_queues_name_comes_from_the_functions_environment(  # fixtures and cases
     check, template, handler, monkeypatch, options, resource, variables, severity
 ):
     """A queue is known by its name, or by the variable that refers to it; a variable of this shell says nothing."""
@@ -104,7 +104,7 @@ def test_where_the_name_comes_from(  # fixtures and cases
     assert rules == ({"permissions": severity} if severity else {})
 
 
-def test_several_tables(check, template, handler):
+def test_the_target_of_several_tables_is_unknown(check, template, handler):
     """Which of several tables is written to cannot be told."""
     handled, table = handler(SEVERAL, BEFORE), ARN.format("dynamodb", "table/{}")
     path = template(allow("dynamodb:BatchWriteItem", table.format("mine")))
@@ -113,7 +113,7 @@ def test_several_tables(check, template, handler):
     assert check(path, "--handler", handled).rules == {}
 
 
-def test_actions_of_its_own(check, template, handler):
+def test_a_producer_may_state_its_own_actions(check, template, handler):
     """A producer that states its actions may call something else than its class does."""
     before = BEFORE + "class Own(producers.SQSProducer):\n    iam_actions = ('s3:PutObject',)\n"
     handled = handler(f"dead_letter=Own('{SQS}mine')", before)
@@ -122,7 +122,7 @@ def test_actions_of_its_own(check, template, handler):
     assert check(path, "--handler", handled).rules == {"permissions": "cannot tell"}
 
 
-def test_an_environment_that_is_not_known(check, template, handler):
+def test_any_name_may_come_from_an_unknown_environment(check, template, handler):
     """Where the function's environment is not known, any name may come from it."""
     path = template(allow("sqs:SendMessage", ARN.format("sqs", "mine")))
     path.write_text(path.read_text().replace('"Variables": {}', '"Variables": {"Fn::ImportValue": "x"}'))
@@ -131,7 +131,7 @@ def test_an_environment_that_is_not_known(check, template, handler):
 
 
 @pytest.mark.parametrize(("name", "severity"), [("mine", None), ("other", "error")])
-def test_policy_templates(check, write, handler, name, severity):
+def test_a_policy_template_is_for_the_table_in_its_parameter(check, write, handler, name, severity):
     """A policy template of SAM is for the table in its parameter."""
     event = {"Stream": "arn:aws:kinesis:eu-west-1:123456789012:stream/s", "BisectBatchOnFunctionError": True}
     event |= {"FunctionResponseTypes": ["ReportBatchItemFailures"], "StartingPosition": "LATEST"}
@@ -145,7 +145,7 @@ def test_policy_templates(check, write, handler, name, severity):
 
 
 @pytest.mark.parametrize(("name", "severity"), [("far", None), ("f*", None), ("other", "error")])
-def test_delays_in_a_queue_of_elsewhere(check, template, handler, name, severity):
+def test_a_queue_outside_the_template_is_known_by_its_arn(check, template, handler, name, severity):
     """A queue that the template does not have is known by its ARN."""
     path = template(allow("sqs:ChangeMessageVisibility", ARN.format("sqs", name)))
     path.write_text(

@@ -15,22 +15,22 @@ from partialbatch.cli.check.property_values import as_list, as_mapping, named_fu
         (["a"], ["a"]),
         ("a, b", ["a", "b"]),
         (Unknown("later"), "later"),
-        (True, "True stands where a list of texts should"),
-        ({"a": 1}, "{'a': 1} stands where"),
-        (["a", Reference("Q")], "stands where"),
-        (Reference("Q"), "a reference to Q stands where"),
+        (True, "it is True instead of a list of texts"),
+        ({"a": 1}, "it is {'a': 1} instead of"),
+        (["a", Reference("Q")], "instead of"),
+        (Reference("Q"), "it is a reference to Q instead of"),
     ],
 )
-def test_lists(value, expected):
+def test_only_lists_of_texts_are_read_as_lists(value, expected):
     """A list of texts is read, also where a parameter is one; anything else cannot be told."""
     found = as_list(value)
     assert expected in found.why if isinstance(found, Unknown) else found == expected
 
 
 @pytest.mark.parametrize("value", ["x", 5, ["x"], Reference("Q")])
-def test_mappings(value):
+def test_only_mappings_are_read_as_mappings(value):
     """What is no mapping cannot be told, nor can what should stand in it."""
-    assert "stands where a mapping should" in as_mapping(value).why
+    assert "instead of a mapping" in as_mapping(value).why
     assert as_mapping(value) == setting({"A": value}, "A", "B")
     assert as_mapping({"A": value}) == {"A": value}
     assert as_mapping(None) is None is setting({}, "A", "B")
@@ -54,7 +54,7 @@ def test_mappings(value):
         ((Reference("F"), Reference("G")), None),
     ],
 )
-def test_functions_with_an_alias(value, expected):
+def test_a_function_is_found_behind_an_alias_or_version(value, expected):
     """A function is found behind an alias or a version, and in an ARN; not where its name is but a part."""
     given = ComposedText("why", parts=value) if isinstance(value, tuple) else value
     assert named_function(given) == (given if expected is None else expected)

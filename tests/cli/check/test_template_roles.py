@@ -79,7 +79,9 @@ def beside(kind="AWS::IAM::Policy", **properties):
         (beside(Roles=[LATER]), {"Role": ROLE}, "cannot tell"),
     ],
 )
-def test_where_policies_stand(check, sam, handler, with_options, resources, properties, severity):  # fixtures and cases
+def test_policies_are_found_wherever_a_template_can_have_them(
+    check, sam, handler, with_options, resources, properties, severity
+):  # fixtures and cases
     """Policies are found wherever a template can have them; SAM's own role cannot change a visibility timeout."""
     with_options(retry_delay=object())
     rules = check(sam(resources, **properties), "--handler", handler()).rules
@@ -113,13 +115,15 @@ def discard():
         (SQSProducer(), "error", "sqs:SendMessage"),
         (Sub(), "error", "sqs:SendMessage"),
         (Stated(), "error", "s3:PutObject"),
-        (Own(), "cannot tell", "Own is no class of partialbatch"),
+        (Own(), "cannot tell", "Own isn't a class of partialbatch"),
         (discard, None, ""),
         (None, None, ""),
         (Unknown("later"), "cannot tell", "later"),
     ],
 )
-def test_what_sinks_need(check, sam, handler, with_options, option, value, severity, text):  # fixtures and cases
+def test_a_sinks_actions_are_known_by_its_class_or_itself(
+    check, sam, handler, with_options, option, value, severity, text
+):  # fixtures and cases
     """A sink's action is told by its class or by itself; of other sinks it is said that nothing can be told."""
     with_options(**{option: value})
     found = check(sam(), "--handler", handler()).found
@@ -131,7 +135,7 @@ def test_what_sinks_need(check, sam, handler, with_options, option, value, sever
     assert "error" not in rules.values()
 
 
-def test_an_arn_in_the_command(check, sam, handler, with_options):
+def test_the_command_grants_one_action(check, sam, handler, with_options):
     """The command grants the one action, for what has to be filled in."""
     with_options(retry_delay=object())
     found = check(sam(), "--handler", handler()).by["permissions"]

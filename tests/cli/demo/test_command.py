@@ -94,7 +94,7 @@ def test_only_streams_repeat_work(result):
     assert all(count > 0 for count in duplicated[2:])
 
 
-def test_sample_response(result):
+def test_the_example_is_a_partial_failure_response(result):
     """The sample is a partial failure response of the first source."""
     assert result["sample"]["source"] == "SQS queue"
     failures = result["sample"]["response"]["batchItemFailures"]
@@ -102,12 +102,12 @@ def test_sample_response(result):
     assert all(set(failure) == {"itemIdentifier"} for failure in failures)
 
 
-def test_time(result):
+def test_the_demo_takes_less_than_half_a_minute(result):
     """It is done well within the half minute that a newcomer may wait."""
     assert 0 < result["seconds"] < 30
 
 
-def test_plain_lines():
+def test_in_a_pipe_there_is_one_line_per_invocation():
     """Without a terminal there is a line an invocation, no control character, and nothing on standard error."""
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
@@ -118,13 +118,11 @@ def test_plain_lines():
     assert "SQS FIFO queue  1 record: the invocation failed (FullBatchFailure), all returned\n" in done.stdout
     assert "Kinesis stream  1 record given up after" in done.stdout
     assert "Nothing was lost" in done.stdout
-    shown = re.search(
-        r"One of the responses \(SQS queue: (\d+) of 10 records reported\):\n(.*)", done.stdout, re.DOTALL
-    )
+    shown = re.search(r"An example response \(SQS queue: (\d+) of 10 records reported\):\n(.*)", done.stdout, re.DOTALL)
     assert len(json.loads(shown[2])["batchItemFailures"]) == int(shown[1])
 
 
-def test_terminal():
+def test_on_a_terminal_there_are_bars_and_a_table():
     """On a terminal there are bars that move, and the closing table fits 80 columns."""
     status, shown = on_a_terminal()
     assert status == 0
@@ -148,7 +146,7 @@ def test_without_report_records_are_lost():
     assert document["sources"][1]["lost"] == ["c-2", "a-3", "d-6"]
 
 
-def test_unknown_option():
+def test_an_unknown_option_is_a_usage_error():
     """A wrong option is a usage error in a few lines."""
     done = run("--nonsense")
     assert done.returncode == 2
@@ -171,7 +169,7 @@ def test_nothing_is_shown_before_all_sources_run():
     )
 
 
-def test_interrupt():
+def test_ctrl_c_ends_the_demo_without_a_traceback():
     """Ctrl-C ends it soon, without a traceback."""
     sent = []
 

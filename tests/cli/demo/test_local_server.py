@@ -40,7 +40,7 @@ except KeyError:
 """
 
 
-def test_nothing_of_the_user_is_used():
+def test_the_users_aws_settings_are_hidden():
     """Settings of the user's are hidden and come back, the address is loopback, and no state is left."""
     hostile = {"AWS_PROFILE": "none", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "real"}
     done = subprocess.run(
@@ -49,7 +49,7 @@ def test_nothing_of_the_user_is_used():
     assert (done.stdout, done.stderr) == ("done\n", "")
 
 
-def test_stops_after_an_error():
+def test_the_server_is_stopped_after_an_error():
     """The server is stopped and the environment restored when the block raises."""
     # In a process of its own: moto's state is one a process, and other tests use it.
     done = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True, check=False, timeout=30)

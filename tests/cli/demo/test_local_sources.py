@@ -30,14 +30,14 @@ def source(pollers, drained):
     return LocalSource(tracker, pollers, lambda: next(answers), list)
 
 
-def test_ends_when_nothing_is_left():
+def test_polling_ends_when_nothing_is_left():
     """Polling goes on while any poller finds something or something is in flight."""
     one, two = Poller([True, False, False, False]), Poller([True, True, False, False])
     source([one, two], [False, True]).run(Event())
     assert (one.steps, two.steps) == (4, 4)
 
 
-def test_ends_when_told_to():
+def test_polling_ends_when_stop_is_set():
     """Polling ends between two batches once it is told to stop."""
     stop = Event()
     Timer(0.05, stop.set).start()
@@ -47,7 +47,7 @@ def test_ends_when_told_to():
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_records_behind_a_destinations_message(services, count):
+def test_records_of_a_destinations_message_are_read_from_the_stream(services, count):
     """The records of a message's range are found again by reading the stream, and no others."""
     name, arn = services.table()
     for key in "abcd":

@@ -48,10 +48,11 @@ def test_the_legend_has_two_columns_where_there_is_room():
     """Words and meanings stand beside each other."""
     legend = """
   retried          records delivered more than once
-  dead-lettered    failed until the service gave up, and found again in the
-                   dead-letter queue or through the on-failure destination
-  duplicated work  runs of records that were handled before: a stream repeats
-                   all that follows its first failed record
+  dead-lettered    records that failed until the service gave them up, and that
+                   are in the dead-letter queue or known to the on-failure
+                   destination
+  duplicated work  runs on records that were already handled: a stream repeats
+                   every record after the first failed one
 """
     for columns in (79, 80, 200):
         assert legend in ended(columns)
@@ -67,4 +68,4 @@ def test_the_legend_of_a_narrow_terminal_is_text():
         "  dead-lettered",
         "  duplicated work",
     ]
-    assert "The event source mappings were without\nReportBatchItemFailures: the responses\n" in shown
+    assert "The event source mappings did not have\nReportBatchItemFailures: the responses\n" in shown

@@ -16,7 +16,7 @@ def tracker(plan):
 
 
 @given(runs=st.lists(st.sampled_from(NAMES)), dead=st.sets(st.sampled_from(NAMES)))
-def test_lost_is_what_nobody_accounts_for(runs, dead):
+def test_a_record_is_lost_if_neither_handled_nor_dead_lettered(runs, dead):
     """A record is lost exactly if its function never returned and it is not dead-lettered."""
     book = tracker(dict.fromkeys(NAMES, 0))
     for name in runs:
@@ -28,7 +28,7 @@ def test_lost_is_what_nobody_accounts_for(runs, dead):
     assert summarize.duplicated_work == len(runs) - len(set(runs))
 
 
-def test_plan():
+def test_a_record_fails_as_often_as_planned():
     """A record fails as often as planned, and a hopeless one always; failed runs are not handled."""
     book = tracker({"once": 1, "hopeless": ALWAYS})
     with pytest.raises(ConnectionError):
@@ -41,7 +41,7 @@ def test_plan():
     assert book.summarize([]).lost == ("hopeless",)
 
 
-def test_waits_are_told(capsys):
+def test_a_failed_request_is_shown_on_one_line(capsys):
     """A local server that has to be asked again is told of in one line."""
     tracker({}).waiting(ConnectionError("away"), 0.25)
     assert capsys.readouterr().out == "test ConnectionError: trying again in 0.2 s\n"

@@ -112,7 +112,7 @@ def handler(record):
 """
 
 
-def test_a_handler_behind_a_decorator_tells_of_its_records(module, save):
+def test_records_are_observed_through_decorators(module, save):
     """Status, error and duration of each record are seen through the decorators above the handler."""
     name = module(STACKED.replace("CHANGE", "event['seen'] = True; del event['seen']"))
     code, invocation = told(f"{name}:handler", save(sqs_event(["a", "bad"])))
@@ -123,7 +123,7 @@ def test_a_handler_behind_a_decorator_tells_of_its_records(module, save):
 
 
 @pytest.mark.parametrize("change", ["event = {'Records': event['Records'][:1]}", "return {'batchItemFailures': []}"])
-def test_a_decorator_that_hands_on_something_else_is_read_off_the_response(module, save, change):
+def test_statuses_come_from_the_response_if_a_decorator_changes_the_event(module, save, change):
     """Where the handler got another event, or was not called, the response is all there is to go by."""
     name = module(STACKED.replace("CHANGE", change))
     _, invocation = told(f"{name}:handler", save(sqs_event(["a", "bad"])))
@@ -169,7 +169,7 @@ def test_an_error_before_the_function_names_no_line(module, save):
     assert ".py:" not in done.stdout
 
 
-def test_all_succeeded(module, save):
+def test_a_batch_without_failures_ends_with_0(module, save):
     """A batch without failures ends with 0."""
     done = run(f"{module(ODD_FAILS)}:handler", save(sqs_event(["0", "2"])))
     assert done.exit_code == 0
@@ -227,7 +227,7 @@ def test_kafka_records_are_named_by_partition_and_offset(module, save):
     assert "again" in done.stdout
 
 
-def test_what_a_stream_repeats(module, save):
+def test_a_stream_delivers_all_records_after_the_first_failure_again(module, save):
     """On a stream all records from the first failure on come back, those that succeeded included."""
     code, invocation = told(f"{module(ODD_FAILS)}:handler", save(kinesis_event(["0", "1", "2"])))
     assert code == 1
@@ -248,7 +248,7 @@ def test_skipped_records_say_why(module, save):
     assert skipped["error"] == "not started: a record before it failed (error_policy 'stop')"
 
 
-def test_a_full_failure(module, save):
+def test_a_handler_that_raises_has_no_response(module, save):
     """Where the handler raises, there is no response, and the records keep their own statuses."""
     name = module(ODD_FAILS.replace("(raise_on_full_failure=False)", ""))
     code, invocation = told(f"{name}:handler", save(sqs_event(["1", "3"])))
@@ -284,7 +284,7 @@ def test_workers_and_times_of_threads(module, save):
     )
 
 
-def test_workers_of_tasks(module, save):
+def test_async_records_at_work_have_different_numbers(module, save):
     """Async records at work at once have different numbers, each free again when its record ends."""
     name = module(
         "import asyncio\nfrom partialbatch import batch_handler\n"
@@ -306,19 +306,19 @@ def test_an_async_handler_that_cannot_be_called(module, save):
     assert [record["worker"] for record in invocation["records"]] == ["task 1", "task 1"]
 
 
-def test_a_plain_function(module, save):
-    """A plain function's records are read off its response, which the output says."""
+def test_a_plain_functions_records_are_read_from_its_response(module, save):
+    """A plain function's records are read from its response, which the output says."""
     name = module(REPORTS.replace("NUMBER", "0"))
     done = run(f"{name}:handler", save(sqs_event(["a", "b"])))
     assert done.exit_code == 1
     assert done.stderr.startswith(f"Note: {name}:handler is a plain function")
-    assert "(The statuses are read off the response: they are what the handler claims.)" in done.stdout
+    assert "(The statuses are read from the response; they are the handler's own claims.)" in done.stdout
     _, invocation = told(f"{name}:handler", "event.json")
     assert statuses(invocation) == ["failed", "succeeded"]
     assert invocation["inferred"] is True
 
 
-def test_a_plain_function_on_an_ordered_source(module, save):
+def test_only_the_first_reported_record_of_a_plain_function_surely_ran(module, save):
     """Of several reported records of a FIFO queue only the first is sure to have run."""
     name = module(
         "def handler(event, context):\n"
@@ -351,14 +351,14 @@ def test_answers_as_lambda_reads_them(module, save, tmp_path, body, verdict, rea
     assert "Traceback" not in done.output
 
 
-def test_without_report(module, save):
+def test_without_report_shows_lost_records(module, save):
     """--without-report shows what is lost where the mapping has no ReportBatchItemFailures, whatever the handler."""
     plain = REPORTS.replace("NUMBER", "1")
     for code in (ODD_FAILS, plain):
         done = run(f"{module(code)}:handler", save(sqs_event(["0", "1"])), "--without-report")
         assert done.exit_code == 1
         assert "Lambda: success. The event source mapping has no ReportBatchItemFailures" in done.stdout
-        assert "Lost: 1 record did not succeed, and will not be delivered again." in done.stdout
+        assert "Lost: 1 record did not succeed and will not be delivered again." in done.stdout
     done = run(f"{module(ODD_FAILS)}:handler", save(sqs_event(["1", "3"])), "--without-report")
     assert "Lost: 2 records did not succeed" in done.stdout
 
@@ -411,7 +411,7 @@ def test_the_handler_gets_an_event_of_its_own(module, save):
     assert invocation["reason"].startswith("2 of 2 messages are reported")
 
 
-def test_a_source_of_ones_own(module, save):
+def test_events_of_a_custom_source_run(module, save):
     """Events of the user's own source run; what Lambda does with them is said not to be known."""
     name = module(
         "from types import SimpleNamespace as Space\n"
@@ -433,7 +433,7 @@ def test_a_source_of_ones_own(module, save):
     code, invocation = told(target, save({"lines": [{"id": "a"}, {"id": "b"}]}))
     assert (code, invocation["verdict"]) == (1, "partial")
     assert [record["delivered_again"] for record in invocation["records"]] == [False, True]
-    assert "'lines' of your own is not known here" in invocation["reason"]
+    assert "Lambda's rules for your own event source 'lines' are not known" in invocation["reason"]
     assert told(target, save({"lines": [{"id": "a"}]}))[1]["verdict"] == "success"
     code, invocation = told(target, save({"lines": [{"id": "b"}]}))
     assert (invocation["verdict"], invocation["records"][0]["delivered_again"]) == ("failure", True)
@@ -445,12 +445,12 @@ def test_a_source_of_ones_own(module, save):
     assert "source='lines' was asked for" in done.stderr
 
 
-def test_an_event_without_records(module, save):
+def test_an_empty_batch_succeeds(module, save):
     """An empty batch is handled, and nothing comes back."""
     done = run(f"{module(ODD_FAILS)}:handler", save({"Records": []}))
     assert done.exit_code == 0
     assert done.stdout.splitlines()[0].startswith("event.json: no source, no records")
-    assert "Lambda: success. The event holds no records." in done.stdout
+    assert "Lambda: success. The event has no records." in done.stdout
 
 
 def test_the_last_event_of_a_window(module, save):
@@ -462,7 +462,7 @@ def test_the_last_event_of_a_window(module, save):
     assert "must contain 'state'" in invocation["reason"]
 
 
-def test_an_environment_that_cannot_be(module, save, monkeypatch):
+def test_a_bad_setting_in_the_environment_ends_with_2(module, save, monkeypatch):
     """A bad setting in the environment is told in one line, also for a plain function."""
     monkeypatch.setenv("PARTIALBATCH_MAX_CONCURRENCY", "many")
     for code in (ODD_FAILS, "def handler(event, context): pass"):
@@ -480,7 +480,7 @@ def test_a_handler_that_refuses_the_event(module, save):
     assert "'state' parameter" in invocation["error"]
 
 
-def test_tumbling_windows(module, save):
+def test_the_window_state_is_part_of_the_response(module, save):
     """The state is part of the response."""
     name = module(
         "from partialbatch import batch_handler\n@batch_handler\n"
@@ -493,23 +493,23 @@ def test_tumbling_windows(module, save):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("{", "event.json is no JSON (line 1, column 2)"),
-        ("[" * 200_000, "event.json is no event: it is nested too deeply"),
-        ("5", "event.json is no event for this handler: this isn't a batch that partialbatch knows"),
+        ("{", "event.json isn't JSON (line 1, column 2)"),
+        ("[" * 200_000, "event.json isn't an event: it is nested too deeply"),
+        ("5", "event.json isn't an event for this handler: this isn't a batch that partialbatch knows"),
         ('{"Records": [{"Sns": {}}]}', "isn't a batch that partialbatch knows"),
-        ('{"eventSource": "aws:kafka", "records": 5}', "no event"),
-        ('[{"eventSource": "aws:sqs"}]', "record 0 of the sqs event cannot be reported: it has no 'messageId'"),
+        ('{"eventSource": "aws:kafka", "records": 5}', "event.json isn't an event for this handler"),
+        ('[{"eventSource": "aws:sqs"}]', "record 0 of the sqs event can't be reported: it has no 'messageId'"),
         ('[{"eventSource": "aws:sqs", "messageId": ""}]', "record 0 of the sqs event has an empty identifier"),
-        ('{"Records": [{"eventSource": "aws:kinesis", "kinesis": 5}]}', "its identifier is none (TypeError)"),
+        ('{"Records": [{"eventSource": "aws:kinesis", "kinesis": 5}]}', "its identifier isn't valid (TypeError)"),
         (
             '{"Records": [{"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": "x"}}]}',
-            "its identifier is none (ValueError)",
+            "its identifier isn't valid (ValueError)",
         ),
         ('{"Records": [{"eventSource": "aws:sqs", "messageId": 5}]}', "its identifier is of type int"),
-        ('{"Records": {"a": 1}}', "no event"),
+        ('{"Records": {"a": 1}}', "event.json isn't an event for this handler"),
     ],
 )
-def test_a_file_that_is_no_event(module, save, text, why):
+def test_a_file_that_is_not_an_event_ends_with_2(module, save, text, why):
     """What is no event is told in one line, and nothing runs."""
     done = run(f"{module(ODD_FAILS)}:handler", save(text))
     assert (done.exit_code, done.stdout) == (2, "")
@@ -518,28 +518,28 @@ def test_a_file_that_is_no_event(module, save, text, why):
     assert done.stderr.count("\n") == 1
 
 
-def test_bytes_that_are_no_text(module, tmp_path):
+def test_a_file_that_is_not_utf8_ends_with_2(module, tmp_path):
     """A file that is not UTF-8 is no JSON; a byte order mark does no harm."""
     name = module(ODD_FAILS)
     (tmp_path / "event.json").write_bytes(b"\xff\xff")
     done = run(f"{name}:handler", "event.json")
-    assert (done.exit_code, done.stderr) == (2, "Error: event.json is no JSON: it is not UTF-8\n")
+    assert (done.exit_code, done.stderr) == (2, "Error: event.json isn't JSON: it isn't UTF-8 text\n")
     (tmp_path / "event.json").write_text(json.dumps(sqs_event(["0"])), "utf-8-sig")
     assert run(f"{name}:handler", "event.json").exit_code == 0
 
 
-def test_files_that_cannot_be_read(module, save, monkeypatch):
+def test_unreadable_files_end_with_2(module, save, monkeypatch):
     """Missing files, - given twice and errors in reading are usage errors."""
     target = f"{module(ODD_FAILS)}:handler"
     assert run(target).exit_code == 2
     assert run(target, "nowhere.json").stderr == "Error: File 'nowhere.json' does not exist\n"
     assert run(target, ".").stderr == "Error: File '.' is a directory\n"
-    assert "standard input (-) can be read once only" in run(target, "-", "-").stderr
+    assert "standard input (-) can be read only once; name it once" in run(target, "-", "-").stderr
     done = run(target, "/proc/self/mem")
-    assert (done.exit_code, done.stderr) == (2, "Error: /proc/self/mem cannot be read: Input/output error\n")
+    assert (done.exit_code, done.stderr) == (2, "Error: /proc/self/mem can't be read: Input/output error\n")
 
 
-def test_a_handler_that_is_none(module, save):
+def test_an_unloadable_handler_ends_with_2(module, save):
     """A handler that cannot be loaded is told in one line, after what its module printed."""
     done = run("nowhere_at_all:handler", save(sqs_event(["a"])))
     assert (done.exit_code, done.stdout) == (2, "")
@@ -557,8 +557,8 @@ def handler(record, context):
 """
 
 
-def test_the_context(module, save, tmp_path):
-    """--timeout sets the time that is left, --context the attributes, as JSON or from a file."""
+def test_options_set_the_context(module, save, tmp_path):
+    """--timeout sets the remaining time, --context the attributes, as JSON or from a file."""
     target, event = f"{module(SHOWS_CONTEXT)}:handler", save(sqs_event(["a"]))
     given_inline = ("--timeout", "7", "--context", '{"function_name": "orders", "memory_limit_in_mb": 256}')
     _, invocation = told(target, event, *given_inline)
@@ -571,16 +571,16 @@ def test_the_context(module, save, tmp_path):
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ("nowhere.json", "nowhere.json cannot be read: No such file"),
-        ("{", "it is no JSON"),
-        ("list.json", "it is no JSON object"),
-        ("deep.json", "it is no JSON"),
+        ("nowhere.json", "nowhere.json can't be read: No such file"),
+        ("{", "it isn't JSON"),
+        ("list.json", "it isn't a JSON object"),
+        ("deep.json", "it isn't JSON"),
         ('{"functionName": "x"}', "the context has no 'functionName'; it has aws_request_id"),
-        ('{"timeout": 3}', "--timeout sets the time that is left"),
+        ('{"timeout": 3}', "; set the remaining time with --timeout"),
         ('{"_deadline": 3}', "the context has no '_deadline'"),
     ],
 )
-def test_a_context_that_is_none(module, save, given, why):
+def test_an_unusable_context_is_named(module, save, given, why):
     """A context that cannot be used is one line that names what is wrong."""
     save("[]", "list.json")
     save("[" * 100_000, "deep.json")
@@ -592,7 +592,7 @@ def test_a_context_that_is_none(module, save, given, why):
 
 
 @pytest.mark.parametrize("timeout", ["0", "0.0004", "-1", "901", "soon"])
-def test_a_timeout_that_is_none(module, save, timeout):
+def test_the_timeout_has_lambdas_limits(module, save, timeout):
     """The timeout is at least a millisecond and at most 900 seconds, as Lambda's."""
     done = run(f"{module(ODD_FAILS)}:handler", save(sqs_event(["0"])), "--timeout", timeout)
     assert done.exit_code == 2
@@ -647,7 +647,7 @@ def test_a_handler_that_hangs_is_ended(module, save):
     assert all(record["delivered_again"] for record in invocation["records"])
     assert "Task timed out after 1.00 seconds" in invocation["error"]
     assert document["not_run"] == ["next.json"]
-    assert "Error: not run, since the time was up: next.json" in stderr
+    assert "Error: not run because of the timeout: next.json" in stderr
     assert "Report: out.html" in stderr
 
 
@@ -655,7 +655,7 @@ def test_a_handler_that_hangs_is_ended(module, save):
     ("target", "expected"),
     [("handler", ["succeeded", "failed", "running", "skipped"]), ("plain", ["unknown"] * 4)],
 )
-def test_what_is_told_at_a_timeout(module, save, monkeypatch, target, expected):
+def test_statuses_at_a_timeout_are_those_reached(module, save, monkeypatch, target, expected):
     """The records of ours are told as they stand at the timeout; those of a plain function are unknown."""
     name = module(HANGS)
     codes = []
@@ -671,10 +671,10 @@ def test_what_is_told_at_a_timeout(module, save, monkeypatch, target, expected):
     assert codes == [1]
     assert statuses(invocation) == expected
     assert "timed out after 0.50 seconds" in invocation["reason"]
-    assert "Error: not run, since the time was up: next.json" in done.stderr
+    assert "Error: not run because of the timeout: next.json" in done.stderr
 
 
-def test_ctrl_c(module, save, tmp_path):
+def test_ctrl_c_ends_the_command_without_a_traceback(module, save, tmp_path):
     """Ctrl-C ends the command at once, with a word and no traceback."""
     name = module(HANGS.replace('if record.text == "hang":', "open('running', 'w').close()\n    if 1:"))
     process = command(f"{name}:handler", save(sqs_event(["hang"])))
@@ -714,7 +714,7 @@ def handler(record):
 """
 
 
-def test_what_only_the_log_tells_is_let_through(module, save, caplog):
+def test_logs_that_say_more_than_the_table_are_shown(module, save, caplog):
     """Why a dead letter was refused, and that a hook raised, is on standard error; what the table has is not."""
     assert run(f"{module(REFUSES)}:handler", save(sqs_event(["a"]))).exit_code == 1
     first, second = [record.getMessage() for record in caplog.records]
@@ -737,7 +737,7 @@ def test_a_report_is_written_where_the_command_was_started(module, save, tmp_pat
     assert (tmp_path / "out.html").exists()
 
 
-def test_a_report_that_cannot_be_written(module, save, tmp_path):
+def test_an_unwritable_report_is_named(module, save, tmp_path):
     """A folder that is not there is told before anything runs; a failure in writing afterwards, with the result."""
     target, event = f"{module(ODD_FAILS)}:handler", save(sqs_event(["0"]))
     done = run(target, event, "--report", "nowhere/out.html")
@@ -749,7 +749,7 @@ def test_a_report_that_cannot_be_written(module, save, tmp_path):
     assert done.stderr.endswith("Error: --report /dev/full: No space left on device\n")
 
 
-def test_a_narrow_terminal(module, save, on_terminal):
+def test_on_80_columns_identifiers_are_shortened(module, save, on_terminal):
     """On 80 columns identifiers are cut in the middle, empty columns left out, and markup in errors is text."""
     name = module(ODD_FAILS.replace("odd: ", "[bold]odd[/bold] "))
     code, shown = on_terminal("invoke", f"{name}:handler", save(sqs_event(["0", "1"])))
@@ -762,7 +762,7 @@ def test_a_narrow_terminal(module, save, on_terminal):
 
 
 @pytest.mark.parametrize("columns", [40, 80])
-def test_control_characters_of_a_record(module, save, on_terminal, columns):
+def test_control_characters_of_a_record_are_escaped(module, save, on_terminal, columns):
     """What a record brings along into an error or its group gives the terminal no orders."""
     name = module(ODD_FAILS.replace("odd: ", "\\x1b]0;title\\x07\\x9b2J"))
     event = save(sqs_event(["1"], fifo=True, groups=["\x1b[2J"]))
@@ -785,7 +785,7 @@ def test_a_terminal_too_narrow_for_a_table(module, save, on_terminal):
     assert words.count("not started") == 1
 
 
-def test_a_wide_terminal(module, save, on_terminal):
+def test_on_a_wide_terminal_identifiers_are_complete(module, save, on_terminal):
     """On a wide terminal identifiers are whole, and why records were skipped is said once."""
     code, shown = on_terminal(
         "invoke", f"{module(ODD_FAILS)}:handler", save(sqs_event(["1", "2", "3"], fifo=True)), columns=160
@@ -796,7 +796,7 @@ def test_a_wide_terminal(module, save, on_terminal):
     assert shown.count("not started") == 1
 
 
-def test_repeated_work_on_a_terminal(module, save, on_terminal):
+def test_repeated_work_has_another_colour(module, save, on_terminal):
     """A record that succeeded and is delivered again has that in another colour."""
     event = save(kinesis_event(["0", "1", "2"]))
     code, shown = on_terminal("invoke", f"{module(ODD_FAILS)}:handler", event, colours=True)
@@ -804,15 +804,15 @@ def test_repeated_work_on_a_terminal(module, save, on_terminal):
     assert shown.count("\x1b[33magain") == 1
 
 
-def test_a_large_batch_on_a_terminal(module, save, on_terminal):
+def test_of_a_large_batch_only_failures_are_shown(module, save, on_terminal):
     """Of a large batch a terminal shows the records that did not succeed, and how many more there are."""
     texts = ["0"] * 60 + ["1"] + ["0"] * 20
     code, shown = on_terminal("invoke", f"{module(ODD_FAILS)}:handler", save(kinesis_event(texts)))
     assert code == 1
     assert "ValueError: odd: 1" in shown
-    assert "(80 more records; a pipe or --json gives all of them)" in shown
+    assert "(80 more records; use a pipe or --json to see all of them)" in shown
     code, shown = on_terminal("invoke", f"{module(ODD_FAILS)}:handler", save(sqs_event(["0"] * 60)))
-    assert "(60 more records; a pipe or --json gives all of them)" in shown
+    assert "(60 more records; use a pipe or --json to see all of them)" in shown
     code, shown = on_terminal("invoke", f"{module(ODD_FAILS)}:handler", save(sqs_event(["1"] * 60)))
     assert "(10 more records;" in shown
     assert '{"batchItemFailures": [{"itemIdentifier": ' in shown

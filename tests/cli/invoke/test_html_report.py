@@ -79,7 +79,7 @@ def test_the_page_stands_alone(opened):
     assert page.title() == "shop:handler · partialbatch"
 
 
-def test_the_timeline(opened):
+def test_each_group_has_a_line_in_the_timeline(opened):
     """Each group has a line; its records stand on it in order, side by side, and those of other groups beside them."""
     page = opened(FIFO)
     assert [text.split("\n") for text in page.locator(".lane > .label").all_inner_texts()] == [
@@ -117,7 +117,7 @@ def test_records_outside_of_groups_stand_by_worker(opened):
         assert all(one["x"] + one["width"] <= other["x"] + 1 for one, other in pairwise(bars))
 
 
-def test_short_records_at_the_end():
+def test_a_short_record_has_a_visible_bar():
     """A record too short to see gets a bar that one can, within the line; groups come before workers."""
     alone = Row(
         0, "a", None, RecordOutcome("succeeded", span=Span("main", 0.99999, 1.0)), returned=False, lambda_action="done"
@@ -144,7 +144,7 @@ def test_a_bar_leads_to_its_record(opened):
     assert "shop.py" in row.locator("pre").inner_text()
 
 
-def test_every_record_verdict_and_response(opened):
+def test_each_event_has_its_records_verdict_and_response(opened):
     """Each event has its section: counts, what Lambda does, a row a record, the response."""
     page = opened(FIFO, kinesis_event(["a", "bad", "b"]))
     sections = page.query_selector_all("section.invocation")
@@ -161,26 +161,26 @@ def test_every_record_verdict_and_response(opened):
     assert sections[1].query_selector(".twice").inner_text() == "again"
 
 
-def test_a_plain_function_that_raised(opened):
+def test_the_traceback_replaces_the_response(opened):
     """What nobody saw is not drawn; the error and its traceback stand where the response would."""
     page = opened(sqs_event(["a", "b"]), handler="plain")
     assert page.locator(".timeline").count() == 0
-    assert "read off its response" in page.locator(".verdict").inner_text()
+    assert "read from its response" in page.locator(".verdict").inner_text()
     assert "RuntimeError: <b>out of stock</b>" in page.locator("section").inner_text()
     assert "shop.py" in page.locator("pre").inner_text()
 
 
-def test_no_records(opened):
+def test_an_event_without_records_has_no_table(opened):
     """An event without records has a verdict, and neither timeline nor table."""
     page = opened({"Records": []})
     assert page.locator(".timeline, table").count() == 0
-    assert "The event holds no records." in page.locator(".verdict").inner_text()
+    assert "The event has no records." in page.locator(".verdict").inner_text()
 
 
-def test_what_is_lost(opened):
+def test_lost_records_are_pointed_out(opened):
     """Records that Lambda deletes though they failed are pointed out."""
     page = opened(FIFO, arguments=["--without-report"])
-    assert page.locator(".lost").inner_text() == "Lost: 2 records did not succeed, and will not be delivered again."
+    assert page.locator(".lost").inner_text() == "Lost: 2 records did not succeed and will not be delivered again."
 
 
 def luminance(colour):
@@ -235,7 +235,7 @@ def test_a_phone_shows_records_as_cards(opened):
     assert page.locator("thead").bounding_box()["width"] <= 1
 
 
-def test_a_large_batch(opened):
+def test_a_large_batch_has_a_bar_and_a_row_per_record(opened):
     """The page of a large batch opens, with a bar and a row for each record."""
     page = opened(kinesis_event(["a"] * 3_000, partition_keys=[f"key-{n % 50}" for n in range(3_000)]), handler="fast")
     assert page.locator("tbody tr").count() == 3_000

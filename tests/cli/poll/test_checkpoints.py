@@ -52,11 +52,11 @@ def test_since_of_the_file_wins(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"stream": "s", "since": null, "shards": 5}', "\udcff"])
-def test_no_such_file(tmp_path, text):
+def test_a_file_of_another_kind_is_refused(tmp_path, text):
     """A file that is something else is refused, and left as it is."""
     path = tmp_path / "at.json"
     path.write_text(text, errors="surrogateescape")
-    with pytest.raises(CommandError, match="it is no file of checkpoints"):
+    with pytest.raises(CommandError, match="it isn't a file of checkpoints"):
         Checkpoints(path, "s")
     assert path.read_text(errors="surrogateescape") == text
 
@@ -81,7 +81,7 @@ GOOD = {"stream": "s", "since": None, "shards": {"a": "1", "b": "SHARD_END"}}
         ({**GOOD, "shards": {"a": "1" * 129}}, "shards['a'] must be a sequence number"),
         ({**GOOD, "shard": {}}, "it must be an object with stream, since, shards"),
         ({"stream": "s", "shards": {}}, "it must be an object with stream, since, shards"),
-        ('{"stream": "s", "since": null, "shards": {"a": "1", "a": "2"}}', "'a' is in it twice"),
+        ('{"stream": "s", "since": null, "shards": {"a": "1", "a": "2"}}', "the name 'a' occurs twice"),
         ("[" * 100_000, ""),
     ],
 )
@@ -92,7 +92,7 @@ def test_a_file_edited_by_hand_is_validated_whole(tmp_path, document, why):
     path.write_text(text)
     with pytest.raises(CommandError) as caught:
         Checkpoints(path, "s")
-    assert caught.value.format_message().startswith(f"--checkpoints {path}: it is no file of checkpoints")
+    assert caught.value.format_message().startswith(f"--checkpoints {path}: it isn't a file of checkpoints")
     assert why in caught.value.format_message()
     assert path.read_text() == text
 
@@ -101,7 +101,7 @@ def test_a_file_edited_by_hand_is_validated_whole(tmp_path, document, why):
     since=st.none() | st.integers(0, 10**11) | st.floats(0, 1e11),
     shards=st.dictionaries(st.text(), st.just("SHARD_END") | st.integers(0, 10**56).map(str)),
 )
-def test_what_is_right_is_taken(since, shards):
+def test_every_written_file_can_be_read_again(since, shards):
     """Any file that a poller writes can be read again."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "at.json")
@@ -110,33 +110,35 @@ def test_what_is_right_is_taken(since, shards):
             assert (checkpoints.since, dict(checkpoints)) == (since, shards)
 
 
-def test_two_pollers_on_one_file(tmp_path):
+def test_a_second_poller_is_refused_until_the_first_closes(tmp_path):
     """The second is refused as long as the first has the file, whatever the first writes, and then has it itself."""
     path = tmp_path / "at.json"
     first = Checkpoints(path, "s")
     for number in "123":
-        with pytest.raises(CommandError, match=f"--checkpoints {path}: another poller uses it; "):
+        with pytest.raises(CommandError) as refused:
             Checkpoints(path, "s")
+        problem = "another poller is using it; stop that poller, or name another file"
+        assert refused.value.message == f"--checkpoints {path}: {problem}"
         first["a"] = number
     first.close()
     with closing(Checkpoints(path, "s")) as second:
         assert dict(second) == {"a": "3"}
 
 
-def test_a_file_that_was_replaced_by_somebody_else(tmp_path):
+def test_a_poller_stops_if_its_file_was_replaced(tmp_path):
     """A poller whose file is no longer its own stops instead of writing over another's checkpoints."""
     path = tmp_path / "at.json"
     first = Checkpoints(path, "s")
     path.rename(tmp_path / "moved.json")
     with closing(Checkpoints(path, "s")) as second:
         second["a"] = "9"
-        with pytest.raises(CommandError, match="another poller uses it"):
+        with pytest.raises(CommandError, match="another poller is using it; stop that poller, or name another file"):
             first["a"] = "1"
     first.close()
     assert json.loads(path.read_text())["shards"] == {"a": "9"}
 
 
-def test_a_file_that_is_gone_is_written_anew(tmp_path):
+def test_a_deleted_file_is_written_again(tmp_path):
     """Who deletes the file of a running poller gets it back with the next checkpoint."""
     path = tmp_path / "at.json"
     with closing(Checkpoints(path, "s")) as checkpoints:
@@ -145,7 +147,7 @@ def test_a_file_that_is_gone_is_written_anew(tmp_path):
     assert json.loads(path.read_text())["shards"] == {"a": "1"}
 
 
-def test_two_pollers_that_make_the_file_at_once(tmp_path, monkeypatch):
+def test_only_one_of_two_pollers_creates_the_file(tmp_path, monkeypatch):
     """Of two that find no file only one makes it; where the system has no links it is made all the same."""
     path = tmp_path / "at.json"
     real = os.link
@@ -155,7 +157,7 @@ def test_two_pollers_that_make_the_file_at_once(tmp_path, monkeypatch):
         real(source, target)
 
     monkeypatch.setattr(os, "link", late)
-    with pytest.raises(CommandError, match="another poller uses it"):
+    with pytest.raises(CommandError, match="another poller is using it; stop that poller, or name another file"):
         Checkpoints(path, "s")
     assert [file.name for file in tmp_path.iterdir()] == ["at.json"]
     path.unlink()
@@ -168,7 +170,7 @@ def test_two_pollers_that_make_the_file_at_once(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["at.json"]
 
 
-def test_a_file_that_is_replaced_while_it_is_opened(tmp_path, monkeypatch):
+def test_the_lock_of_a_replaced_version_does_not_count(tmp_path, monkeypatch):
     """The lock of a version that is no longer there counts for nothing."""
     path = tmp_path / "at.json"
     Checkpoints(path, "s").close()
@@ -188,7 +190,7 @@ def test_a_file_that_is_replaced_while_it_is_opened(tmp_path, monkeypatch):
             Checkpoints(path, "s")
 
 
-def test_a_system_without_locks(tmp_path, monkeypatch):
+def test_missing_file_locks_are_the_reason_given(tmp_path, monkeypatch):
     """Where files can't be locked, that is the reason given."""
     monkeypatch.setitem(sys.modules, "fcntl", None)
     with pytest.raises(CommandError, match=r"--checkpoints .*at\.json: this system has no file locks \(fcntl\)"):
@@ -196,7 +198,7 @@ def test_a_system_without_locks(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+def test_an_unwritable_folder_is_named(tmp_path, monkeypatch):
     """What the system says is told with the file's name."""
 
     def refuse(*_arguments, **_options):
@@ -208,7 +210,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
         Checkpoints(path, "s")
 
 
-def test_a_forked_child_gives_up_the_file(tmp_path):
+def test_a_forked_child_closes_the_file(tmp_path):
     """A child closes what it has inherited."""
     path = tmp_path / "at.json"
     inherited = Checkpoints(path, "s")
@@ -237,22 +239,22 @@ def test_a_crash_leaves_no_lock(tmp_path):
     command = [sys.executable, "-c", FORKS, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(CommandError, match="another poller uses it"):
+        with pytest.raises(CommandError, match="another poller is using it; stop that poller, or name another file"):
             Checkpoints(path, "s")
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         Checkpoints(path, "s").close()
 
 
-def test_another_stream(tmp_path):
+def test_checkpoints_of_another_stream_are_refused(tmp_path):
     """The checkpoints of another stream are refused."""
     path = tmp_path / "at.json"
     Checkpoints(path, "first").close()
-    with pytest.raises(CommandError, match="it is of first, not of second"):
+    with pytest.raises(CommandError, match="it belongs to first, not to second; name another file"):
         Checkpoints(path, "second")
 
 
-def test_folder_that_is_not_there(tmp_path):
+def test_a_missing_folder_is_found_at_once(tmp_path):
     """A file that cannot be written is found out at once."""
     with pytest.raises(CommandError, match="No such file or directory"):
         Checkpoints(tmp_path / "none" / "at.json", "s")
@@ -276,7 +278,7 @@ def test_failed_write_leaves_the_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_link_stays_a_link(tmp_path):
+def test_the_file_behind_a_link_is_written(tmp_path):
     """Where the name is a link, the file behind it is written."""
     (tmp_path / "real.json").write_text('{"stream": "s", "since": null, "shards": {}}')
     (tmp_path / "link.json").symlink_to("real.json")

@@ -24,7 +24,7 @@ def client_error(code, status=400):
         ("arn:aws:kinesis:ap-south-1:1:stream/s", {"region": "eu-west-3"}, "eu-west-3", None),
     ],
 )
-def test_region_and_endpoint(source_name, options, region, endpoint):
+def test_options_override_region_and_endpoint_of_the_url(source_name, options, region, endpoint):
     """The option decides; then the URL or ARN; an emulator is in some region or other."""
     client = client_factory(source_name, **{"region": None, "endpoint_url": None} | options)("sqs")
     assert client.meta.region_name == region
@@ -32,13 +32,13 @@ def test_region_and_endpoint(source_name, options, region, endpoint):
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
-def test_region_of_the_environment(monkeypatch, name):
+def test_the_region_comes_from_the_environment(monkeypatch, name):
     """Lambda's and containers' variable counts beside boto3's own."""
     monkeypatch.setenv(name, "sa-east-1")
     assert client_factory("s", region=None, endpoint_url=None)("sqs").meta.region_name == "sa-east-1"
 
 
-def test_explanations_are_one_line():
+def test_errors_are_described_in_one_line():
     """An error of whatever kind is one line; one that is not the service's has its type."""
     assert describe_error(ValueError("a\n b")) == "ValueError: a b"
     assert describe_error(KeyboardInterrupt()) == "KeyboardInterrupt"
@@ -49,9 +49,9 @@ def test_explanations_are_one_line():
     )
 
 
-def test_missing_and_other_errors():
+def test_a_missing_queue_and_a_failed_request_end_with_2():
     """A queue that doesn't exist, and one that could not be asked for, end the command with one line and 2."""
-    with pytest.raises(CommandError, match="--queue q: there is none"), naming_option("--queue", "q"):
+    with pytest.raises(CommandError, match="--queue q: it does not exist"), naming_option("--queue", "q"):
         raise client_error("QueueDoesNotExist")
     with pytest.raises(CommandError, match=r"--queue q: .*AccessDenied"), naming_option("--queue", "q"):
         raise client_error("AccessDenied")

@@ -29,7 +29,7 @@ def given_up(number):
     return GivenUp("arn", "shardId-000000000000", records(number), 3)
 
 
-def test_counts():
+def test_every_delivery_is_counted():
     """Delivered records are handled or returned, and come again as new deliveries."""
     display = Display()
     display.invoked(invocation(3, [1]))
@@ -40,7 +40,7 @@ def test_counts():
     assert counts.text() == "2 invocations, 3 records handled, 2 returned, 2 given up"
 
 
-def test_json():
+def test_every_line_is_a_json_object_with_a_time():
     """Every line is one JSON object with its time; the last has the figures."""
     file = io.StringIO()
     display = JsonLines(file)
@@ -57,7 +57,7 @@ def test_json():
     assert (told[3]["invocations"], told[3]["given_up"]) == (1, 1)
 
 
-def test_control_characters():
+def test_control_characters_are_escaped():
     """What a stranger's text has for a terminal to obey is escaped, in lines and in the live view."""
     file, console = io.StringIO(), Console(file=io.StringIO(), force_terminal=True, width=80)
     for display in (PlainLines(file), live := LiveDisplay(console, "app")):
@@ -68,7 +68,7 @@ def test_control_characters():
     assert "\\x1b[2Jaway\\x9b" in capture.get()
 
 
-def test_plain():
+def test_each_line_names_its_event():
     """Each line says what happened, in words."""
     file = io.StringIO()
     display = PlainLines(file)
@@ -85,7 +85,7 @@ def test_plain():
 
 
 @pytest.mark.parametrize("width", [60, 100])
-def test_live(width):
+def test_the_live_display_has_counts_and_last_events(width):
     """The live view has the figures, the last lines, and one line for a service that stays away."""
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=width, height=30, color_system=None)
@@ -105,7 +105,7 @@ def test_live(width):
     assert max(map(len, lines)) <= width
 
 
-def test_live_on_a_narrow_terminal():
+def test_counts_take_two_rows_on_a_narrow_terminal():
     """Where the figures do not fit side by side they take two rows, under whole words."""
     console = Console(file=io.StringIO(), force_terminal=True, width=40, color_system=None)
     display = LiveDisplay(console, "app:handler  orders")

@@ -62,7 +62,7 @@ def test_tasks_take_turns(make):
     assert tasks.error is None
 
 
-def test_pause(make):
+def test_a_task_is_not_run_before_its_time(make):
     """A task runs again no sooner than it wants to."""
     tasks, times = make(), []
 
@@ -78,7 +78,7 @@ def test_pause(make):
     assert times[1] - times[0] >= 0.1
 
 
-def test_as_many_at_once_as_threads(make):
+def test_two_threads_run_two_tasks_at_once(make):
     """Two threads run two tasks at the same time."""
     tasks, first, second = make(2), Event(), Event()
 
@@ -94,7 +94,7 @@ def test_as_many_at_once_as_threads(make):
     assert tasks.error is None
 
 
-def test_task_added_later(make):
+def test_a_task_added_while_idle_is_started(make):
     """A task that is added while the engine has nothing to do starts."""
     tasks = make()
     tasks.start()
@@ -102,7 +102,7 @@ def test_task_added_later(make):
     assert ended(tasks)
 
 
-def test_passing_error_is_tried_again(make, waits):
+def test_a_transient_error_is_retried_after_growing_pauses(make, waits):
     """What may pass is tried again after longer and longer pauses; a success starts them anew."""
     tasks, outcomes = make(), iter([AWAY, AWAY, AWAY, None, AWAY])
 
@@ -138,7 +138,7 @@ def test_pauses_have_a_limit(make, waits, monkeypatch):
     assert waits == [0.01, 0.02, 0.02, 0.02, 0.02]
 
 
-def test_patience_ends(make, waits):
+def test_an_error_that_outlasts_the_patience_stops_the_tasks(make, waits):
     """When the patience is over, the error ends the engine."""
     tasks = make(patience=0.05)
 
@@ -155,7 +155,7 @@ def test_patience_ends(make, waits):
 @pytest.mark.parametrize(
     "error", [ValueError("a bug"), KeyboardInterrupt(), ClientError({"Error": {"Code": "AccessDenied"}}, "GetRecords")]
 )
-def test_other_errors_end_the_engine(make, waits, error):
+def test_another_error_stops_the_tasks_at_once(make, waits, error):
     """What will not pass ends the engine at once, and the first error is kept."""
     tasks, both = make(2), [Event(), Event()]
 

@@ -102,7 +102,7 @@ def drained(source):
     return source.drained()
 
 
-def test_parents_before_children(run, scripted_bodies):
+def test_a_child_shard_is_read_after_its_parent(run, scripted_bodies):
     """A child's records are delivered only when the parent's are done, also where those fail first."""
     stream = Stream()
     stream.add("parent", ["a", "b", "c"], closed=True)
@@ -115,7 +115,7 @@ def test_parents_before_children(run, scripted_bodies):
     assert dict(checkpoints) == {"parent": SHARD_END, "left": "1", "right": "1"}
 
 
-def test_children_of_what_is_gone(run, scripted_bodies):
+def test_a_child_of_an_expired_shard_is_read(run, scripted_bodies):
     """A child whose parent is no longer listed starts; the parent's checkpoint is dropped, and it is not read again."""
     stream = Stream()
     stream.add("child", ["d"], "parent")
@@ -153,7 +153,7 @@ def test_new_shards_are_found(run, scripted_bodies):
     assert handler.handled == ["a", "b"]
 
 
-def test_empty_shard_that_is_closed(run, scripted_bodies):
+def test_an_empty_closed_shard_is_finished_at_once(run, scripted_bodies):
     """A closed shard without records is finished at once."""
     stream = Stream()
     stream.add("parent", closed=True)
@@ -164,7 +164,7 @@ def test_empty_shard_that_is_closed(run, scripted_bodies):
     assert handler.handled == ["a"]
 
 
-def test_finish_outlives_a_failed_listing(run, scripted_bodies):
+def test_a_failed_listing_at_the_end_of_a_shard_is_repeated(run, scripted_bodies):
     """When the shards cannot be listed as a shard ends, that is made up for, and nothing is delivered twice."""
     stream = Stream()
     stream.add("parent", ["a"], closed=True)
@@ -189,7 +189,7 @@ def test_not_drained_before_the_first_listing(scripted_bodies):
     assert not source.drained()
 
 
-def test_window(run, scripted_bodies):
+def test_a_partial_batch_waits_for_its_window(run, scripted_bodies):
     """A batch that is not full waits for its window, and then comes with what has arrived since."""
     stream = Stream()
     stream.add("s", ["a"])
@@ -205,7 +205,7 @@ def test_window(run, scripted_bodies):
     assert handler.batches == [["a", "b"]]
 
 
-def test_back_off(run, scripted_bodies, monkeypatch):
+def test_retries_without_progress_have_growing_pauses(run, scripted_bodies, monkeypatch):
     """Retries without progress come after longer and longer pauses; progress starts them anew."""
     pauses = []
     monkeypatch.setattr(Backoff, "wait", lambda self, level, random: pauses.append(level) or 0.0)
@@ -216,7 +216,7 @@ def test_back_off(run, scripted_bodies, monkeypatch):
     assert pauses == [0, 1, 2, 0]
 
 
-def test_back_off_waits(run, scripted_bodies):
+def test_a_failed_batch_is_not_repeated_at_once(run, scripted_bodies):
     """The pause is real: a batch that failed is not repeated at once."""
     stream = Stream()
     stream.add("s", ["a"])
