@@ -66,7 +66,7 @@ def run() -> list[dict[str, Any]]:
 def _simulated(source: str) -> dict[str, Any]:
     code = _SIMULATED.format(records=RECORDS, source=source, given=_GIVEN[source])
     figures = (_peak(code) / RECORDS / 1024, ALLOWED)
-    return row(f"a simulated record, {source}", figures, "KB", 1.0, "what is allowed")
+    return row(f"a simulated record, {source}", figures, "KB", 1.0, "the allowance")
 
 
 def _peak(source: str) -> int:

@@ -35,6 +35,6 @@ def run() -> list[dict[str, Any]]:
     took = {name: seconds * 1e6 for name, seconds in best.items()}
     added = max(0.0, took["ledger"] - took["skip_group"])
     return [
-        row("resume in memory, clean batch: added", (added, ALLOWED * 1e6), "µs", 1.0, "what is allowed"),
+        row("resume in memory, clean batch: added", (added, ALLOWED * 1e6), "µs", 1.0, "the allowance"),
         row("resume in memory, clean batch of 10", (took["ledger"], took["default"]), "µs", against="no options"),
     ]
