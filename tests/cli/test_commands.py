@@ -116,7 +116,7 @@ def test_python_runs_the_package():
 
 
 def test_a_bug_of_ours_is_no_missing_extra(monkeypatch):
-    """A module of this package that does not import is told as it is, not as a missing extra."""
+    """A module of this package that can't be imported is reported as it is, not as a missing extra."""
     monkeypatch.setitem(commands._COMMANDS, "broken", commands._Command("partialbatch.cli.nothing:here", "Broken."))
     with pytest.raises(ModuleNotFoundError, match=r"partialbatch\.cli\.nothing"):
         main.get_command(click.Context(main), "broken")

@@ -174,7 +174,7 @@ def test_options_of_other_sources_are_refused(arguments, why):
     ],
 )
 def test_an_impossible_value_ends_with_2_and_one_line(arguments):
-    """What is right in its syntax and still cannot be is told in one line."""
+    """A value with correct syntax that isn't possible gives one line."""
     done = run(*arguments, stdin="text\n")
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("Error: ")
@@ -190,7 +190,7 @@ def test_an_impossible_value_ends_with_2_and_one_line(arguments):
     ],
 )
 def test_a_malformed_item_is_named_by_its_line(line, why):
-    """A line that is no item of the table is told by its number or its lack."""
+    """A line that isn't an item of the table is named by its number or its missing attribute."""
     done = run("dynamodb", "--payloads", "-", stdin=line)
     assert done.exit_code == 2
     assert why in done.stderr

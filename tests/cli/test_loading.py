@@ -119,7 +119,7 @@ def test_a_handler_of_a_class_needs_no_instance(module):
 
 @pytest.mark.parametrize("target", ["app", "app:", ":handler", ":", ""])
 def test_a_malformed_target_is_refused_with_the_right_form(target):
-    """What is not module:handler is refused with the form that is."""
+    """A target that isn't module:handler is refused, and the message shows the form."""
     assert "write module:handler" in refused(target)
 
 
@@ -162,7 +162,7 @@ def test_a_missing_module_or_file_is_named(module):
     ],
 )
 def test_a_failed_import_names_the_users_line(module, code, expected):
-    """What a module raises is told with the user's own line, and without a traceback."""
+    """An error of a module is reported with the user's own line and without a traceback."""
     name = module(code)
     message = refused(f"{name}:handler")
     assert message.startswith(f"importing {name} failed: ")
@@ -171,7 +171,7 @@ def test_a_failed_import_names_the_users_line(module, code, expected):
 
 
 def test_a_failed_import_of_a_library_names_the_users_line(module, tmp_path, monkeypatch):
-    """Where an installed library raises, the line is the one that imports it; without one, the library's own."""
+    """If an installed library raises, the line is the one that imports it, or else the library's own."""
     folder = tmp_path / "site-packages"
     folder.mkdir()
     (folder / "broken_library.py").write_text("\n\n1 / 0")
@@ -220,7 +220,7 @@ def test_a_missing_name_is_answered_with_similar_ones(module):
     ],
 )
 def test_a_name_of_something_else_is_refused(module, code, why):
-    """A name that stands for something else is refused, saying what it is."""
+    """A name of something else is refused with its type."""
     name = module(code)
     message = refused(f"{name}:handler")
     assert message.startswith(f"{name}:handler can't be called as a handler: ")
@@ -247,7 +247,7 @@ def handler(record):
 
 
 def test_a_handler_behind_decorators_is_found(module):
-    """What stands over a handler and names it as ``__wrapped__`` is called, and the handler behind it is known."""
+    """A decorator that names a handler as ``__wrapped__`` is called, and the handler behind it is known."""
     loaded = load_handler(f"{module(DECORATED)}:handler")
     assert (loaded.ours, loaded.note) == (True, "")
     assert loaded.behind is loaded.handler.__wrapped__.__wrapped__

@@ -1,4 +1,4 @@
-"""What the commands do with the standard streams."""
+"""Tests of the commands' use of the standard streams."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_output_of_a_child_process_goes_to_standard_error(module, tmp_path):
 
 
 def test_output_of_a_pollers_child_process_is_not_in_the_json(module, services):
-    """Each line of ``poll --json`` is JSON: what is printed at the import and by a program is not among them."""
+    """Each line of ``poll --json`` is JSON: output of imports and child programs is not among them."""
     url, _ = services.queue()
     services.send(url, ["a"])
     target = f"{module(HAS_A_CHILD)}:handler"
@@ -63,7 +63,7 @@ def test_output_of_a_pollers_child_process_is_not_in_the_json(module, services):
 
 @pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "é \\ud800"), ("ascii", "\\xe9 \\ud800")])
 def test_text_that_the_output_cannot_hold_is_escaped(module, tmp_path, encoding, shown):
-    """A lone surrogate in an event, or an output that knows no accents, is no traceback."""
+    """A lone surrogate in an event, or an output without accents, doesn't cause a traceback."""
     (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"], fifo=True, groups=["é \ud800"])))
     name = module("def handler(event, context): return None")
     environment = os.environ | {"PYTHONIOENCODING": encoding}
@@ -90,14 +90,14 @@ FULL = "Error: the output can't be written: No space left on device\n"
     ids=" ".join,
 )
 def test_a_full_disk_ends_with_2_and_one_line(arguments):
-    """Where the output cannot be written there is one line, no traceback, and exit code 2."""
+    """If the output can't be written, there is one line, no traceback, and exit code 2."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, FULL)
 
 
 def test_a_full_disk_after_an_invocation_ends_with_2(module, tmp_path):
-    """The results of a handler that ran cannot be told, and that is told."""
+    """If the results of a handler can't be written, an error line says so."""
     (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"])))
     name = module("def handler(event, context): return None")
     with Path("/dev/full").open("w") as full:
@@ -109,7 +109,7 @@ def test_a_full_disk_after_an_invocation_ends_with_2(module, tmp_path):
 
 
 def test_a_full_disk_ends_a_poller_with_2(module, services):
-    """A poller that cannot tell what it does ends with one line."""
+    """A poller that can't write its output ends with one line."""
     url, _ = services.queue()
     services.send(url, ["a"])
     environment = os.environ | {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
@@ -121,7 +121,7 @@ def test_a_full_disk_ends_a_poller_with_2(module, services):
 
 
 def test_a_closed_pipe_ends_silently():
-    """A pipe that nobody reads any more is the end, without a word."""
+    """A closed pipe ends the command silently."""
     for arguments in (["event", "sqs"], ["demo", "--json"]):
         reader, writer = os.pipe()
         os.close(reader)
@@ -131,14 +131,14 @@ def test_a_closed_pipe_ends_silently():
 
 
 def test_a_pipe_closed_before_the_last_line_ends_silently():
-    """What is printed last, and goes out at the end only, ends the same way."""
+    """A pipe that is closed before the last line ends the command silently, too."""
     with pytest.raises(SystemExit) as ended, redirect_stdout(StringIO()), writing():
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
     assert ended.value.code == 1
 
 
 def test_other_errors_are_passed_on(monkeypatch):
-    """An error that is not the output's goes on to whoever called."""
+    """An error that isn't about the output is passed on to the caller."""
 
     def load(self, name):
         raise ConnectionResetError("of a bug")

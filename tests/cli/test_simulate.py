@@ -29,7 +29,7 @@ def test_the_table_has_a_line_per_policy():
 
 
 def test_a_narrow_terminal_has_a_line_per_figure(on_terminal):
-    """Where the table is wider than the terminal no line is broken; elsewhere it is as in a pipe."""
+    """If the table is wider than the terminal no line is broken; otherwise it is as in a pipe."""
     arguments = ["simulate", "--records", "50", "--policy", "continue,stop"]
     code, shown = on_terminal(*arguments, columns=40)
     lines = shown.splitlines()
@@ -48,7 +48,7 @@ def test_a_narrow_terminal_has_a_line_per_figure(on_terminal):
 
 @pytest.mark.parametrize("columns", [80, 83])
 def test_no_terminal_breaks_a_line_of_the_table(on_terminal, columns):
-    """A terminal that is too narrow for the table by a few columns has a line a figure too."""
+    """A terminal that is a few columns too narrow for the table has one line per figure, too."""
     _, shown = on_terminal("simulate", "--records", "50", "--policy", "continue", columns=columns)
     assert max(map(len, shown.splitlines())) <= columns
     assert "continue" in shown.splitlines()
@@ -97,7 +97,7 @@ def test_remaining_records_are_named():
     ],
 )
 def test_an_impossible_option_ends_with_2(arguments, words):
-    """An impossible option is told without a traceback."""
+    """An impossible option is reported without a traceback."""
     ended = run(*arguments)
     assert ended.exit_code == 2
     assert words in ended.output
@@ -106,7 +106,7 @@ def test_an_impossible_option_ends_with_2(arguments, words):
 
 @pytest.mark.parametrize("arguments", [["--policy", "hope"], ["--failure-rate", "1"], ["--batch-size", "10001"]])
 def test_an_impossible_value_ends_with_2_and_one_line(arguments):
-    """What is right in its syntax and still cannot be is told in one line."""
+    """A value with correct syntax that isn't possible gives one line."""
     ended = run(*arguments)
     assert ended.stderr.startswith("Error: ")
     assert ended.stderr.count("\n") == 1
@@ -154,7 +154,7 @@ def test_an_unwritable_chart_ends_with_2(tmp_path):
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
-    """Where matplotlib is missing the message says what to install."""
+    """Without matplotlib, the message names the install command."""
     real = builtins.__import__
 
     def missing(name, *rest):

@@ -71,7 +71,7 @@ def test_causes_contexts_and_groups_are_cleaned_too():
 
 
 def test_an_error_of_a_library_alone_has_no_frames():
-    """Where no line of the user's is left, neither is a heading without lines."""
+    """If no line of the user's code is left, there is no heading either."""
     error = record_error(_wants_json)
     assert format_error(error).startswith("partialbatch.errors.PayloadError: ")
 

@@ -1,4 +1,4 @@
-"""What calls are made on, and which resources of a policy cover it."""
+"""Tests of targets and of the policy resources that cover them."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ REGION = "arn:aws:dynamodb:${AWS::Region}:${AWS::AccountId}:table/"
     ],
 )
 def test_a_resource_covers_targets_that_match_it(resource, target, expected):
-    """A resource covers what it names, with wildcards too; where either is not known it cannot be told (None)."""
+    """A resource covers the targets that it matches, with wildcards, too; with unknown parts the answer is None."""
     found = covers(resource, target, KNOWN)
     if expected is None:
         assert "can't be compared with" in found.why

@@ -118,7 +118,7 @@ def execute(command, account):
 
 
 def test_missing_queue_settings_are_found_and_fixed(account, queue, mapped, check, handler):
-    """What is missing is found, and the printed commands mend it."""
+    """Missing settings are found, and the printed commands fix them."""
     url, arn = queue()
     uuid = mapped(arn)
     name = handler("max_receive_count=None")
@@ -157,7 +157,7 @@ def test_missing_stream_settings_are_found_and_fixed(account, mapped, check, han
 
 
 def test_an_arn_sets_the_region(account, check, monkeypatch):
-    """An ARN tells the region; a function that has no event source is said to have none."""
+    """The region is taken from an ARN; a function without event sources is reported as such."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     # moto finds mappings by the function's name only, so there are none for the ARN.
     result = check(account.arn, "--handler", "never:imported")
@@ -190,7 +190,7 @@ SEND = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 
 
 def test_every_kind_of_policy_of_the_role_is_read(account, mapped_queue, check, handler, with_options):
-    """The role's inline, own and AWS managed policies are read, and the command grants what is missing."""
+    """The role's inline, own and AWS managed policies are read, and the command grants the missing actions."""
     mapped_queue(VisibilityTimeout="180")
     with_options(retry_delay=object())
     name = handler()
@@ -213,7 +213,7 @@ def test_a_function_that_does_not_exist_ends_with_2(account, run):
 
 
 def test_settings_of_a_deleted_queue_are_unknown(account, queue, mapped, check):
-    """A queue that was deleted cannot be told of."""
+    """The settings of a deleted queue are unknown."""
     url, arn = queue()
     mapped(arn)
     account.sqs.delete_queue(QueueUrl=url)
@@ -244,7 +244,7 @@ def refusing(*refused):
 
 @pytest.mark.parametrize("operation", ["get_queue_url", "get_queue_attributes"])
 def test_settings_of_an_unreadable_queue_are_unknown(account, queue, mapped, operation):
-    """What AWS refuses to say of a queue is unknown, with the reason."""
+    """Settings of a queue that AWS refuses to return are unknown, with the reason."""
     mapped(queue()[1])
     (mapping,) = aws.read(account.name, refusing(operation)).mappings
     assert mapping.queue.why == f"AWS answers AccessDenied to {''.join(p.capitalize() for p in operation.split('_'))}"
@@ -309,7 +309,7 @@ def test_an_undecryptable_environment_is_unknown(account, mapped, queue):
 
 
 def test_a_self_managed_cluster_is_kafka(account):
-    """A self-managed cluster is Kafka, whatever its name."""
+    """A self-managed cluster is Kafka with any name."""
 
     def client(service):
         made = boto3.client(service)

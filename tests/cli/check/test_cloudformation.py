@@ -98,7 +98,7 @@ def test_the_batching_window_is_added_to_the_visibility_timeout(check, sam):
 
 
 def test_parameters_have_their_default_or_the_given_value(check, sam):
-    """A default counts; without one nothing can be told; --parameter says."""
+    """A parameter has its default or the value of --parameter; without either it is unknown."""
     few = "{VisibilityTimeout: 180, RedrivePolicy: {deadLetterTargetArn: a, maxReceiveCount: !Ref Retries}}"
     assert check(sam(queue=few)).rules["max-receive-count"] == "warning"
     assert "max-receive-count" not in check(sam(queue=few), "--parameter", "Retries=5").rules
@@ -134,7 +134,7 @@ def test_unresolvable_values_are_reported_as_unknown(check, sam, queue, rule):
 
 
 def test_a_queue_outside_the_template_is_unknown(check, sam):
-    """Of a queue that the template does not have nothing can be told."""
+    """The settings of a queue outside the template are unknown."""
     path = sam()
     path.write_text(path.read_text().replace("!GetAtt Orders.Arn", "arn:aws:sqs:eu-west-1:123456789012:other"))
     rules = check(path).rules
@@ -169,20 +169,20 @@ def test_a_timeout_within_the_deadline_margin_is_an_error(check, sam, handler):
 
 @pytest.mark.parametrize("types", ["true", "5", "!GetAtt Orders.Arn", "{a: b}"])
 def test_malformed_response_types_are_unknown(check, sam, handler, types):
-    """FunctionResponseTypes that are no list are never taken for right or wrong."""
+    """FunctionResponseTypes that aren't a list are neither right nor wrong, but unknown."""
     result = check(sam(event=f"FunctionResponseTypes: {types}"), "--handler", handler())
     assert result.rules == {"report-batch-item-failures": "cannot tell"}
 
 
 @pytest.mark.parametrize("variables", ["x", "!GetAtt Orders.Arn"])
 def test_malformed_variables_leave_the_options_unknown(check, sam, variables):
-    """Variables that are no mapping may set any option."""
+    """Variables that aren't a mapping may set any option."""
     found = check(sam(function=f"Environment: {{Variables: {variables}}}")).by["handler-options"]
     assert "instead of a mapping" in found["message"]
 
 
 def test_separate_event_source_mappings_are_read(check, write):
-    """Mappings of their own are read, through aliases, names and what CDK writes."""
+    """Separate mappings are read, through aliases, names and CDK's output."""
     resources = {
         "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "orders"}},
         "Function": {
@@ -245,7 +245,7 @@ def test_an_alias_given_by_name_leads_to_its_function(check, write, function, pi
 
 @pytest.mark.parametrize("function", [{"Fn::ImportValue": "x"}, "other", {"Ref": "Topic"}, {"Fn::Sub": "${Topic}:x"}])
 def test_a_function_outside_the_template_is_unknown(check, write, function):
-    """Of a function that the template does not have, neither timeout nor options can be told."""
+    """Timeout and options of a function outside the template are unknown."""
     properties = {"FunctionName": function, "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]}}
     resources = {
         "Queue": {"Type": "AWS::SQS::Queue"},
@@ -258,7 +258,7 @@ def test_a_function_outside_the_template_is_unknown(check, write, function):
 
 
 def test_a_given_handler_is_checked_for_a_function_outside_the_template(check, write, handler):
-    """With --handler the rest of a function of elsewhere is checked, and it is said that its environment is unknown."""
+    """With --handler, a function outside the template is checked, except for its unknown environment."""
     source = {"EventSourceArn": "arn:aws:kinesis:eu-west-1:1:stream/s", "MaximumRetryAttempts": 3}
     mapping = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": source | {"FunctionName": "other"}}
     path = write({"Resources": {"Mapping": mapping}}, "a.json")
@@ -291,7 +291,7 @@ def test_a_given_handler_is_checked_for_a_function_outside_the_template(check, w
     ],
 )
 def test_the_kind_of_source_follows_from_arn_type_or_properties(check, write, properties, kind):
-    """The source is told by ARN, resource type or Kafka's own properties; else it is said that nothing was checked."""
+    """The source is known by ARN, resource type or Kafka's own properties, or else reported as unchecked."""
     resources = {
         "Table": {"Type": "AWS::DynamoDB::Table"},
         "Topic": {"Type": "AWS::SNS::Topic"},
@@ -357,7 +357,7 @@ def test_a_pipe_that_does_not_wait_is_an_error(check, pipe, handler):
 
 
 def test_a_pipes_stream_settings_are_checked(check, pipe, handler):
-    """A pipe's own bisect, retries and dead-letter queue are looked at; the fix keeps what is set beside them."""
+    """A pipe's own bisect, retries and dead-letter queue are checked; the fix keeps its other settings."""
     name = handler()
     parameters = {"StartingPosition": "LATEST", "BatchSize": 7}
     path = pipe(SourceParameters={"KinesisStreamParameters": parameters | {"MaximumRetryAttempts": 3}})
@@ -372,7 +372,7 @@ def test_a_pipes_stream_settings_are_checked(check, pipe, handler):
 
 
 def test_unknown_pipe_settings_are_left_to_fill_in(check, run, pipe, handler):
-    """What a fix would have to repeat and cannot know has to be filled in: an ARN, a parameter, or a setting."""
+    """Unknown settings that a fix has to repeat are left to fill in: an ARN, a parameter, or a setting."""
     settings = {
         "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Queue", "Arn"]}},
         "BatchSize": {"Ref": "Size"},
@@ -391,13 +391,13 @@ def test_unknown_pipe_settings_are_left_to_fill_in(check, run, pipe, handler):
 
 @pytest.mark.parametrize("parameters", ["x", {"KinesisStreamParameters": "x"}])
 def test_malformed_pipe_settings_are_unknown(check, pipe, handler, parameters):
-    """Settings that are no mapping leave untold what they should say."""
+    """Settings that aren't a mapping are unknown."""
     found = check(pipe(SourceParameters=parameters), "--handler", handler())
     assert found.rules == {"on-failure-destination": "cannot tell", "bisect": "cannot tell"}
 
 
 def test_a_pipe_from_a_queue_is_checked_as_a_queue(check, pipe):
-    """A pipe from a queue is checked as a queue, one to something else not at all, one to who knows what is."""
+    """A pipe from a queue is checked as a queue; a pipe is skipped if its target certainly isn't a function."""
     assert "dead-letter" in check(pipe(Source={"Fn::GetAtt": ["Queue", "Arn"]}, SourceParameters={})).rules
     assert check(pipe(Target={"Ref": "Topic"})).sources == 0
     assert check(pipe(Target="arn:aws:sqs:eu-west-1:1:q")).sources == 0
@@ -458,7 +458,7 @@ def test_an_unknown_service_leaves_the_source_unknown(check, write, service):
 
 
 def test_a_pipe_to_another_service_is_no_functions(check, pipe):
-    """A target whose ARN names another service is passed by, whatever else of it is not known."""
+    """A target whose ARN names another service is skipped, even if other parts of it are unknown."""
     later = {"Fn::ImportValue": "x"}
     assert check(pipe(Target={"Fn::Join": ["", ["arn:aws:sqs:", later, ":1:q"]]})).sources == 0
     assert check(pipe(Target={"Fn::Join": ["", ["arn:aws:", later, ":eu-west-1:1:q"]]})).sources == 1
@@ -486,7 +486,7 @@ def chosen(write):
 
 
 def test_properties_that_depend_on_a_condition_are_not_taken_as_empty(check, chosen):
-    """With the parameter the branch is chosen; without it what differs is untold, and what is the same counts."""
+    """With the parameter one branch is chosen; without it, only the parts that both branches share are known."""
     path = chosen(CHOICE)
     found = check(path)
     assert found.rules["visibility-timeout"] == "cannot tell"
@@ -500,6 +500,6 @@ def test_properties_that_depend_on_a_condition_are_not_taken_as_empty(check, cho
 
 @pytest.mark.parametrize("properties", [5, [], "text", {"Fn::Transform": {"Name": "AWS::Include"}}])
 def test_unreadable_properties_are_unknown(check, chosen, properties):
-    """Properties that are no mapping, or included, are never taken for a queue without settings."""
+    """Properties that aren't a mapping, or are included, don't count as a queue without settings."""
     rules = check(chosen(properties)).rules
     assert (rules["visibility-timeout"], rules["dead-letter"]) == ("cannot tell", "cannot tell")

@@ -54,7 +54,7 @@ def test_a_handler_is_found_by_code_uri_and_handler(check, write, globals_, func
 
 
 def test_no_import_leaves_the_code_alone(check, write, tmp_path):
-    """With --no-import no code runs, and what it would have told is said to be unknown."""
+    """With --no-import no code runs, and the handler's options are unknown."""
     write("open('ran', 'w')\n" + MODULE.format(options=""), "app.py")
     path = write(TEMPLATE.format(globals="{Runtime: python3.13}", function="Handler: app.handler"))
     assert check(path, "--no-import").rules["handler-options"] == "cannot tell"
@@ -76,7 +76,7 @@ def test_no_import_leaves_the_code_alone(check, write, tmp_path):
     ],
 )
 def test_an_unreadable_handler_is_reported_with_the_reason(check, write, function, text):
-    """A handler that isn't there, or does not import, is no reason to end: its options are unknown, and why."""
+    """A missing or failing handler doesn't end the check: its options are unknown, with the reason."""
     write("raise RuntimeError('no luck')", "broken.py")
     write(MODULE.format(options=""), "app.py")
     content = TEMPLATE.format(globals="{Runtime: python3.13}", function=function)
@@ -86,7 +86,7 @@ def test_an_unreadable_handler_is_reported_with_the_reason(check, write, functio
 
 @pytest.mark.parametrize("runtime", ["nodejs22.x", "java21", "provided.al2023"])
 def test_functions_of_other_runtimes_have_no_option_findings(check, write, runtime):
-    """A function that runs no Python has none of our options, which is no finding."""
+    """A function in another language has none of our options, and gets no findings about them."""
     path = write(TEMPLATE.format(globals=f"{{Runtime: {runtime}}}", function="Handler: app.handler"))
     assert "handler-options" not in check(path).rules
 
@@ -139,7 +139,7 @@ def test_code_of_plain_cloudformation_is_found(tmp_path):
 
 
 def test_an_unknown_runtime_may_be_python():
-    """Only a runtime that is told can rule Python out."""
+    """Only a known runtime can rule out Python."""
     assert [is_python(each) for each in ("python3.9", None, Unknown("later"), "nodejs22.x")] == [
         True,
         True,

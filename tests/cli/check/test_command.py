@@ -35,7 +35,7 @@ CIRCLE = {"Resources": {"A": ALIAS | {"Type": "AWS::Lambda::Alias"}, "M": ALIAS 
 
 
 def test_findings_are_printed_most_severe_first(run, write):
-    """Findings are shown worst first with what to add, and summed up; errors mean exit code 1."""
+    """Findings are printed most severe first with lines to add and a summary; errors mean exit code 1."""
     path = write(CARELESS, "t.json")
     result = run(path)
     assert result.exit_code == 1
@@ -46,7 +46,7 @@ def test_findings_are_printed_most_severe_first(run, write):
 
 
 def test_only_strict_fails_on_warnings(run, write):
-    """Warnings and what cannot be told leave the exit code 0, with --strict they do not."""
+    """Warnings and unknown settings end with 0, and with --strict with 1."""
     path = write(REPORTING, "t.json")
     assert run(path).exit_code == 0
     assert run(path, "--strict").exit_code == 1
@@ -54,7 +54,7 @@ def test_only_strict_fails_on_warnings(run, write):
 
 @pytest.mark.parametrize("name", ["a.yaml", "a.json"])
 def test_a_file_in_another_encoding_ends_with_2(run, tmp_path, name):
-    """A file in another encoding is told as such, and so is one that cannot be read."""
+    """A file in another encoding, and an unreadable file, are reported as such."""
     (tmp_path / name).write_bytes(b"\xff\xfe{")
     assert f"{name}: it isn't UTF-8 text" in run(tmp_path / name).stderr
     (tmp_path / f"to-{name}").symlink_to("/proc/self/mem")
@@ -62,7 +62,7 @@ def test_a_file_in_another_encoding_ends_with_2(run, tmp_path, name):
 
 
 def test_a_byte_order_mark_in_a_plan_is_ignored(run, tmp_path):
-    """The mark that some shells write in front of what they redirect does no harm."""
+    """The byte order mark that some shells write does no harm."""
     (tmp_path / "plan.json").write_text(json.dumps({"planned_values": {}}), "utf-8-sig")
     assert run(tmp_path / "plan.json").exit_code == 0
 
@@ -85,7 +85,7 @@ def test_long_lines_can_be_copied():
 
 
 def test_fix_prints_commands_that_a_shell_can_read(run, write):
-    """--fix prints commands that a shell can read, what has to be filled in in angle brackets."""
+    """--fix prints commands that a shell can read, with angle brackets around values to fill in."""
     result = run(write(CARELESS, "t.json"), "--fix")
     assert result.exit_code == 1
     lines = [line for line in result.stdout.splitlines() if not line.startswith("#")]
@@ -99,7 +99,7 @@ def test_fix_prints_commands_that_a_shell_can_read(run, write):
 
 
 def test_a_fix_in_the_code_is_a_comment(run, write, handler):
-    """What only the code can mend is a comment."""
+    """A problem that only the code can fix is a comment."""
     template = json.loads(json.dumps(REPORTING))
     policy = {"deadLetterTargetArn": "a", "maxReceiveCount": 5}
     template["Resources"]["Q"]["Properties"] = {"FifoQueue": True, "VisibilityTimeout": 60, "RedrivePolicy": policy}
@@ -185,7 +185,7 @@ def test_all_stacks_of_a_cloud_assembly_are_read(check, write, tmp_path):
 def test_unreadable_files_end_with_2_and_one_line(  # fixtures and cases
     run, write, tmp_path, monkeypatch, name, content, text
 ):
-    """A file that is no template is one line on standard error and exit code 2."""
+    """A file that isn't a template gives one line on standard error and exit code 2."""
     monkeypatch.chdir(tmp_path)
     if content is not None:
         write(content, name)
@@ -203,7 +203,7 @@ def test_unreadable_files_end_with_2_and_one_line(  # fixtures and cases
     ],
 )
 def test_wrong_usage_ends_with_2(run, write, arguments, text):
-    """A mistake in an option's syntax is told with how the command is used, and exit code 2."""
+    """A mistake in an option's syntax gives the usage text and exit code 2."""
     result = run(write(CARELESS, "t.json"), *arguments)
     assert (result.exit_code, text in result.stderr) == (2, True), result.stderr
     assert result.stderr.startswith("Usage: ")
@@ -248,7 +248,7 @@ def test_a_template_needs_cfn_lint_and_a_plan_does_not(run, write, monkeypatch):
 
 
 def test_cfn_lint_as_documented(write, tmp_path):
-    """The command in the documentation runs, and finds what there is."""
+    """The command in the documentation runs and has findings."""
     docs = (Path(__file__).parents[3] / "docs" / "operations.rst").read_text()
     (command,) = set(re.findall(r"``cfn-lint ([^`]*)``", docs))
     write(CARELESS, "template.yaml")

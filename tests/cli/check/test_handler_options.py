@@ -15,7 +15,7 @@ def function(environment):
 
 
 def test_the_environment_sets_options_that_the_code_leaves_out():
-    """What the environment sets is known, parsed as the decorator does; the rest may be set in the code."""
+    """Options in the environment are known, parsed as by the decorator; others may be set in the code."""
     options = from_environment(function({"PARTIALBATCH_MAX_RECEIVE_COUNT": "4", "PARTIALBATCH_ERROR_POLICY": "STOP"}))
     assert (options.max_receive_count, options.error_policy) == (4, "stop")
     assert all("--handler" in value.why for value in (options.deadline_margin, options.sink, options.dead_letter))
@@ -39,7 +39,7 @@ def test_a_handler_is_read_under_the_functions_environment(handler):
 
 
 def test_an_unknown_environment_may_set_other_options(handler):
-    """Where the environment is not known the handler's own options count, and that it may set others is kept."""
+    """With an unknown environment the handler's own options count, and others may be set by it."""
     options = from_handler(handler("error_policy='stop'"), function(Unknown("later")))
     assert (options.error_policy, options.max_receive_count) == ("stop", None)
     assert options.environment == Unknown("later")
@@ -61,7 +61,7 @@ def test_the_options_of_a_bound_method_are_read(write, handler):
 
 
 def test_a_failed_import_is_reported_with_its_error(handler):
-    """The reason of a failed import is told, with the variables of the function in force."""
+    """A failed import is reported with its error; the module sees the function's variables."""
     name = handler("", "raise RuntimeError('no')\n")
     with pytest.raises(HandlerError, match="failed: RuntimeError: no"):
         from_handler(name, function({}))
@@ -76,13 +76,13 @@ def test_a_module_that_exits_does_not_end_the_check(handler):
 
 
 def test_ctrl_c_during_an_import_ends_the_check(handler):
-    """Ctrl-C is no failed import."""
+    """Ctrl-C doesn't count as a failed import."""
     with pytest.raises(KeyboardInterrupt):
         from_handler(handler("", "raise KeyboardInterrupt\n"), function({}))
 
 
 def test_output_of_a_module_is_not_part_of_the_findings(handler, capsys):
-    """What a module prints when it is imported is kept out of the findings."""
+    """Output of a module's import is kept out of the findings."""
     from_handler(handler("", "print('imported')\n"), function({}))
     assert capsys.readouterr() == ("", "imported\n")
 

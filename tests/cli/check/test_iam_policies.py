@@ -1,4 +1,4 @@
-"""What a role allows."""
+"""Tests of the actions that a role allows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def actions(document):
 
 @pytest.mark.parametrize("name", MANAGED)
 def test_managed_policies_grant_their_actions_on_our_services(name):
-    """Of each managed policy all is known that it grants of the services that options use."""
+    """For each managed policy, all granted actions on the services that options use are known."""
     data = json.loads(aws_managed_policies_data) if isinstance(aws_managed_policies_data, str) else None
     granted = set(actions((data or aws_managed_policies_data)[name]["Document"]))
     ours = {action for action in granted if action.split(":")[0] in SERVICES}
@@ -110,12 +110,12 @@ ANY = Target("sqs")
     ],
 )
 def test_an_allow_counts_unless_a_deny_covers_the_target(said, target, expected):
-    """An Allow for the target allows unless a Deny covers it; what cannot be compared cannot be told (None)."""
+    """An Allow for the target allows unless a Deny covers it; if they can't be compared the answer is None."""
     answer = allows(function(*said), ACTION, target)
     assert (None if isinstance(answer, Unknown) else answer) is expected
 
 
 def test_an_unreadable_policy_may_allow_an_action():
-    """Where nothing allows it, a policy that cannot be read may; where something does, it does not matter."""
+    """An unreadable policy may allow an action, and doesn't matter if another policy allows it."""
     assert "own" in allows(function(unreadable=("own",)), ACTION, QUEUE).why
     assert allows(function(allow("*"), unreadable=("own",)), ACTION, QUEUE) is True

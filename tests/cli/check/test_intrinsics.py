@@ -100,7 +100,7 @@ LATER = {"Fn::ImportValue": "x"}
     ],
 )
 def test_functions_are_resolved_as_far_as_possible(value, expected):
-    """What can be resolved without deploying is; everything else is unknown, with the reason and the parts."""
+    """Functions are resolved as far as possible without deploying; the rest is unknown, with reason and parts."""
     found = Resolver(TEMPLATE, {"Given": "3"})(value)
     if isinstance(expected, tuple):
         assert isinstance(found, ComposedText)

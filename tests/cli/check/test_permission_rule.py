@@ -1,4 +1,4 @@
-"""What the handler's options need the role to allow."""
+"""Tests of the permissions that the handler's options need."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_queues_name_comes_from_the_functions_environment(  # fixtures and cas
 
 
 def test_the_target_of_several_tables_is_unknown(check, template, handler):
-    """Which of several tables is written to cannot be told."""
+    """With several tables, the target of a call is unknown."""
     handled, table = handler(SEVERAL, BEFORE), ARN.format("dynamodb", "table/{}")
     path = template(allow("dynamodb:BatchWriteItem", table.format("mine")))
     assert check(path, "--handler", handled).rules == {"permissions": "cannot tell"}
@@ -123,7 +123,7 @@ def test_a_producer_may_state_its_own_actions(check, template, handler):
 
 
 def test_any_name_may_come_from_an_unknown_environment(check, template, handler):
-    """Where the function's environment is not known, any name may come from it."""
+    """If the function's environment is unknown, any name may come from it."""
     path = template(allow("sqs:SendMessage", ARN.format("sqs", "mine")))
     path.write_text(path.read_text().replace('"Variables": {}', '"Variables": {"Fn::ImportValue": "x"}'))
     found = check(path, "--handler", handler(OPTIONS["sqs"][0], BEFORE))

@@ -1,4 +1,4 @@
-"""Reading properties, whatever stands there."""
+"""Tests of reading properties with any content."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from partialbatch.cli.check.property_values import as_list, as_mapping, named_fu
     ],
 )
 def test_only_lists_of_texts_are_read_as_lists(value, expected):
-    """A list of texts is read, also where a parameter is one; anything else cannot be told."""
+    """A list of texts is read, also from a list parameter; other values are unknown."""
     found = as_list(value)
     assert expected in found.why if isinstance(found, Unknown) else found == expected
 
 
 @pytest.mark.parametrize("value", ["x", 5, ["x"], Reference("Q")])
 def test_only_mappings_are_read_as_mappings(value):
-    """What is no mapping cannot be told, nor can what should stand in it."""
+    """A value that isn't a mapping is unknown, and so are the settings in it."""
     assert "instead of a mapping" in as_mapping(value).why
     assert as_mapping(value) == setting({"A": value}, "A", "B")
     assert as_mapping({"A": value}) == {"A": value}

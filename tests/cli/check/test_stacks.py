@@ -58,7 +58,7 @@ def test_the_name_of_an_export_may_be_made_of_its_stacks_name(check, assembly):
 
 
 def test_a_function_of_another_stack_is_found(check, assembly):
-    """A mapping may import its function as well, and a name that both stacks use is no matter."""
+    """A mapping may import its function, too, and both stacks may use the same name."""
     base = producing(queue=ARN, function={"Ref": "F"})
     base["Resources"]["F"] = FUNCTION | {"Properties": {"Timeout": 1}}
     web = consuming({"Fn::ImportValue": "queue"}, {"Fn::ImportValue": "function"})
@@ -90,7 +90,7 @@ def test_an_unresolvable_import_is_reported(check, assembly, stacks, text):
 
 
 def test_exports_are_of_one_account_and_region(check, assembly):
-    """Of two stacks that export the same name the one in the same account and region counts."""
+    """If two stacks export the same name, the one in the same account and region counts."""
     long = producing(queue=ARN)
     long["Resources"] = {"Q": QUEUE | {"Properties": {"VisibilityTimeout": 1000}}}
     web = consuming({"Fn::ImportValue": "queue"})
@@ -138,7 +138,7 @@ def test_an_import_of_a_single_template_is_unknown(check, write):
     ],
 )
 def test_unread_parts_are_named(run, check, write, resource, text):
-    """What may bring event sources and is not in the template is told, and --strict ends with 1."""
+    """Parts outside the template that may have event sources are reported, and --strict ends with 1."""
     path = write({"Transform": "AWS::Serverless-2016-10-31", "Resources": {"Part": resource}}, "a.json")
     found = check(path)
     assert (found.code, found.rules) == (0, {"not-checked": "cannot tell"})
@@ -162,7 +162,7 @@ def test_unknown_transforms_are_named(check, write, template):
 
 
 def test_events_next_to_an_include_are_checked(check, write):
-    """What stands beside an include is checked, and the include is named."""
+    """Events next to an include are checked, and the include is named."""
     events = {"Orders": {"Type": "SQS", "Properties": {"Queue": "arn:aws:sqs:eu-west-1:1:q"}}} | INCLUDE
     function = {"Type": "AWS::Serverless::Function", "Properties": {"Events": events}}
     template = {"Transform": "AWS::Serverless-2016-10-31", "Resources": {"F": function}}

@@ -63,7 +63,7 @@ def test_retries_are_unlimited_by_default(check, mapped, handler):
 
 
 def test_the_error_policy_is_read_from_the_environment(check, write, mapped):
-    """The policy is read from the function's environment, too; dead_letter then is unknown, which is said."""
+    """The error policy is read from the function's environment, too; dead_letter is then reported as unknown."""
     path = mapped(BisectBatchOnFunctionError=None)
     text = path.read_text().replace(
         '"Properties": {}', '"Properties": {"Environment": {"Variables": {"PARTIALBATCH_ERROR_POLICY": "STOP"}}}'
@@ -73,7 +73,7 @@ def test_the_error_policy_is_read_from_the_environment(check, write, mapped):
 
 
 def test_the_policy_in_tumbling_windows_is_stop(check, mapped, handler):
-    """In tumbling windows the policy is stop, whatever the handler says; zero seconds are no window."""
+    """In tumbling windows the policy is stop for every handler; zero seconds don't count as a window."""
     changes = {"BisectBatchOnFunctionError": None}
     found = check(mapped(**changes, TumblingWindowInSeconds=60), "--handler", handler())
     assert found.rules["unrun-records-discarded"] == "error"
@@ -142,7 +142,7 @@ def queue_mode(mode="Queue"):
 
 @pytest.mark.parametrize("policy", ["stop", "skip_group"])
 def test_ordered_policies_are_reported_in_queue_mode(check, mapped, handler, policy):
-    """Where Kafka keeps no order a policy that holds records back is told of; continue, the default, is fine."""
+    """If Kafka keeps no order, a policy that holds records back is reported; continue, the default, is not."""
     plain = {"BisectBatchOnFunctionError": None, "MaximumRetryAttempts": None}
     found = check(mapped("kafka", **plain, **queue_mode()), "--handler", handler(f"error_policy='{policy}'"))
     assert found.rules == {"consumption-mode": "warning"}
@@ -157,14 +157,14 @@ def test_ordered_policies_are_reported_in_queue_mode(check, mapped, handler, pol
 
 
 def test_retries_are_limited_in_queue_mode(check, mapped, handler):
-    """In queue mode retries are not endless, and without a destination nobody is told what was given up."""
+    """In queue mode retries are limited, and a missing destination is reported."""
     none = {"DestinationConfig": None, "MaximumRetryAttempts": None}
     found = check(mapped("kafka", **none, **queue_mode()), "--handler", handler())
     assert found.rules == {"on-failure-destination": "warning"}
 
 
 def test_an_unknown_consumption_mode_is_reported(check, mapped, handler):
-    """Whether Kafka keeps order decides on what policies mean; where it cannot be told, that is said."""
+    """If it is unknown whether Kafka keeps order, that is reported, because policies depend on it."""
     none = {"MaximumRetryAttempts": None, "DestinationConfig": None}
     found = check(mapped("kafka", **none, **queue_mode(LATER)), "--handler", handler("error_policy='stop'"))
     assert found.rules == {"consumption-mode": "cannot tell", "on-failure-destination": "cannot tell"}

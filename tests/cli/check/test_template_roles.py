@@ -124,7 +124,7 @@ def discard():
 def test_a_sinks_actions_are_known_by_its_class_or_itself(
     check, sam, handler, with_options, option, value, severity, text
 ):  # fixtures and cases
-    """A sink's action is told by its class or by itself; of other sinks it is said that nothing can be told."""
+    """A sink's action is known by its class or stated by itself; other sinks are reported as unknown."""
     with_options(**{option: value})
     found = check(sam(), "--handler", handler()).found
     if option == "resume" and isinstance(value, Unknown):
@@ -136,7 +136,7 @@ def test_a_sinks_actions_are_known_by_its_class_or_itself(
 
 
 def test_the_command_grants_one_action(check, sam, handler, with_options):
-    """The command grants the one action, for what has to be filled in."""
+    """The command grants one action on a resource to fill in."""
     with_options(retry_delay=object())
     found = check(sam(), "--handler", handler()).by["permissions"]
     assert found["fix"].startswith("aws iam put-role-policy --role-name '<role of F>' --policy-name partialbatch ")

@@ -76,7 +76,7 @@ GOOD = {"visibility_timeout_seconds": 180, "redrive_policy": json.dumps({"maxRec
 
 
 def test_missing_queue_settings_are_found_in_terraforms_language(plan, examine):
-    """What is missing is found at its address, with the line in Terraform's language."""
+    """Missing settings are found at their address, with a line in Terraform's language."""
     plan.add("aws_sqs_queue.orders").add(MAPPING, source())
     result = examine(plan)
     assert result.code == 1
@@ -99,14 +99,14 @@ def test_a_complete_queue_has_no_findings(plan, examine):
 
 
 def test_malformed_response_types_are_unknown(plan, examine):
-    """Response types that are no list are never taken for right or wrong."""
+    """Response types that aren't a list are neither right nor wrong, but unknown."""
     plan.add("aws_sqs_queue.orders", **GOOD)
     plan.add(MAPPING, source(), function_response_types=True)
     assert examine(plan).rules == {"report-batch-item-failures": "cannot tell"}
 
 
 def test_values_known_after_the_apply_are_unknown(plan, examine):
-    """A redrive policy with the ARN of a new queue cannot be told; that a setting is computed says nothing."""
+    """A redrive policy with the ARN of a new queue is unknown; a computed setting counts as not set."""
     redrive = {"redrive_policy": ["aws_sqs_queue.dead.arn", "aws_sqs_queue.dead"]}
     plan.add("aws_sqs_queue.orders", redrive, visibility_timeout_seconds=180)
     plan.add("aws_sqs_queue.dead")
@@ -159,7 +159,7 @@ def test_nested_blocks_of_a_stream_are_read(plan, examine, kind):
 
 
 def test_a_dynamic_block_is_unknown(plan, examine):
-    """Of a dynamic block nothing can be told."""
+    """The content of a dynamic block is unknown."""
     plan.add("aws_kinesis_stream.it")
     plan.add(
         MAPPING,
@@ -183,13 +183,13 @@ def test_a_dynamic_block_is_unknown(plan, examine):
     ],
 )
 def test_kafka_is_recognized_by_its_settings(plan, examine, values, rule):
-    """Kafka is told by its own settings; a source of no known kind is said."""
+    """Kafka is recognized by its own settings; a source of an unknown kind is reported."""
     plan.add(MAPPING, {"function_name": source()["function_name"]}, **values)
     assert rule in examine(plan).rules
 
 
 def test_resources_outside_the_plan_are_unknown(plan, check, write):
-    """What the plan does not have cannot be told."""
+    """Resources outside the plan are unknown."""
     plan.add("aws_sns_topic.it")
     plan.add(MAPPING, {"event_source_arn": ["aws_sns_topic.it.arn"], "function_name": ["var.name"]})
     rules = check(write(plan.json(), "plan.json")).rules
@@ -236,7 +236,7 @@ def test_a_reference_means_the_instance_with_the_same_key(plan, examine):
 
 
 def module(name, resources, arguments=None, outputs=None):
-    """Return a child module: what is planned, and the call in the configuration."""
+    """Return a child module: its planned resources, and the call in the configuration."""
     inner = Plan()
     for address, references, values in resources:
         inner.add(address, references, **values)
@@ -298,7 +298,7 @@ def test_a_pipes_settings_are_checked(plan, examine):
 
 
 def test_a_complete_pipe_has_no_findings(plan, examine):
-    """Nothing is found in a pipe that waits, bisects and tells."""
+    """A pipe that waits, bisects and has a dead-letter queue has no findings."""
     plan.add("aws_kinesis_stream.it")
     values = pipe_values(
         on_partial_batch_item_failure="AUTOMATIC_BISECT", maximum_retry_attempts=3, dead_letter_config=[{"arn": "a"}]
@@ -308,7 +308,7 @@ def test_a_complete_pipe_has_no_findings(plan, examine):
 
 
 def test_only_pipes_to_functions_are_checked(plan, check, write):
-    """A pipe to something else is none of ours; one from a queue is checked as such; what is unknown is said."""
+    """A pipe to something else is skipped, one from a queue is checked as such, and unknown parts are reported."""
     plan.add("aws_sns_topic.it").add("aws_sqs_queue.orders")
     plan.add("aws_pipes_pipe.topic", PIPE | {"target": ["aws_sns_topic.it.arn"]})
     assert check(write(plan.json(), "plan.json")).sources == 0
@@ -359,7 +359,7 @@ MANAGED = "arn:aws:iam::aws:policy/AmazonSQSFullAccess"
     ],
 )
 def test_policies_in_and_next_to_the_role_are_read(plan, examine, with_options, resources, severity):
-    """Policies in and beside the role are read; what is known later cannot be told."""
+    """Policies in and next to the role are read; those known after the apply are unknown."""
     plan.add("aws_sqs_queue.orders", **GOOD)
     plan.add(MAPPING, source(), function_response_types=["ReportBatchItemFailures"])
     for address, references, values in resources:
@@ -369,7 +369,7 @@ def test_policies_in_and_next_to_the_role_are_read(plan, examine, with_options, 
 
 
 def test_inline_and_managed_policies_of_the_role_are_read(plan, examine, with_options):
-    """Inline policies and managed ARNs of the role itself count; a role of elsewhere cannot be told."""
+    """Inline policies and managed ARNs of the role itself count; a role outside the plan is unknown."""
     plan.add("aws_sqs_queue.orders", **GOOD)
     plan.add(MAPPING, source(), function_response_types=["ReportBatchItemFailures"])
     with_options(retry_delay=object())
@@ -413,7 +413,7 @@ def test_variables_known_after_the_apply_are_unknown(plan, check, write):
 
 @pytest.mark.parametrize("option", ["--fix", "--json"])
 def test_a_malformed_name_is_left_to_fill_in(run, write, plan, option):
-    """A pipe whose name or role is no text does no harm: the command has a place for them."""
+    """If a pipe's name or role isn't text, the command leaves it to fill in."""
     target = {"lambda_function_parameters": [{"invocation_type": "FIRE_AND_FORGET"}]}
     values = {
         "name": 5,

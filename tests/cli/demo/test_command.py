@@ -40,7 +40,7 @@ def run(*arguments):
 
 
 def on_a_terminal(*arguments, act=None):
-    """Run on a pseudo-terminal of 80 columns and return the exit status and what was shown."""
+    """Run on a pseudo-terminal of 80 columns and return the exit status and the output."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ |= {"COLUMNS": "80", "LINES": "24", "TERM": "xterm-256color"}
@@ -135,7 +135,7 @@ def test_on_a_terminal_there_are_bars_and_a_table():
 
 
 def test_without_report_records_are_lost():
-    """Without ReportBatchItemFailures what failed is lost, named, and told by the exit status."""
+    """Without ReportBatchItemFailures failed records are lost and named, and the exit status is 1."""
     done = run("--without-report")
     assert (done.returncode, done.stderr) == (1, "")
     assert "15 records were lost: order-04, order-09" in done.stdout

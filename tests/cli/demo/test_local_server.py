@@ -41,7 +41,7 @@ except KeyError:
 
 
 def test_the_users_aws_settings_are_hidden():
-    """Settings of the user's are hidden and come back, the address is loopback, and no state is left."""
+    """The user's settings are hidden and restored, the address is loopback, and no state is left."""
     hostile = {"AWS_PROFILE": "none", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "real"}
     done = subprocess.run(
         [sys.executable, "-c", CODE], capture_output=True, text=True, check=False, env=os.environ | hostile

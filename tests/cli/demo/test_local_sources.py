@@ -38,7 +38,7 @@ def test_polling_ends_when_nothing_is_left():
 
 
 def test_polling_ends_when_stop_is_set():
-    """Polling ends between two batches once it is told to stop."""
+    """Polling ends between two batches once `stop` is set."""
     stop = Event()
     Timer(0.05, stop.set).start()
     poller = Poller(iter(lambda: stop.wait(0.01) or True, None))

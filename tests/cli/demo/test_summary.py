@@ -59,7 +59,7 @@ def test_the_legend_has_two_columns_where_there_is_room():
 
 
 def test_the_legend_of_a_narrow_terminal_is_text():
-    """Where two columns do not fit, each meaning follows its word, and no line is broken by the terminal."""
+    """If two columns don't fit, each explanation follows its word, and the terminal breaks no line."""
     shown = ended(40, report=False)
     assert max(map(len, shown.splitlines())) <= 40
     legend = shown[shown.index("  retried:") :]

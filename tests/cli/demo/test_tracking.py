@@ -42,6 +42,6 @@ def test_a_record_fails_as_often_as_planned():
 
 
 def test_a_failed_request_is_shown_on_one_line(capsys):
-    """A local server that has to be asked again is told of in one line."""
+    """A failed request to the local server is shown on one line."""
     tracker({}).waiting(ConnectionError("away"), 0.25)
     assert capsys.readouterr().out == "test ConnectionError: trying again in 0.2 s\n"

@@ -77,7 +77,7 @@ def handler(event, context):
 
 
 def test_records_the_response_and_the_verdict(module, save):
-    """The lines name each record with status, duration and error; then come the response and what Lambda does."""
+    """The lines name each record with status, duration and error, followed by the response and Lambda's reaction."""
     done = run(f"{module(ODD_FAILS)}:handler", save(sqs_event(["0", "1", "2"])))
     lines = done.stdout.splitlines()
     assert done.exit_code == 1
@@ -124,7 +124,7 @@ def test_records_are_observed_through_decorators(module, save):
 
 @pytest.mark.parametrize("change", ["event = {'Records': event['Records'][:1]}", "return {'batchItemFailures': []}"])
 def test_statuses_come_from_the_response_if_a_decorator_changes_the_event(module, save, change):
-    """Where the handler got another event, or was not called, the response is all there is to go by."""
+    """If the handler got another event, or was not called, the statuses come from the response."""
     name = module(STACKED.replace("CHANGE", change))
     _, invocation = told(f"{name}:handler", save(sqs_event(["a", "bad"])))
     assert statuses(invocation) == ["succeeded", "succeeded"]
@@ -178,7 +178,7 @@ def test_a_batch_without_failures_ends_with_0(module, save):
 
 @given(fails=st.lists(st.booleans(), min_size=1, max_size=8))
 def test_the_exit_code_and_every_status(odd_fails, fails):
-    """Whichever records fail: each has its own status, only those come back, and any makes the exit code 1."""
+    """Each failed record has its own status, only failed ones are delivered again, and any makes the exit code 1."""
     event = sqs_event([str(int(fail)) for fail in fails])
     code, invocation = told(f"{odd_fails}:handler", "-", stdin=json.dumps(event))
     assert statuses(invocation) == ["failed" if fail else "succeeded" for fail in fails]
@@ -228,7 +228,7 @@ def test_kafka_records_are_named_by_partition_and_offset(module, save):
 
 
 def test_a_stream_delivers_all_records_after_the_first_failure_again(module, save):
-    """On a stream all records from the first failure on come back, those that succeeded included."""
+    """On a stream all records from the first failure on are delivered again, even those that succeeded."""
     code, invocation = told(f"{module(ODD_FAILS)}:handler", save(kinesis_event(["0", "1", "2"])))
     assert code == 1
     assert statuses(invocation) == ["succeeded", "failed", "succeeded"]
@@ -249,7 +249,7 @@ def test_skipped_records_say_why(module, save):
 
 
 def test_a_handler_that_raises_has_no_response(module, save):
-    """Where the handler raises, there is no response, and the records keep their own statuses."""
+    """If the handler raises, there is no response, and the records keep their own statuses."""
     name = module(ODD_FAILS.replace("(raise_on_full_failure=False)", ""))
     code, invocation = told(f"{name}:handler", save(sqs_event(["1", "3"])))
     assert code == 1
@@ -299,7 +299,7 @@ def test_async_records_at_work_have_different_numbers(module, save):
 
 
 def test_an_async_handler_that_cannot_be_called(module, save):
-    """A record whose payload is not what an async function wants fails before there is anything to await."""
+    """A record whose payload doesn't fit an async function fails before there is anything to await."""
     name = module("from partialbatch import batch_handler\n@batch_handler\nasync def handler(order: dict): pass")
     _, invocation = told(f"{name}:handler", save(sqs_event(["no json", "{}"])))
     assert statuses(invocation) == ["failed", "succeeded"]
@@ -319,7 +319,7 @@ def test_a_plain_functions_records_are_read_from_its_response(module, save):
 
 
 def test_only_the_first_reported_record_of_a_plain_function_surely_ran(module, save):
-    """Of several reported records of a FIFO queue only the first is sure to have run."""
+    """If several records of a FIFO queue are reported, only the first certainly ran."""
     name = module(
         "def handler(event, context):\n"
         "    return {'batchItemFailures': [{'itemIdentifier': raw['messageId']} for raw in event['Records'][1:]]}"
@@ -352,7 +352,7 @@ def test_answers_as_lambda_reads_them(module, save, tmp_path, body, verdict, rea
 
 
 def test_without_report_shows_lost_records(module, save):
-    """--without-report shows what is lost where the mapping has no ReportBatchItemFailures, whatever the handler."""
+    """--without-report shows for any handler which records are lost without ReportBatchItemFailures."""
     plain = REPORTS.replace("NUMBER", "1")
     for code in (ODD_FAILS, plain):
         done = run(f"{module(code)}:handler", save(sqs_event(["0", "1"])), "--without-report")
@@ -400,7 +400,7 @@ def test_one_failure_of_several_events(module, save):
 
 
 def test_the_handler_gets_an_event_of_its_own(module, save):
-    """A handler that changes its event changes nothing of what is told."""
+    """A handler that changes its event doesn't change the output."""
     name = module(
         "from partialbatch import RawRecord, batch_handler\n@batch_handler(raise_on_full_failure=False)\n"
         "def handler(raw: RawRecord):\n    raw.clear()\n    raise ValueError"
@@ -412,7 +412,7 @@ def test_the_handler_gets_an_event_of_its_own(module, save):
 
 
 def test_events_of_a_custom_source_run(module, save):
-    """Events of the user's own source run; what Lambda does with them is said not to be known."""
+    """Events of a custom source run; Lambda's rules for them are reported as unknown."""
     name = module(
         "from types import SimpleNamespace as Space\n"
         "from partialbatch import batch_handler, ErrorPolicy\n"
@@ -446,7 +446,7 @@ def test_events_of_a_custom_source_run(module, save):
 
 
 def test_an_empty_batch_succeeds(module, save):
-    """An empty batch is handled, and nothing comes back."""
+    """An empty batch is handled, and nothing is delivered again."""
     done = run(f"{module(ODD_FAILS)}:handler", save({"Records": []}))
     assert done.exit_code == 0
     assert done.stdout.splitlines()[0].startswith("event.json: no source, no records")
@@ -463,7 +463,7 @@ def test_the_last_event_of_a_window(module, save):
 
 
 def test_a_bad_setting_in_the_environment_ends_with_2(module, save, monkeypatch):
-    """A bad setting in the environment is told in one line, also for a plain function."""
+    """A bad setting in the environment gives one line, also for a plain function."""
     monkeypatch.setenv("PARTIALBATCH_MAX_CONCURRENCY", "many")
     for code in (ODD_FAILS, "def handler(event, context): pass"):
         done = run(f"{module(code)}:handler", save(sqs_event(["0"])))
@@ -472,7 +472,7 @@ def test_a_bad_setting_in_the_environment_ends_with_2(module, save, monkeypatch)
 
 
 def test_a_handler_that_refuses_the_event(module, save):
-    """What a handler raises before any record runs fails the invocation; the records were not started."""
+    """An error that a handler raises before any record runs fails the invocation; no record was started."""
     name = module("from partialbatch import batch_handler\n@batch_handler\ndef handler(record, state): pass")
     code, invocation = told(f"{name}:handler", save(kinesis_event(["a"])))
     assert code == 1
@@ -510,7 +510,7 @@ def test_the_window_state_is_part_of_the_response(module, save):
     ],
 )
 def test_a_file_that_is_not_an_event_ends_with_2(module, save, text, why):
-    """What is no event is told in one line, and nothing runs."""
+    """A file that isn't an event gives one line, and nothing runs."""
     done = run(f"{module(ODD_FAILS)}:handler", save(text))
     assert (done.exit_code, done.stdout) == (2, "")
     assert why in done.stderr
@@ -519,7 +519,7 @@ def test_a_file_that_is_not_an_event_ends_with_2(module, save, text, why):
 
 
 def test_a_file_that_is_not_utf8_ends_with_2(module, tmp_path):
-    """A file that is not UTF-8 is no JSON; a byte order mark does no harm."""
+    """A file that isn't UTF-8 isn't JSON; a byte order mark does no harm."""
     name = module(ODD_FAILS)
     (tmp_path / "event.json").write_bytes(b"\xff\xff")
     done = run(f"{name}:handler", "event.json")
@@ -540,7 +540,7 @@ def test_unreadable_files_end_with_2(module, save, monkeypatch):
 
 
 def test_an_unloadable_handler_ends_with_2(module, save):
-    """A handler that cannot be loaded is told in one line, after what its module printed."""
+    """A handler that can't be loaded gives one line, after its module's output."""
     done = run("nowhere_at_all:handler", save(sqs_event(["a"])))
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("Error: there is no module 'nowhere_at_all'")
@@ -581,7 +581,7 @@ def test_options_set_the_context(module, save, tmp_path):
     ],
 )
 def test_an_unusable_context_is_named(module, save, given, why):
-    """A context that cannot be used is one line that names what is wrong."""
+    """A context that can't be used gives one line that names the problem."""
     save("[]", "list.json")
     save("[" * 100_000, "deep.json")
     done = run(f"{module(SHOWS_CONTEXT)}:handler", save(sqs_event(["a"])), "--context", given)
@@ -656,7 +656,7 @@ def test_a_handler_that_hangs_is_ended(module, save):
     [("handler", ["succeeded", "failed", "running", "skipped"]), ("plain", ["unknown"] * 4)],
 )
 def test_statuses_at_a_timeout_are_those_reached(module, save, monkeypatch, target, expected):
-    """The records of ours are told as they stand at the timeout; those of a plain function are unknown."""
+    """At the timeout our records have the statuses reached; those of a plain function are unknown."""
     name = module(HANGS)
     codes = []
 
@@ -715,7 +715,7 @@ def handler(record):
 
 
 def test_logs_that_say_more_than_the_table_are_shown(module, save, caplog):
-    """Why a dead letter was refused, and that a hook raised, is on standard error; what the table has is not."""
+    """A refused dead letter and a hook that raised are on standard error; errors in the table are not."""
     assert run(f"{module(REFUSES)}:handler", save(sqs_event(["a"]))).exit_code == 1
     first, second = [record.getMessage() for record in caplog.records]
     assert first.startswith("the dead letter of sqs record")
@@ -738,7 +738,7 @@ def test_a_report_is_written_where_the_command_was_started(module, save, tmp_pat
 
 
 def test_an_unwritable_report_is_named(module, save, tmp_path):
-    """A folder that is not there is told before anything runs; a failure in writing afterwards, with the result."""
+    """A missing folder is reported before anything runs; a failed write afterwards, with the result."""
     target, event = f"{module(ODD_FAILS)}:handler", save(sqs_event(["0"]))
     done = run(target, event, "--report", "nowhere/out.html")
     assert (done.exit_code, done.stdout) == (2, "")
@@ -763,7 +763,7 @@ def test_on_80_columns_identifiers_are_shortened(module, save, on_terminal):
 
 @pytest.mark.parametrize("columns", [40, 80])
 def test_control_characters_of_a_record_are_escaped(module, save, on_terminal, columns):
-    """What a record brings along into an error or its group gives the terminal no orders."""
+    """Control characters in a record's error or group are escaped for the terminal."""
     name = module(ODD_FAILS.replace("odd: ", "\\x1b]0;title\\x07\\x9b2J"))
     event = save(sqs_event(["1"], fifo=True, groups=["\x1b[2J"]))
     code, shown = on_terminal("invoke", f"{name}:handler", event, columns=columns)
@@ -786,7 +786,7 @@ def test_a_terminal_too_narrow_for_a_table(module, save, on_terminal):
 
 
 def test_on_a_wide_terminal_identifiers_are_complete(module, save, on_terminal):
-    """On a wide terminal identifiers are whole, and why records were skipped is said once."""
+    """On a wide terminal identifiers are complete, and the reason for skipped records is printed once."""
     code, shown = on_terminal(
         "invoke", f"{module(ODD_FAILS)}:handler", save(sqs_event(["1", "2", "3"], fifo=True)), columns=160
     )
@@ -805,7 +805,7 @@ def test_repeated_work_has_another_colour(module, save, on_terminal):
 
 
 def test_of_a_large_batch_only_failures_are_shown(module, save, on_terminal):
-    """Of a large batch a terminal shows the records that did not succeed, and how many more there are."""
+    """For a large batch, a terminal shows the records that did not succeed and the number of the others."""
     texts = ["0"] * 60 + ["1"] + ["0"] * 20
     code, shown = on_terminal("invoke", f"{module(ODD_FAILS)}:handler", save(kinesis_event(texts)))
     assert code == 1

@@ -145,7 +145,7 @@ def test_a_bar_leads_to_its_record(opened):
 
 
 def test_each_event_has_its_records_verdict_and_response(opened):
-    """Each event has its section: counts, what Lambda does, a row a record, the response."""
+    """Each event has a section: counts, Lambda's reaction, one row per record, the response."""
     page = opened(FIFO, kinesis_event(["a", "bad", "b"]))
     sections = page.query_selector_all("section.invocation")
     assert [section.query_selector("h2").inner_text() for section in sections] == ["event-0.json", "event-1.json"]
@@ -162,7 +162,7 @@ def test_each_event_has_its_records_verdict_and_response(opened):
 
 
 def test_the_traceback_replaces_the_response(opened):
-    """What nobody saw is not drawn; the error and its traceback stand where the response would."""
+    """Unobserved records are not drawn; the error and its traceback take the place of the response."""
     page = opened(sqs_event(["a", "b"]), handler="plain")
     assert page.locator(".timeline").count() == 0
     assert "read from its response" in page.locator(".verdict").inner_text()

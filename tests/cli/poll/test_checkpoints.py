@@ -24,7 +24,7 @@ CHANGES = st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.integers(0, 
 
 @given(changes=CHANGES, in_file=st.booleans())
 def test_file_holds_every_change(changes, in_file):
-    """After each change the file, read by a successor, holds what was set last, and no other file is left."""
+    """After each change the file, read by a successor, has the last value, and no other file is left."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "at.json") if in_file else None
         checkpoints, model = Checkpoints(path, "s"), {}
@@ -111,7 +111,7 @@ def test_every_written_file_can_be_read_again(since, shards):
 
 
 def test_a_second_poller_is_refused_until_the_first_closes(tmp_path):
-    """The second is refused as long as the first has the file, whatever the first writes, and then has it itself."""
+    """The second poller is refused until the first closes the file, even after writes, and then can open it."""
     path = tmp_path / "at.json"
     first = Checkpoints(path, "s")
     for number in "123":
@@ -126,7 +126,7 @@ def test_a_second_poller_is_refused_until_the_first_closes(tmp_path):
 
 
 def test_a_poller_stops_if_its_file_was_replaced(tmp_path):
-    """A poller whose file is no longer its own stops instead of writing over another's checkpoints."""
+    """A poller whose file was replaced stops instead of overwriting another's checkpoints."""
     path = tmp_path / "at.json"
     first = Checkpoints(path, "s")
     path.rename(tmp_path / "moved.json")
@@ -139,7 +139,7 @@ def test_a_poller_stops_if_its_file_was_replaced(tmp_path):
 
 
 def test_a_deleted_file_is_written_again(tmp_path):
-    """Who deletes the file of a running poller gets it back with the next checkpoint."""
+    """If you delete the file of a running poller, the next checkpoint writes it again."""
     path = tmp_path / "at.json"
     with closing(Checkpoints(path, "s")) as checkpoints:
         path.unlink()
@@ -148,7 +148,7 @@ def test_a_deleted_file_is_written_again(tmp_path):
 
 
 def test_only_one_of_two_pollers_creates_the_file(tmp_path, monkeypatch):
-    """Of two that find no file only one makes it; where the system has no links it is made all the same."""
+    """Only one of two pollers creates a missing file; without links it is created, too."""
     path = tmp_path / "at.json"
     real = os.link
 
@@ -171,7 +171,7 @@ def test_only_one_of_two_pollers_creates_the_file(tmp_path, monkeypatch):
 
 
 def test_the_lock_of_a_replaced_version_does_not_count(tmp_path, monkeypatch):
-    """The lock of a version that is no longer there counts for nothing."""
+    """The lock of a replaced version doesn't count."""
     path = tmp_path / "at.json"
     Checkpoints(path, "s").close()
     other = tmp_path / "other.json"
@@ -191,7 +191,7 @@ def test_the_lock_of_a_replaced_version_does_not_count(tmp_path, monkeypatch):
 
 
 def test_missing_file_locks_are_the_reason_given(tmp_path, monkeypatch):
-    """Where files can't be locked, that is the reason given."""
+    """If files can't be locked, the message gives that as the reason."""
     monkeypatch.setitem(sys.modules, "fcntl", None)
     with pytest.raises(CommandError, match=r"--checkpoints .*at\.json: this system has no file locks \(fcntl\)"):
         Checkpoints(tmp_path / "at.json", "s")
@@ -199,7 +199,7 @@ def test_missing_file_locks_are_the_reason_given(tmp_path, monkeypatch):
 
 
 def test_an_unwritable_folder_is_named(tmp_path, monkeypatch):
-    """What the system says is told with the file's name."""
+    """The system's error is reported with the file's name."""
 
     def refuse(*_arguments, **_options):
         raise PermissionError(13, "Permission denied")
@@ -211,7 +211,7 @@ def test_an_unwritable_folder_is_named(tmp_path, monkeypatch):
 
 
 def test_a_forked_child_closes_the_file(tmp_path):
-    """A child closes what it has inherited."""
+    """A child process closes the inherited file."""
     path = tmp_path / "at.json"
     inherited = Checkpoints(path, "s")
     locking._leave_to_parent()
@@ -261,7 +261,7 @@ def test_a_missing_folder_is_found_at_once(tmp_path):
 
 
 def test_failed_write_leaves_the_file(tmp_path, monkeypatch):
-    """When a write fails half-way the file stays as it was, nothing is left beside it, and the caller knows."""
+    """If a write fails half-way, the file is unchanged, no temporary file is left, and the caller gets the error."""
     path = tmp_path / "at.json"
     checkpoints = Checkpoints(path, "s")
     checkpoints["a"] = "1"
@@ -279,7 +279,7 @@ def test_failed_write_leaves_the_file(tmp_path, monkeypatch):
 
 
 def test_the_file_behind_a_link_is_written(tmp_path):
-    """Where the name is a link, the file behind it is written."""
+    """If the name is a link, the file behind it is written."""
     (tmp_path / "real.json").write_text('{"stream": "s", "since": null, "shards": {}}')
     (tmp_path / "link.json").symlink_to("real.json")
     with closing(Checkpoints(tmp_path / "link.json", "s")) as checkpoints:

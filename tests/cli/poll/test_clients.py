@@ -39,7 +39,7 @@ def test_the_region_comes_from_the_environment(monkeypatch, name):
 
 
 def test_errors_are_described_in_one_line():
-    """An error of whatever kind is one line; one that is not the service's has its type."""
+    """Every error is one line; one that isn't the service's has its type."""
     assert describe_error(ValueError("a\n b")) == "ValueError: a b"
     assert describe_error(KeyboardInterrupt()) == "KeyboardInterrupt"
     assert "\n" not in describe_error(client_error("x\ny"))

@@ -1,4 +1,4 @@
-"""The command's options, what it prints, and what it refuses."""
+"""Tests of the command's options, output and errors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_json_prints_one_object_per_batch(services, poll, app, handled, events):
 
 
 def test_plain_prints_one_line_per_batch(services, poll, module):
-    """Without --json there is a line for people a batch; a plain function is said to be one, and prints to stderr."""
+    """Without --json there is one line per batch; a plain function gets a note, and prints to stderr."""
     url, _ = queue(services, ["a"])
     result = poll(f"{module(PLAIN)}:handler", "--queue", url, "--wait", 0, "--until-empty")
     assert result.exit_code == 0
@@ -89,7 +89,7 @@ def test_a_partial_batch_is_handled_after_its_window(services, poll, module):
 
 
 def test_visibility_overrides_the_queues_setting(services, poll, module):
-    """--visibility holds for received messages, whatever the queue says."""
+    """--visibility overrides the queue's setting for received messages."""
     url, dead = queue(services, ["a"], visibility=600, max_receive_count=1)
     options = ["--visibility", 1, "--timeout", 1, "--wait", 1, "--until-empty", "--json", "--concurrency", 2]
     result = poll(f"{module(PLAIN)}:fails", "--queue", url, *options)
@@ -98,7 +98,7 @@ def test_visibility_overrides_the_queues_setting(services, poll, module):
 
 
 def test_without_report_deletes_reported_messages(services, poll, app):
-    """--without-report deletes what a response names, as the service does."""
+    """--without-report deletes the messages that a response names, as the service does."""
     url, dead = queue(services, ["a", "bad"], max_receive_count=1)
     result = poll(f"{app}:handler", "--queue", url, "--wait", 0, "--without-report", "--until-empty", "--json")
     assert last(result)["handled"] == 2
@@ -106,7 +106,7 @@ def test_without_report_deletes_reported_messages(services, poll, app):
 
 
 def test_a_second_run_continues_at_the_checkpoints(services, poll, app, handled):
-    """With --checkpoints a second run repeats nothing, and reads what came since."""
+    """With --checkpoints a second run repeats nothing, and reads the new records."""
     arn = services.stream(shards=2)
     services.put(arn, "abcd")
     options = ["--stream", arn.rpartition("/")[2], "--endpoint-url", endpoint(services), "--checkpoints", "at.json"]
@@ -136,7 +136,7 @@ def test_a_bad_stream_record_is_isolated_and_given_up(services, poll, app, handl
 
 
 def test_old_records_are_given_up(services, poll, app, handled):
-    """Records past --max-age are told to the on-failure queue and not delivered."""
+    """Records past --max-age are reported to the on-failure queue and not delivered."""
     arn = services.stream()
     services.put(arn, ["a"])
     services.age(arn, 61)
@@ -151,7 +151,7 @@ def test_old_records_are_given_up(services, poll, app, handled):
 
 
 def test_dynamodb_stream_from_now_on(services, poll, app, handled):
-    """--start now leaves out what is there, and a restart takes all that came since the first start."""
+    """--start now leaves out existing records, and a restart reads all that arrived since the first start."""
     name, arn = services.table()
     services.dynamodb.put_item(TableName=name, Item={"id": {"S": "before"}})
     time.sleep(1.1)
@@ -175,7 +175,7 @@ def test_kinesis_from_now_on(services, poll, app, handled):
 
 
 def test_checkpoints_of_a_deleted_stream_are_refused(services, poll, app):
-    """Checkpoints of a deleted stream of the same name are refused: its successor counts its records anew."""
+    """Checkpoints of a deleted stream of the same name are refused, because sequence numbers start over."""
     arn = services.stream()
     document = {"stream": f"{arn} of 2001-01-01T00:00:00Z", "since": None, "shards": {"shardId-000000000000": "9"}}
     Path("at.json").write_text(json.dumps(document))
@@ -217,7 +217,7 @@ def test_a_full_disk_names_the_file_of_checkpoints(services, poll, app, monkeypa
 
 
 def test_tracebacks_begin_with_the_users_line(services, started, app, tmp_path):
-    """What is logged of a failed record holds the user's frames alone."""
+    """The log of a failed record has only the user's frames."""
     url, _ = queue(services, ["bad"], max_receive_count=1)
     process = started(f"{app}:handler", "--queue", url, "--wait", 0, "--retry-after", 0, "--until-empty")
     _, told = process.communicate(timeout=60)
@@ -226,7 +226,7 @@ def test_tracebacks_begin_with_the_users_line(services, started, app, tmp_path):
 
 
 def test_failed_messages_wait_for_the_queues_visibility_timeout(services, poll, app, handled):
-    """A queue whose visibility timeout is shorter than --timeout is polled with its own, which a note tells."""
+    """A queue whose visibility timeout is shorter than --timeout keeps its own, and a note says so."""
     url, dead = queue(services, ["bad"], visibility=1, max_receive_count=2)
     result = poll(f"{app}:handler", "--queue", url, "--timeout", 600, "--wait", 1, "--until-empty", "--json")
     assert (result.exit_code, handled()) == (0, ["bad", "bad"])
@@ -278,7 +278,7 @@ def test_options_that_cannot_be_combined_are_named(poll, options, problem):
     ],
 )
 def test_an_impossible_value_ends_with_2_and_one_line(poll, options):
-    """What is right in its syntax and still cannot be is told in one line."""
+    """A value with correct syntax that isn't possible gives one line."""
     result = poll("app:handler", *options)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"Error: {options[-2] if '--window' not in options else '--visibility'}")
@@ -327,7 +327,7 @@ def test_a_malformed_url_or_arn_ends_with_2(poll, app, options):
 
 
 def test_an_unreachable_service_ends_with_2(poll, app):
-    """A service that nobody reaches at the start is one line, and exit code 2."""
+    """A service that is unreachable at the start gives one line and exit code 2."""
     assert refused(poll(f"{app}:handler", "--queue", URL), 2, "Could not connect to the endpoint URL")
 
 
@@ -345,7 +345,7 @@ def test_a_missing_region_names_the_option(poll, app):
 
 
 def test_the_live_display_shows_counts_and_last_events(services, on_terminal, app):
-    """On a terminal the figures stand above the last lines, and what handlers print does not break them."""
+    """On a terminal the counts are above the last lines, and the output of handlers doesn't break them."""
     url, _ = queue(services, ["a", "bad"], max_receive_count=2)
     options = ["--queue", url, "--wait", "0", "--retry-after", "0", "--until-empty"]
     code, shown = on_terminal("poll", f"{app}:handler", *options, columns=100)

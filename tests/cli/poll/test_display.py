@@ -1,4 +1,4 @@
-"""What is shown of a run."""
+"""Tests of the displays of a run."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_every_line_is_a_json_object_with_a_time():
 
 
 def test_control_characters_are_escaped():
-    """What a stranger's text has for a terminal to obey is escaped, in lines and in the live view."""
+    """Control characters in records are escaped, in lines and in the live display."""
     file, console = io.StringIO(), Console(file=io.StringIO(), force_terminal=True, width=80)
     for display in (PlainLines(file), live := LiveDisplay(console, "app")):
         display.waiting(ValueError("\x1b[2Jaway\x9b"), 1)
@@ -69,7 +69,7 @@ def test_control_characters_are_escaped():
 
 
 def test_each_line_names_its_event():
-    """Each line says what happened, in words."""
+    """Each line describes its event in words."""
     file = io.StringIO()
     display = PlainLines(file)
     display.invoked(invocation(3, [1]))
@@ -106,7 +106,7 @@ def test_the_live_display_has_counts_and_last_events(width):
 
 
 def test_counts_take_two_rows_on_a_narrow_terminal():
-    """Where the figures do not fit side by side they take two rows, under whole words."""
+    """If the counts don't fit side by side, they take two rows with complete titles."""
     console = Console(file=io.StringIO(), force_terminal=True, width=40, color_system=None)
     display = LiveDisplay(console, "app:handler  orders")
     display.invoked(invocation(3, [1]))

@@ -1,4 +1,4 @@
-"""Running tasks when they are due, and what their errors lead to."""
+"""Tests of tasks that run at their times, and of their errors."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_task_added_while_idle_is_started(make):
 
 
 def test_a_transient_error_is_retried_after_growing_pauses(make, waits):
-    """What may pass is tried again after longer and longer pauses; a success starts them anew."""
+    """A transient error is retried after growing pauses; a success resets them."""
     tasks, outcomes = make(), iter([AWAY, AWAY, AWAY, None, AWAY])
 
     def step():
@@ -139,7 +139,7 @@ def test_pauses_have_a_limit(make, waits, monkeypatch):
 
 
 def test_an_error_that_outlasts_the_patience_stops_the_tasks(make, waits):
-    """When the patience is over, the error ends the engine."""
+    """An error that lasts longer than the patience stops the tasks."""
     tasks = make(patience=0.05)
 
     def step():
@@ -156,7 +156,7 @@ def test_an_error_that_outlasts_the_patience_stops_the_tasks(make, waits):
     "error", [ValueError("a bug"), KeyboardInterrupt(), ClientError({"Error": {"Code": "AccessDenied"}}, "GetRecords")]
 )
 def test_another_error_stops_the_tasks_at_once(make, waits, error):
-    """What will not pass ends the engine at once, and the first error is kept."""
+    """An error that isn't transient stops the tasks at once, and the first error is kept."""
     tasks, both = make(2), [Event(), Event()]
 
     def fail(number, what):

@@ -1,4 +1,4 @@
-"""Shards in their order, and what a stream's end means."""
+"""Tests of the order of shards and the end of a stream."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_child_shard_is_read_after_its_parent(run, scripted_bodies):
 
 
 def test_a_child_of_an_expired_shard_is_read(run, scripted_bodies):
-    """A child whose parent is no longer listed starts; the parent's checkpoint is dropped, and it is not read again."""
+    """A child whose parent is no longer listed starts; the parent's checkpoint is dropped and not read again."""
     stream = Stream()
     stream.add("child", ["d"], "parent")
     checkpoints = Checkpoints(None, "s")
@@ -165,7 +165,7 @@ def test_an_empty_closed_shard_is_finished_at_once(run, scripted_bodies):
 
 
 def test_a_failed_listing_at_the_end_of_a_shard_is_repeated(run, scripted_bodies):
-    """When the shards cannot be listed as a shard ends, that is made up for, and nothing is delivered twice."""
+    """If listing fails at the end of a shard, it is repeated, and nothing is delivered twice."""
     stream = Stream()
     stream.add("parent", ["a"], closed=True)
     stream.add("child", ["b"], "parent")
@@ -190,7 +190,7 @@ def test_not_drained_before_the_first_listing(scripted_bodies):
 
 
 def test_a_partial_batch_waits_for_its_window(run, scripted_bodies):
-    """A batch that is not full waits for its window, and then comes with what has arrived since."""
+    """A partial batch waits for its window, and is then delivered with the records that arrived since."""
     stream = Stream()
     stream.add("s", ["a"])
     handler = scripted_bodies()
@@ -206,7 +206,7 @@ def test_a_partial_batch_waits_for_its_window(run, scripted_bodies):
 
 
 def test_retries_without_progress_have_growing_pauses(run, scripted_bodies, monkeypatch):
-    """Retries without progress come after longer and longer pauses; progress starts them anew."""
+    """Retries without progress have growing pauses; progress resets them."""
     pauses = []
     monkeypatch.setattr(Backoff, "wait", lambda self, level, random: pauses.append(level) or 0.0)
     stream = Stream()

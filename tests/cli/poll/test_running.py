@@ -39,7 +39,7 @@ def counts(sqs, url):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_finishes_the_current_batch(server, app, started, begun, handled, until, events, number):  # fixtures
-    """A signal lets the running batch come to its end and be deleted; what was not received stays where it is."""
+    """After a signal the running batch is finished and deleted; messages not yet received stay in the queue."""
     sqs, url = make_queue(server, ["a", "b", "c"])
     process = started(f"{app}:handler", "--queue", url, "--batch-size", "1", "--wait", "0", "--json", HELD="b")
     until(lambda: begun() == ["a", "b"])
@@ -75,7 +75,7 @@ def test_a_signal_makes_waiting_messages_visible_again(server, app, started, han
 
 
 def test_a_second_signal_ends_at_once(server, app, started, begun, until):
-    """A second signal does not wait for the handler, and says what becomes of the batch."""
+    """A second signal doesn't wait for the handler, and says that the batch is delivered again."""
     _, url = make_queue(server, ["a"])
     process = started(f"{app}:handler", "--queue", url, "--json", PACE="60")
     until(begun)
@@ -104,14 +104,14 @@ def test_a_second_signal_ends_a_reloading_run(server, app, started, handled, unt
 
 
 def is_running(number):
-    """Tell whether there is such a process, other than as a zombie that nobody has asked for yet."""
+    """Tell whether a process exists and isn't a zombie."""
     with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
 
 
 def test_an_unavailable_service_ends_the_run_with_2(own_server, app, started, until, events):
-    """When the service is gone for longer than the patience there is one line, and exit code 2."""
+    """If the service is unavailable for longer than the patience, there is one line and exit code 2."""
     sqs, url = make_queue(own_server, ["a"])
     process = started(f"{app}:handler", "--queue", url, "--json", "--patience", "1", "--wait", "0")
     until(lambda: "invocation" in process.stdout.readline())
@@ -126,7 +126,7 @@ def test_an_unavailable_service_ends_the_run_with_2(own_server, app, started, un
 
 
 def test_a_change_restarts_the_run_with_the_new_code(server, app, started, handled, until):
-    """A change of the module starts the run anew with the new code; a module that fails waits for the next change."""
+    """A change of the module restarts the run with the new code; a module that fails waits for the next change."""
     sqs, url = make_queue(server, ["a"])
     process = started(f"{app}:handler", "--queue", url, "--wait", "1", "--reload")
     until(lambda: handled() == ["a"])
@@ -146,7 +146,7 @@ def test_a_change_restarts_the_run_with_the_new_code(server, app, started, handl
 
 
 def test_reload_of_a_missing_folder_ends_with_2(poll):
-    """There is nothing to watch where there is no folder: one line, and exit code 2."""
+    """A missing folder can't be watched: one line and exit code 2."""
     result = poll("nowhere/app.py:handler", "--queue", "http://127.0.0.1:1/1/q", "--reload")
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: there is no file nowhere/app.py: its folder ")
