@@ -10,7 +10,7 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.kinesis.models import kinesis_backends
 
-from partialbatch.cli.demo.server import local_services
+from partialbatch.cli.demo.local_server import local_services
 
 
 class Services:

@@ -27,7 +27,7 @@ class Queue:
         self.deleted = []
         self.calls = 0
 
-    def delete_message_batch(self, QueueUrl, Entries):  # noqa: N803 - boto3's names
+    def delete_message_batch(self, QueueUrl, Entries):
         self.calls += 1
         assert 1 <= len(Entries) <= 10
         trouble = self.plan.pop(0) if self.plan else None
@@ -86,7 +86,7 @@ def test_invalid_receipt_handle_is_logged_and_not_retried(caplog):
     """No later attempt makes a receipt handle valid."""
 
     class Invalid(Queue):
-        def delete_message_batch(self, QueueUrl, Entries):  # noqa: N803 - boto3's names
+        def delete_message_batch(self, QueueUrl, Entries):
             self.calls += 1
             return {"Failed": [{"Id": "0", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}]}
 
