@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from partialbatch._core.unrun import check_value, is_awaitable
+from partialbatch._unrun import check_value, is_awaitable
 from partialbatch.errors import EventError, shape
 from partialbatch.sources._detection import PARTITIONS, check_uniform, is_empty, origin_of
 from partialbatch.sources._refusal import unrecognized
@@ -12,12 +12,25 @@ from partialbatch.sources.dynamodb import DynamoDBPipeSource, DynamoDBRecord, Dy
 from partialbatch.sources.kafka import KafkaPipeSource, KafkaRecord, KafkaSource
 from partialbatch.sources.kinesis import KinesisPipeSource, KinesisRecord, KinesisSource
 from partialbatch.sources.record import Record
-from partialbatch.sources.sqs import SQSRecord, SQSSource, tell_of_groups
-from partialbatch.types import ErrorPolicy
+from partialbatch.sources.sqs import SQSRecord, SQSSource
 
 if TYPE_CHECKING:
-    from partialbatch._core.options import Settings
+    from typing import Literal, Protocol
+
     from partialbatch.types import EventSource, RawRecord
+
+    class Settings(Protocol):
+        """The settings that decide which events a handler accepts."""
+
+        @property
+        def source(self) -> str | EventSource: ...
+        @property
+        def source_name(self) -> str: ...
+        @property
+        def fifo(self) -> bool | Literal["auto"]: ...
+        @property
+        def max_receive_count(self) -> int | None: ...
+
 
 __all__ = ["VIEWS", "Catalogue", "DynamoDBRecord", "KafkaRecord", "KinesisRecord", "Record", "SQSRecord"]
 
@@ -40,9 +53,6 @@ class Catalogue:
             SQSSource(settings.fifo, settings.max_receive_count),
             *(KinesisSource(), DynamoDBSource(), KafkaSource()),
             *(KinesisPipeSource(), DynamoDBPipeSource(), KafkaPipeSource()),
-        )
-        self._groups_messages = (
-            settings.error_policy is ErrorPolicy.SKIP_GROUP and settings.fifo == "auto" and settings.group_by is None
         )
         self._by_origin: dict[Any, EventSource] = {origin: source for source in built_in for origin in source.origins}
 
@@ -79,6 +89,4 @@ class Catalogue:
             # Kafka names its source once an event.
             return KafkaSource(event.get("eventSourceArn")), records
         check_uniform(records)
-        if self._groups_messages and source.name == "sqs":
-            tell_of_groups(records)
         return source, records

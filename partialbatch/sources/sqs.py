@@ -8,7 +8,6 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
-from partialbatch._core import logs
 from partialbatch.errors import PayloadError
 from partialbatch.sources._detection import PIPE, RECORDS, Listed
 from partialbatch.sources._lazy import Kept
@@ -173,22 +172,15 @@ class SQSSource(Listed):
 SQSRecord._default_source = SQSSource()  # noqa: SLF001 - the view and its source are one unit
 
 
-def tell_of_groups(records: Sequence[Any]) -> None:
-    """Warn, once a process, that message groups are no groups here: the queue isn't known to be FIFO."""
+def has_unordered_groups(records: Sequence[Any]) -> bool:
+    """Tell whether messages carry group ids although their queue isn't known to be FIFO."""
     for raw in records:
         arn, attributes = raw.get("eventSourceARN"), raw.get("attributes")
         if type(arn) is str and arn.endswith(".fifo"):
-            return
+            return False
         if isinstance(attributes, dict) and attributes.get("MessageGroupId") is not None:
-            logs.once("skip_group", _NO_GROUPS)
-            return
-
-
-_NO_GROUPS = (
-    "error_policy='skip_group' holds nothing back here: the messages carry a MessageGroupId, but their queue's ARN "
-    "doesn't end in '.fifo', so each of them stands alone; give fifo=True if their groups have an order, "
-    "or fifo=False to leave this line out"
-)
+            return True
+    return False
 
 
 def receive_count(raw: RawRecord | dict[str, Any]) -> int:

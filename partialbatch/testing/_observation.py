@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from partialbatch._core.references import handler_behind
 from partialbatch._core.results import DEAD_LETTERED, FAILED, SKIPPED, SUCCEEDED
-from partialbatch._core.unrun import is_awaitable
+from partialbatch._unrun import is_awaitable
 from partialbatch.testing._verdict import Outcome
 from partialbatch.testing._watching import watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from partialbatch._core.invocation import Invocation
-    from partialbatch._core.runners.run import Run
+    from partialbatch._core.batch import BatchState
     from partialbatch.testing._history import RunStatus
     from partialbatch.testing._verdict import Verdict
 
@@ -76,30 +75,29 @@ def call(
         if _ends_the_test(error):
             raise
         raised = None if isinstance(error, _InvocationEnded) else error
-        return CallResult(Outcome.raised(error), error=raised, observed=_observed(observation.run))
+        return CallResult(Outcome.raised(error), error=raised, observed=_observed(observation.batch))
     if inspect.iscoroutine(response):  # the runtime doesn't await it; once closed, it causes no warning
         response.close()
-    return CallResult(Outcome.returned(response), response, observed=_observed(observation.run))
+    return CallResult(Outcome.returned(response), response, observed=_observed(observation.batch))
 
 
 class _Observation:
     """The observation of one call.
 
     Attributes:
-        run: The state of the event's records, or None if the handler wasn't called, or got another event.
+        batch: The state of the event's records, or None if the handler wasn't called, or got another event.
     """
 
     def __init__(self, event: Any, is_over: Callable[[], bool] | None) -> None:
-        self.run: Run | None = None
+        self.batch: BatchState | None = None
         self._event = event
         self._is_over = is_over
 
-    def start(self, event: Any, invocation: Invocation) -> None:
-        run = invocation.run
+    def start(self, event: Any, batch: BatchState) -> None:
         # A decorator may pass on other records. Then the response shows the results of the original ones.
-        self.run = run if event is self._event or event == self._event else None
+        self.batch = batch if event is self._event or event == self._event else None
         if self._is_over is not None:
-            invocation.invoke = run.invoke = _ending_at_timeout(invocation, self._is_over)
+            batch.invoke = _ending_at_timeout(batch, self._is_over)
 
 
 def _ends_the_test(error: BaseException) -> bool:
@@ -110,19 +108,19 @@ def _ends_the_test(error: BaseException) -> bool:
     return isinstance(error, KeyboardInterrupt) or not homes.isdisjoint(("_pytest", "hypothesis"))
 
 
-def _observed(run: Run | None) -> tuple[RunStatus, ...] | None:
-    if run is None:
+def _observed(batch: BatchState | None) -> tuple[RunStatus, ...] | None:
+    if batch is None:
         return None
-    unrun = {index for index, error in run.errors.items() if isinstance(error, _EndedBeforeRecord)}
+    unrun = {index for index, error in batch.errors.items() if isinstance(error, _EndedBeforeRecord)}
     return tuple(
-        "resumed" if index in run.resumed else "skipped" if index in unrun else _STATUSES[state]
-        for index, state in enumerate(run.states)
+        "resumed" if index in batch.resumed else "skipped" if index in unrun else _STATUSES[state]
+        for index, state in enumerate(batch.states)
     )
 
 
-def _ending_at_timeout(invocation: Invocation, is_over: Callable[[], bool]) -> Callable[[Any], Any]:
+def _ending_at_timeout(batch: BatchState, is_over: Callable[[], bool]) -> Callable[[Any], Any]:
     """Return an `invoke` that fails once the invocation has ended, which a simulated clock can't enforce."""
-    invoke, awaits = invocation.invoke, invocation.plan.awaits
+    invoke, awaits = batch.invoke, batch.awaits
 
     def check(ended: type[_InvocationEnded]) -> None:
         if is_over():

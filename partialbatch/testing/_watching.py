@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from partialbatch._core.invocation import Invocation
+    from partialbatch._core.batch import BatchState
 
-    Callback = Callable[[Any, Invocation], None]
+    Callback = Callable[[Any, BatchState], None]
 
 __all__ = ["watching"]
 
-# The consumer that is watched, and the callback, in the current thread or task.
+# The pipeline that is watched, and the callback, in the current thread or task.
 _watched: ContextVar[tuple[Any, Callback] | None] = ContextVar("partialbatch_watched", default=None)
 _wrapping = Lock()
 
@@ -27,29 +27,29 @@ def watching(handler: Any, callback: Callback) -> Iterator[None]:
 
     Args:
         handler: A handler made by partialbatch.
-        callback: Called with the event that the handler got, and the invocation.
+        callback: Called with the event that the handler got, and the state of the batch.
     """
-    consumer = handler._target()[0]  # noqa: SLF001 - the handler has no public way in
-    _wrap_prepare(consumer)
-    token = _watched.set((consumer, callback))
+    pipeline = handler._target()[0]  # noqa: SLF001 - the handler has no public way in
+    _wrap_prepare(pipeline)
+    token = _watched.set((pipeline, callback))
     try:
         yield
     finally:
         _watched.reset(token)
 
 
-def _wrap_prepare(consumer: Any) -> None:
-    """Make a consumer call back with each invocation that it prepares. Wraps it once only."""
+def _wrap_prepare(pipeline: Any) -> None:
+    """Make a pipeline call back with each batch that it prepares. Wraps it once only."""
     with _wrapping:
-        if "prepare" in vars(consumer):
+        if "prepare" in vars(pipeline):
             return
-        prepare = consumer.prepare
+        prepare = pipeline.prepare
 
-        def prepare_and_call_back(function: Any, plan: Any, event: Any, context: Any, **options: Any) -> Invocation:
-            invocation: Invocation = prepare(function, plan, event, context, **options)
+        def prepare_and_call_back(function: Any, plan: Any, event: Any, context: Any, **options: Any) -> BatchState:
+            batch: BatchState = prepare(function, plan, event, context, **options)
             watched = _watched.get()
-            if watched is not None and watched[0] is consumer:
-                watched[1](event, invocation)
-            return invocation
+            if watched is not None and watched[0] is pipeline:
+                watched[1](event, batch)
+            return batch
 
-        consumer.prepare = prepare_and_call_back
+        pipeline.prepare = prepare_and_call_back

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from sinks import Refusing, ScriptedSink
 
 from partialbatch import Reject, RetryAfter, batch_handler
-from partialbatch._core.stages.sessions import items_of
+from partialbatch._core.stages.sink import items_of
 from partialbatch.errors import ConfigurationError, DeliveryError, PayloadError, RecordError
 from partialbatch.producers import DynamoDBProducer, KinesisProducer, SQSProducer
 from partialbatch.retries import discard

@@ -11,7 +11,7 @@ from batches import Plain, kafka, kinesis, reported, sqs
 
 from partialbatch import Reject, batch_handler
 from partialbatch._backoff import Backoff
-from partialbatch._core.stages.dead_letters import letter
+from partialbatch._core.stages.dead_letter import letter
 from partialbatch.errors import ConfigurationError
 from partialbatch.producers import (
     SQSProducer,

@@ -15,7 +15,7 @@ import pytest
 from batches import ids, number, reported, sqs
 
 from partialbatch import batch_handler
-from partialbatch._core.unrun import PLAIN, check_value, holds_code
+from partialbatch._unrun import PLAIN, check_value, holds_code
 
 
 async def coroutine():
