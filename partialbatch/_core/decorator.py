@@ -1,10 +1,10 @@
-"""The decorator, and the Lambda handler that it makes of a record function."""
+"""The Lambda handler that `batch_handler` makes from a record function."""
 
 from __future__ import annotations
 
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from partialbatch._core.function.annotations import has_names
 from partialbatch._core.function.signature import plan
@@ -14,7 +14,7 @@ from partialbatch._core.references import BoundReferable, Referable
 from partialbatch.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
     from types import CodeType, FrameType
     from typing import Unpack
 
@@ -37,10 +37,9 @@ if TYPE_CHECKING:
 else:
     from wrapt import BoundFunctionWrapper, FunctionWrapper
 
-__all__ = ["BatchHandler", "batch_handler"]
+__all__ = ["BatchHandler", "BoundBatchHandler"]
 
 Function = TypeVar("Function")
-Parameters = ParamSpec("Parameters")
 Value = TypeVar("Value")
 
 
@@ -59,7 +58,10 @@ class _Signature:
     """Shows ``(event, context=None)`` on a handler, whatever it wraps; the class is called with a function."""
 
     def __get__(self, instance: object, owner: type) -> inspect.Signature:
-        return inspect.signature(batch_handler if instance is None else _lambda_handler)
+        if instance is not None:
+            return inspect.signature(_lambda_handler)
+        shown = inspect.signature(BatchHandler.__init__)
+        return shown.replace(parameters=list(shown.parameters.values())[1:])  # without ``self``
 
 
 class _Callable(Referable, Generic[Function, Value]):
@@ -213,35 +215,6 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
         return self._self_unbound
 
 
-@overload
-def batch_handler(
-    function: Callable[Parameters, Coroutine[Any, Any, Value]], /, **options: Unpack[Options]
-) -> BatchHandler[Callable[Parameters, Coroutine[Any, Any, Value]], Value]: ...
-@overload
-def batch_handler(
-    function: Callable[Parameters, Value], /, **options: Unpack[Options]
-) -> BatchHandler[Callable[Parameters, Value], Value]: ...
-@overload
-def batch_handler(**options: Unpack[Options]) -> _Decorator: ...
-def batch_handler(function: Any = None, /, **options: Unpack[Options]) -> Any:
-    """Make a Lambda handler of a function that handles one record.
-
-    Args:
-        function: The record function: a function, method, callable object, partial, or ``async def``.
-        options: See the table of options in the documentation.
-
-    Returns:
-        The `BatchHandler`; called without a function, a decorator that gives it.
-
-    Raises:
-        ConfigurationError: An option, or the function, that cannot work; when the module loads.
-    """
-    if function is not None:
-        return BatchHandler(function, **options)
-    resolve(**options)  # an unknown or impossible option shows where it was written
-    return lambda decorated: BatchHandler(decorated, **options)
-
-
 def _is_in_class_body(function: Any) -> bool:
     """Tell, by its qualified name, whether a function was defined in the body of a class."""
     scope = function.__qualname__.rpartition(".")[0] if inspect.isfunction(function) else ""
@@ -250,7 +223,7 @@ def _is_in_class_body(function: Any) -> bool:
 
 def _namespace(frame: FrameType | None) -> dict[str, Any]:
     """Return the local variables where a function was decorated, those around a class body included."""
-    while frame is not None and frame.f_globals is globals():
+    while frame is not None and frame.f_globals.get("__package__") == __package__:
         frame = frame.f_back
     scopes: list[dict[str, Any]] = []
     while frame is not None and frame.f_locals is not frame.f_globals:
@@ -267,17 +240,3 @@ def _swap(handler: Any) -> ConfigurationError:
         f"{handler.__qualname__}: @classmethod, or another decorator, stands over @batch_handler; swap them, "
         "so that @batch_handler is outermost"
     )
-
-
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    class _Decorator(Protocol):
-        @overload
-        def __call__(
-            self, function: Callable[Parameters, Coroutine[Any, Any, Value]], /
-        ) -> BatchHandler[Callable[Parameters, Coroutine[Any, Any, Value]], Value]: ...
-        @overload
-        def __call__(
-            self, function: Callable[Parameters, Value], /
-        ) -> BatchHandler[Callable[Parameters, Value], Value]: ...

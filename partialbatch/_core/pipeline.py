@@ -6,6 +6,7 @@ from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from partialbatch._core import logs
 from partialbatch._core.copies import copied
 from partialbatch._core.function.binding import Window, bind
 from partialbatch._core.invocation import Invocation
@@ -41,7 +42,7 @@ class Consumer:
         self._particular = settings.particular  # asked of the settings, it would take 1 µs a batch
         # What a source of the user's own gives may be a part of the record.
         self._identifier = None if isinstance(settings.source, str) else partial(_identifier, settings.source)
-        self._catalogue = Catalogue(settings)
+        self._catalogue = Catalogue(settings, logs.once)
         self._attachments = _attachments(settings) if settings.has_attachments else None
         self._keeps_results = self._attachments is not None and self._attachments.keeps_results
         self._late: Attachments | None = None

@@ -1,4 +1,9 @@
-"""Where records come from: one module an event source."""
+"""The record views, one module for each event source.
+
+>>> from partialbatch.sources import SQSRecord
+>>> SQSRecord({"messageId": "m-1", "body": "hello"}).body
+'hello'
+"""
 
 from __future__ import annotations
 
@@ -11,14 +16,31 @@ from partialbatch.sources.dynamodb import DynamoDBPipeSource, DynamoDBRecord, Dy
 from partialbatch.sources.kafka import KafkaPipeSource, KafkaRecord, KafkaSource
 from partialbatch.sources.kinesis import KinesisPipeSource, KinesisRecord, KinesisSource
 from partialbatch.sources.record import Record
-from partialbatch.sources.sqs import SQSRecord, SQSSource, tell_of_groups
+from partialbatch.sources.sqs import NO_GROUPS, SQSRecord, SQSSource, has_unordered_groups
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
-    from partialbatch._core.options import Settings
+    from collections.abc import Callable
+    from typing import Literal, Protocol
+
     from partialbatch.types import EventSource, RawRecord
 
-__all__ = ["VIEWS", "Catalogue", "DynamoDBRecord", "KafkaRecord", "KinesisRecord", "Record", "SQSRecord"]
+    class _Settings(Protocol):
+        @property
+        def source(self) -> str | EventSource: ...
+        @property
+        def source_name(self) -> str: ...
+        @property
+        def fifo(self) -> bool | Literal["auto"]: ...
+        @property
+        def max_receive_count(self) -> int | None: ...
+        @property
+        def error_policy(self) -> ErrorPolicy: ...
+        @property
+        def group_by(self) -> Any: ...
+
+
+__all__ = ["DynamoDBRecord", "KafkaRecord", "KinesisRecord", "Record", "SQSRecord"]
 
 VIEWS: dict[type[Record], str] = {
     SQSRecord: "sqs",
@@ -26,13 +48,19 @@ VIEWS: dict[type[Record], str] = {
     DynamoDBRecord: "dynamodb",
     KafkaRecord: "kafka",
 }
-"""The record views, and the name of the source that each belongs to."""
+"""The record views, each with the name of its source."""
 
 
 class Catalogue:
-    """The event sources that a handler accepts."""
+    """The event sources that a handler accepts.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: The handler's settings.
+        warn: Takes a topic and a text that the user should read once in each process.
+    """
+
+    def __init__(self, settings: _Settings, warn: Callable[[str, str], None] | None = None) -> None:
+        self._warn = warn
         self._wanted = settings.source_name
         self._custom = None if isinstance(settings.source, str) else settings.source
         built_in = (
@@ -40,24 +68,25 @@ class Catalogue:
             *(KinesisSource(), DynamoDBSource(), KafkaSource()),
             *(KinesisPipeSource(), DynamoDBPipeSource(), KafkaPipeSource()),
         )
-        self._groups_messages = (
+        self._expects_groups = (
             settings.error_policy is ErrorPolicy.SKIP_GROUP and settings.fifo == "auto" and settings.group_by is None
         )
         self._by_origin: dict[Any, EventSource] = {origin: source for source in built_in for origin in source.origins}
 
     def open(self, event: Any) -> tuple[EventSource | None, list[RawRecord]]:
-        """Find out who sent an event, and take its records out.
+        """Recognise the source of an event, and return its records.
 
         Returns:
-            The source and the raw records in event order; no source for a batch without records.
+            The source and the raw records in event order. Without records, there is no source.
 
         Raises:
-            EventError: It is no batch, holds records of several sources, or is not what ``source=`` asks for.
+            EventError: The event isn't a batch, has records of several sources, or isn't from the ``source=`` that
+                the handler asks for.
         """
         if self._custom is not None:
             if not self._custom.matches(event):
                 raise EventError.other_source(self._wanted, shape(event))
-            records = list(self._custom.records(event))  # an iterator would be used up before the first record runs
+            records = list(self._custom.records(event))  # an iterator can be read only once
             return (self._custom, records) if records else (None, [])
         origin = origin_of(event)
         source = self._by_origin.get(origin)
@@ -67,13 +96,13 @@ class Catalogue:
             raise unrecognized(event)
         if self._wanted not in ("auto", source.name):
             raise EventError.other_source(self._wanted, source.name)
-        records = list(source.records(event))  # a copy: what leaves the event while the batch runs is no success
+        records = list(source.records(event))  # a copy: removing a record from the event must not make it a success
         if not records:
             return None, []
         if origin is not None and origin[0] == PARTITIONS:
-            # Kafka names its source once an event.
+            # Kafka names its cluster once in each event.
             return KafkaSource(event.get("eventSourceArn")), records
         check_uniform(records)
-        if self._groups_messages and source.name == "sqs":
-            tell_of_groups(records)
+        if self._warn is not None and self._expects_groups and source.name == "sqs" and has_unordered_groups(records):
+            self._warn("skip_group", NO_GROUPS)
         return source, records

@@ -8,7 +8,6 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
-from partialbatch._core import logs
 from partialbatch.errors import PayloadError
 from partialbatch.sources._detection import PIPE, RECORDS, Listed
 from partialbatch.sources._lazy import Kept
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from partialbatch.types import EventSource, RawRecord
 
-__all__ = ["SQSRecord", "SQSSource"]
+__all__ = ["NO_GROUPS", "SQSRecord", "SQSSource", "has_unordered_groups"]
 
 _STOP, _CONTINUE = ErrorPolicy.STOP, ErrorPolicy.CONTINUE  # each look at a member takes 60 ns on Python 3.11
 
@@ -173,18 +172,18 @@ class SQSSource(Listed):
 SQSRecord._default_source = SQSSource()  # noqa: SLF001 - the view and its source are one unit
 
 
-def tell_of_groups(records: Sequence[Any]) -> None:
-    """Warn, once a process, that message groups are no groups here: the queue isn't known to be FIFO."""
+def has_unordered_groups(records: Sequence[Any]) -> bool:
+    """Tell whether messages have a group, although their queue isn't known to be FIFO."""
     for raw in records:
         arn, attributes = raw.get("eventSourceARN"), raw.get("attributes")
         if type(arn) is str and arn.endswith(".fifo"):
-            return
+            return False
         if isinstance(attributes, dict) and attributes.get("MessageGroupId") is not None:
-            logs.once("skip_group", _NO_GROUPS)
-            return
+            return True
+    return False
 
 
-_NO_GROUPS = (
+NO_GROUPS = (
     "error_policy='skip_group' holds nothing back here: the messages carry a MessageGroupId, but their queue's ARN "
     "doesn't end in '.fifo', so each of them stands alone; give fifo=True if their groups have an order, "
     "or fifo=False to leave this line out"
