@@ -62,7 +62,7 @@ def batch_handler(function: Any = None, /, **options: Unpack[Options]) -> Any:
 
     Args:
         function: The record function: a function, method, callable object or partial, plain or ``async def``.
-        options: Each of the following.
+        options: The options below.
 
     Keyword Args:
         source: The event source, for handlers that accept only one.
@@ -76,10 +76,10 @@ def batch_handler(function: Any = None, /, **options: Unpack[Options]) -> Any:
             Values: ``"auto"``, ``True``, ``False``.
             Default: ``"auto"``.
             Sources: ``sqs``.
-        error_policy: Which records still run after one has failed.
-            ``"continue"``: all. ``"stop"``: none. ``"skip_group"``: those of other groups. Records that don't run are
-            reported. ``"derive"`` means ``"stop"`` on a FIFO queue and in tumbling windows, ``"skip_group"`` with
-            `resume`, and ``"continue"`` otherwise.
+        error_policy: Which records still run after one has failed: all, none, or those of other groups.
+            ``"continue"`` runs all of them, ``"stop"`` none, and ``"skip_group"`` those of other groups. Records that
+            don't run are reported. ``"derive"`` means ``"stop"`` on a FIFO queue and in tumbling windows,
+            ``"skip_group"`` with `resume`, and ``"continue"`` otherwise.
             Values: ``"derive"``, ``"continue"``, ``"stop"``, ``"skip_group"``, or a member of `ErrorPolicy`.
             Default: ``"derive"``.
             Environment: ``PARTIALBATCH_ERROR_POLICY``: ``derive``, ``continue``, ``stop``, ``skip_group``.
@@ -112,13 +112,12 @@ def batch_handler(function: Any = None, /, **options: Unpack[Options]) -> Any:
         model: The type to validate the payload as, in place of the annotation.
             Values: any type that the annotation of the first parameter can be.
             Default: ``None``, the annotation.
-        envelope: The wrapper to take your payload out of.
+        envelope: The wrapper to take your payload out of: that of SNS, that of EventBridge, or your own.
             ``"sns"`` takes the ``Message`` of an SNS notification, ``"eventbridge"`` the ``detail`` of an event.
             Values: ``"sns"``, ``"eventbridge"``, a function from payload to payload, or ``None``.
             Default: ``None``.
-        max_receive_count: The ``maxReceiveCount`` of your queue's redrive policy.
-            A record that fails at its last attempt then holds no other record back: SQS is about to move it to the
-            dead-letter queue.
+        max_receive_count: The ``maxReceiveCount`` of your queue: a last attempt that fails holds nothing back.
+            SQS is about to move that message to the dead-letter queue, so the records after it can run.
             Values: a whole number from 1 to 1000, or ``None``.
             Default: ``None``.
             Sources: ``sqs``.
@@ -126,22 +125,22 @@ def batch_handler(function: Any = None, /, **options: Unpack[Options]) -> Any:
         permanent: Exceptions that no retry cures; needs `dead_letter`.
             Values: an exception type, or a tuple of them.
             Default: ``()``.
-        dead_letter: Takes the records that no retry cures.
+        dead_letter: Takes the records that no retry cures: a producer, a function, or `discard`.
             Those are the records that raise `Reject` or a `permanent` exception. They aren't reported once the dead
             letter has accepted them.
             Values: a `Sink` (every producer is one), a function, `discard` from ``partialbatch.retries``, or ``None``.
             Default: ``None``.
-        retry_delay: The wait before a failed message becomes visible again.
+        retry_delay: The wait before a failed SQS message becomes visible again.
             Values: a `Backoff` with `base` and `cap` in seconds, or ``None`` for the queue's visibility timeout.
             Default: ``None``.
             Sources: ``sqs``.
-        sink: Takes the items that your function returns or yields.
-            A record succeeds once all its items are accepted. A function is called once, at the end of the batch,
-            with the succeeded results, and returns those that failed.
+        sink: Takes the items that your function returns; a record succeeds once all are accepted.
+            A generator function may yield them. If the sink is a function, it is called once, at the end of the
+            batch, with the succeeded results, and returns those that failed.
             Values: a `Sink` (every producer is one), a function, or ``None``.
             Default: ``None``.
-        resume: Remembers which records behind a reported one have succeeded.
-            Streams deliver them again, and they don't run twice.
+        resume: Keeps the records of a stream that have succeeded from running again.
+            A stream delivers everything from the first reported record on again, the successes included.
             Values: a `ResumeLedger` from ``partialbatch.retries``, or ``None``.
             Default: ``None``.
             Sources: ``kinesis``, ``dynamodb``.
@@ -149,9 +148,9 @@ def batch_handler(function: Any = None, /, **options: Unpack[Options]) -> Any:
             Values: a function that takes the state, or ``None``.
             Default: ``None``.
             Sources: ``kinesis``, ``dynamodb``.
-        hooks: Objects that are called around batches and records.
-            ``partialbatch.hooks`` has `EmfMetrics`, `SentryHook` and `OpenTelemetryHook`.
-            Values: a list or tuple of `Hook` objects.
+        hooks: Called around batches and records: `EmfMetrics`, `SentryHook`, `OpenTelemetryHook`, or your own.
+            A hook that raises is logged, and changes nothing.
+            Values: a list or tuple of `Hook` objects; ``partialbatch.hooks`` has three.
             Default: ``()``.
 
     Returns:
