@@ -36,7 +36,7 @@ def _initializer(made: type, fields: tuple[str, ...], defaults: dict[str, Any]) 
         if len(args) != len(fields):
             args = _complete(made.__name__, fields, defaults, args, kwargs)
         elif kwargs:
-            raise TypeError(f"{made.__name__} got a value twice or an unknown one: {', '.join(kwargs)}")
+            raise TypeError(f"{made.__name__} got a field twice, or one that it doesn't have: {', '.join(kwargs)}")
         for setter, argument in zip(setters, args, strict=True):
             setter(self, argument)
         if hasattr(self, "__post_init__"):
@@ -50,14 +50,14 @@ def _complete(
 ) -> tuple[Any, ...]:
     """Put arguments in the order of the fields."""
     if len(args) > len(fields):
-        raise TypeError(f"{name} takes {len(fields)} values, and got {len(args)}")
+        raise TypeError(f"{name} has {len(fields)} fields, and got {len(args)} values")
     rest = fields[len(args) :]
     unknown = [given for given in kwargs if given not in rest]
     if unknown:
-        raise TypeError(f"{name} got a value twice or an unknown one: {', '.join(unknown)}")
+        raise TypeError(f"{name} got a field twice, or one that it doesn't have: {', '.join(unknown)}")
     missing = [field for field in rest if field not in kwargs and field not in defaults]
     if missing:
-        raise TypeError(f"{name} lacks {', '.join(missing)}")
+        raise TypeError(f"{name} needs {', '.join(missing)}")
     return (*args, *(kwargs[field] if field in kwargs else defaults[field] for field in rest))
 
 
@@ -68,7 +68,7 @@ def _methods(fields: tuple[str, ...]) -> dict[str, Any]:
         return tuple(getattr(self, name) for name in fields)
 
     def frozen(self: Any, name: str, *_: Any) -> None:
-        raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be changed")
+        raise AttributeError(f"{type(self).__name__} is frozen: {name} can't be changed")
 
     return {
         "__delattr__": frozen,

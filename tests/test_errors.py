@@ -15,13 +15,16 @@ from hypothesis import strategies as st
 
 from partialbatch import batch_handler, errors
 from partialbatch._core.results import BatchResult, RecordResult
+from partialbatch._inspection import shape
 from partialbatch.errors import (
+    ClosedError,
     ConfigurationError,
     DeliveryError,
     EventError,
     FullBatchFailure,
     PartialBatchError,
     PayloadError,
+    RecordError,
     RecordSkipped,
     Reject,
     RetryAfter,
@@ -121,29 +124,41 @@ def test_is_number(value, expected):
 )
 def test_shape_names_keys_never_values(event, expected):
     """An event is described by its type and keys."""
-    assert errors.shape(event) == expected
+    assert shape(event) == expected
     assert "secret" not in str(unrecognized(event))
     assert expected in str(unrecognized(event))
 
 
-def test_texts_say_what_to_do():
-    """Each message names what is concerned and what to do about it."""
-    cases = [
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
         (ConfigurationError.bad_value("fifo", 3, "True or False"), "fifo=3 is not possible: it takes True or False"),
-        (EventError.mixed(["aws:sqs a", "aws:sqs b"]), "aws:sqs a, aws:sqs b"),
-        (EventError.other_source("sqs", "kinesis"), "source='sqs' was asked for, but the event is from kinesis"),
-        (EventError.no_identifier("sqs", 3), "record 3 of the sqs batch"),
-        (EventError.no_window(), "TumblingWindowInSeconds"),
-        (EventError.window_state(2_000_000, 1_048_576), "2000000 bytes as JSON; Lambda takes at most 1048576"),
+        (
+            EventError.window_state(2_000_000, 1_048_576),
+            "the tumbling window's state has 2000000 bytes as JSON, and Lambda takes at most 1048576: keep less in it",
+        ),
         (PayloadError.field("body", "str", None), "the record's field 'body' is missing or null; expected str"),
         (PayloadError.field("body", "str", 5), "the record's field 'body' is of type int; expected str"),
-        (PayloadError.absent("Order"), "annotate the parameter `Order | None`"),
+        (
+            PayloadError.absent("Order"),
+            (
+                "the record has no payload (DynamoDB: a REMOVE or a stream without new images; Kafka: a tombstone): "
+                "annotate the parameter `Order | None`, or keep such records out with filter criteria"
+            ),
+        ),
         (PayloadError.kind("an object", []), "the payload is JSON of type list; expected an object"),
-        (PayloadError.json(ValueError("secret")), "the payload is no valid JSON (ValueError)"),
-    ]
-    for error, text in cases:
-        assert text in str(error)
-        assert "secret" not in str(error)
+        (PayloadError.json(ValueError("secret")), "the payload isn't valid JSON (ValueError)"),
+        (RecordError.too_large("body", 9, 8), "body: has 9 bytes, and at most 8 are possible"),
+        (ClosedError("SQSProducer"), "SQSProducer is closed: make a new one, or put before leaving the `with` block"),
+        (
+            DeliveryError([Unprocessed("a", code="Slow"), Unprocessed("b")]),
+            "2 records were not accepted (1 Slow, 1 unsent); they are in .unprocessed, as they were given",
+        ),
+    ],
+)
+def test_text_says_what_is_wrong_and_what_to_do(error, text):
+    """Each message names what is wrong and says what to do about it."""
+    assert str(error) == text
 
 
 def test_absent_is_short_for_long_annotations():

@@ -52,11 +52,11 @@ def test_takes_fields_by_position_name_and_default():
 @pytest.mark.parametrize(
     ("args", "kwargs", "said"),
     [
-        ((), {}, "lacks x"),
-        ((1, 2, 3), {}, "takes 2 values, and got 3"),
-        ((1, 2), {"y": 3}, "twice or an unknown one: y"),
-        ((1,), {"x": 3}, "twice or an unknown one: x"),
-        ((1,), {"z": 3}, "twice or an unknown one: z"),
+        ((), {}, "needs x"),
+        ((1, 2, 3), {}, "has 2 fields, and got 3 values"),
+        ((1, 2), {"y": 3}, "twice, or one that it doesn't have: y"),
+        ((1,), {"x": 3}, "twice, or one that it doesn't have: x"),
+        ((1,), {"z": 3}, "twice, or one that it doesn't have: z"),
     ],
 )
 def test_refuses_other_arguments(args, kwargs, said):

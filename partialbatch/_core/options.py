@@ -186,13 +186,13 @@ def _check_together(settings: Settings) -> None:
     """Refuse options that contradict each other."""
     if settings.permanent and settings.dead_letter is None:
         raise ConfigurationError(
-            "permanent needs dead_letter: without it a record that no retry cures has nowhere to go. "
-            "Give dead_letter= a producer, a callable, or `discard` from partialbatch.retries"
+            "permanent needs dead_letter, which takes the records that no retry cures: give dead_letter= a producer, "
+            "a function, or `discard` from partialbatch.retries"
         )
     if settings.resume is not None and settings.error_policy is ErrorPolicy.CONTINUE:
         raise ConfigurationError(
-            "resume does not go with error_policy='continue': it would skip a success that was made out of order, "
-            "and leave old data last. Take 'skip_group' (what 'derive' means with resume) or 'stop'"
+            "resume does not go with error_policy='continue': a record that failed would run after later records of "
+            "its group, and old data would be written last. Use 'skip_group' (the default with resume) or 'stop'"
         )
 
 

@@ -92,16 +92,18 @@ def handler_behind(function: Any) -> Any:
 def _by_name(handler: Any) -> _Reduced:
     module, name = getattr(handler, "__module__", None), getattr(handler, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str):
-        raise _unpicklable("a handler", "its record function has no name to be found by")
+        raise _unpicklable("a handler", "its record function has no name")
     full = f"{module}.{name}"
     if "<locals>" in name:
-        raise _unpicklable(full, "it is made inside a function; make it at the top of a module")
+        raise _unpicklable(full, "it is defined inside a function; define it at the top of a module")
     try:
         found = _look_up(module, name)
     except (ImportError, AttributeError) as error:
-        raise _unpicklable(full, f"it is not there ({error})") from None
+        raise _unpicklable(full, f"the module doesn't have it ({error})") from None
     if not _same(handler_behind(found), handler):
-        raise _unpicklable(full, "there is something else under that name; give the handler its record function's name")
+        raise _unpicklable(
+            full, "the module has something else under that name; give the handler the name of its record function"
+        )
     return _found, (module, name)
 
 
@@ -111,7 +113,7 @@ def _found(module: str, name: str) -> Any:
     if handler is None:
         from pickle import UnpicklingError  # few handlers are pickled
 
-        raise UnpicklingError(f"{module}.{name} is no handler here, and was one where it was pickled")
+        raise UnpicklingError(f"{module}.{name} was a handler when it was pickled, and isn't one here")
     return handler
 
 
@@ -127,7 +129,7 @@ def _look_up(module: str, name: str) -> Any:
 def _unpicklable(what: str, why: str) -> Exception:
     from pickle import PicklingError
 
-    return PicklingError(f"{what} cannot be pickled: handlers are pickled by reference, and {why}")
+    return PicklingError(f"{what} can't be pickled: handlers are pickled by name, and {why}")
 
 
 def _parent(handler: Any) -> Any:

@@ -167,7 +167,11 @@ def build_response(source: str, identifiers: Sequence[Identifier | None], report
     for index in reported:
         identifier = identifiers[index]
         if not identifier or not isinstance(identifier, str | dict):
-            raise EventError.no_identifier(source, index)
+            raise EventError(
+                f"record {index} of the {source} batch did not succeed, and has no identifier to report it by. The "
+                "whole batch is given back, because Lambda would delete a record that the response leaves out. Check "
+                "whether an input transformer, or an event made by hand, leaves the identifier out"
+            )
         # By its repr: an event source of the user's own may nest what cannot be hashed.
         key = identifier if isinstance(identifier, str) else (repr(identifier),)
         failures.setdefault(key, identifier)

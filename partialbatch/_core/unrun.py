@@ -92,7 +92,7 @@ def _check_one(value: Any, sort: int, returned: str, cure: str) -> None:
         _refuse(value, returned, cure)
     if not value.done():
         raise TypeError(
-            f"{returned} a future ({type(value).__name__}) that is not done, and nobody waits for it: "
+            f"{returned} a future ({type(value).__name__}) that isn't done, and nobody waits for it: "
             "return its result()"
         )
     value.result()  # raises what it failed with

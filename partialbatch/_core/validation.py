@@ -35,7 +35,9 @@ def source(option: str, value: Any) -> Any:
         missing = [name for name in _EVENT_SOURCE if not hasattr(value, name)]
         if not missing:
             return value
-        raise ConfigurationError(f"{option}: {type(value).__name__} is no EventSource, it lacks {', '.join(missing)}")
+        raise ConfigurationError(
+            f"{option}: {type(value).__name__} isn't an EventSource, because it lacks {', '.join(missing)}"
+        )
     raise ConfigurationError.bad_value(option, value, f"{', '.join(map(repr, SOURCES))} or an EventSource object")
 
 
@@ -105,14 +107,14 @@ def window_end(option: str, value: Any) -> Any:
     """Check a callable, or None: calling a generator function runs nothing."""
     if value is None or (callable(value) and not _yields(value)):
         return value
-    raise ConfigurationError.bad_value(option, value, "a callable that is no generator function, or None")
+    raise ConfigurationError.bad_value(option, value, "a function that isn't a generator, or None")
 
 
 def group_by(option: str, value: Any) -> Any:
     """Check a plain callable, or None: a coroutine can be hashed too, and each is a group of its own."""
     if value is None or (callable(value) and not gives_coroutine(value) and not _yields(value)):
         return value
-    raise ConfigurationError.bad_value(option, value, "a callable that is no async and no generator function, or None")
+    raise ConfigurationError.bad_value(option, value, "a function that is neither async nor a generator, or None")
 
 
 def envelope(option: str, value: Any) -> Any:
@@ -120,7 +122,7 @@ def envelope(option: str, value: Any) -> Any:
     if value is None or (callable(value) and not gives_coroutine(value)) or value in ENVELOPES:
         return value
     raise ConfigurationError.bad_value(
-        option, value, "'sns', 'eventbridge', a callable from payload to payload that is not async, or None"
+        option, value, "'sns', 'eventbridge', a function from payload to payload that isn't async, or None"
     )
 
 
@@ -139,7 +141,7 @@ def sink(option: str, value: Any) -> Any:
     if value is None or (not isinstance(value, type) and (_opens(value) or _takes_calls(value))):
         return value
     raise ConfigurationError.bad_value(
-        option, value, "a Sink (an object with `open(*, ordered, seconds_left)`: every producer is one) or a callable"
+        option, value, "a Sink (an object with `open(*, ordered, seconds_left)`, such as a producer) or a function"
     )
 
 
@@ -207,7 +209,9 @@ def hooks(option: str, value: Any) -> tuple[Any, ...]:
     if isinstance(value, list | tuple) and all(map(_is_hook, value)):
         return tuple(value)
     raise ConfigurationError.bad_value(
-        option, value, f"a list or tuple of objects with any of {', '.join(MOMENTS)}, none of them async or a generator"
+        option,
+        value,
+        f"a list or tuple of objects with any of {', '.join(MOMENTS)}, none of them async or a generator",
     )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.errors import EventError, shape
+from partialbatch._inspection import shape
+from partialbatch.errors import EventError
 from partialbatch.sources._detection import PARTITIONS, check_uniform, is_empty, origin_of
 from partialbatch.sources._refusal import unrecognized
 from partialbatch.sources.dynamodb import DynamoDBPipeSource, DynamoDBRecord, DynamoDBSource
@@ -85,7 +86,10 @@ class Catalogue:
         """
         if self._custom is not None:
             if not self._custom.matches(event):
-                raise EventError.other_source(self._wanted, shape(event))
+                raise EventError(
+                    f"the handler has source={self._wanted!r}, and that source doesn't recognise the event "
+                    f"({shape(event)}); correct source=, or remove it"
+                )
             records = list(self._custom.records(event))  # an iterator can be read only once
             return (self._custom, records) if records else (None, [])
         origin = origin_of(event)
@@ -95,7 +99,10 @@ class Catalogue:
                 return None, []
             raise unrecognized(event)
         if self._wanted not in ("auto", source.name):
-            raise EventError.other_source(self._wanted, source.name)
+            raise EventError(
+                f"the handler has source={self._wanted!r}, and the event is from {source.name}; "
+                "correct source=, or remove it"
+            )
         records = list(source.records(event))  # a copy: removing a record from the event must not make it a success
         if not records:
             return None, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from partialbatch._inspection import listing
 from partialbatch.errors import EventError
 from partialbatch.sources._refusal import unrecognized
 
@@ -101,7 +102,11 @@ def check_uniform(records: Sequence[Any]) -> None:
     origins = {(str(record.get("eventSource")), _arn(record)) for record in records}
     names, arns = {name for name, _ in origins}, {arn for _, arn in origins} - {""}
     if len(names) > 1 or len(arns) > 1:
-        raise EventError.mixed(sorted(" ".join(origin).strip() for origin in origins))
+        found = listing(sorted(" ".join(origin).strip() for origin in origins))
+        raise EventError(
+            f"the event has records from several sources ({found}), and a batch comes from one; "
+            "send the records of each source in an event of their own"
+        )
 
 
 def _arn(record: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ def to_python(attributes: Any) -> dict[str, Any]:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation, RecursionError) as error:
         kind = type(error).__name__
-    raise PayloadError(f"the record's image is no DynamoDB JSON ({kind})")
+    raise PayloadError(f"the record's image isn't DynamoDB JSON ({kind})")
 
 
 def _map(attributes: dict[str, dict[str, Any]]) -> dict[str, Any]:

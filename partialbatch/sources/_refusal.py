@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from partialbatch.errors import EventError, shape
+from partialbatch._inspection import shape
+from partialbatch.errors import EventError
 from partialbatch.sources.record import Record
 
 __all__ = ["unrecognized"]

@@ -108,7 +108,7 @@ class DynamoDBSource(Listed):
             pass
         else:
             return group
-        raise PayloadError("the record's field 'dynamodb.Keys' holds a key whose value is no text")
+        raise PayloadError("the record's field 'dynamodb.Keys' has a key whose value isn't text")
 
     def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:  # noqa: ARG002 - the same for all records
         """Continue: Lambda starts again from the lowest sequence number that is reported."""

@@ -141,7 +141,7 @@ def as_text(payload: object) -> str:
             return payload.decode()
         except UnicodeDecodeError as error:
             at = error.start
-        raise PayloadError(f"the payload is no valid UTF-8 (at byte {at})")
+        raise PayloadError(f"the payload isn't valid UTF-8 (at byte {at})")
     raise PayloadError.field("payload", "text or bytes", payload)
 
 
@@ -154,7 +154,7 @@ def as_bytes(payload: object) -> bytes:
             return payload.encode()
         except UnicodeEncodeError as error:
             at = error.start
-        raise PayloadError(f"the payload holds a lone surrogate, which UTF-8 cannot hold (at character {at})")
+        raise PayloadError(f"the payload has a lone surrogate (at character {at}), which UTF-8 can't encode")
     raise PayloadError.field("payload", "text or bytes", payload)
 
 
@@ -195,7 +195,7 @@ def decode_base64(text: object, name: str) -> bytes:
                 return a2b_base64(text, strict_mode=True)
         except ValueError:
             pass
-        raise PayloadError(f"the record's field {name!r} is no valid base64")
+        raise PayloadError(f"the record's field {name!r} isn't valid base64")
     raise PayloadError.field(name, "base64 text", text)
 
 

@@ -216,4 +216,4 @@ def _typed(name: str, attribute: Any) -> str | bytes | Decimal:
         return Decimal(text)
     except InvalidOperation:
         pass
-    raise PayloadError(f"the record's field {where!r} is of type Number and holds none")
+    raise PayloadError(f"the record's field {where!r} is of type Number, and its value isn't a number")

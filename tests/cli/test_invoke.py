@@ -442,7 +442,7 @@ def test_a_source_of_ones_own(module, save):
     assert "the process exited" in invocation["error"]
     done = run(target, save(sqs_event(["a"])))
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "source='lines' was asked for" in done.stderr
+    assert "the handler has source='lines'" in done.stderr
 
 
 def test_an_event_without_records(module, save):

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partialbatch import batch_handler
+from partialbatch import Backoff, batch_handler
 from partialbatch._core.options import Options, Settings, resolve
 from partialbatch.errors import ConfigurationError
+from partialbatch.retries import ResumeLedger
 from partialbatch.types import ErrorPolicy
 
 
@@ -171,8 +172,8 @@ BAD_VALUES = [
     ("max_concurrency", True, "a whole number"),
     ("max_concurrency", 2.0, "a whole number"),
     ("max_concurrency", None, "a whole number"),
-    ("group_by", "key", "a callable that is no async and no generator function, or None"),
-    ("group_by", _group, "a callable that is no async and no generator function, or None"),
+    ("group_by", "key", "a function that is neither async nor a generator, or None"),
+    ("group_by", _group, "a function that is neither async nor a generator, or None"),
     ("deadline_margin", -0.1, "seconds"),
     ("deadline_margin", float("nan"), "seconds"),
     ("deadline_margin", 10**400, "seconds"),
@@ -181,15 +182,15 @@ BAD_VALUES = [
     ("record_timeout", 0, "above 0"),
     ("record_timeout", -1, "above 0"),
     ("record_timeout", "5", "above 0"),
-    ("envelope", "kinesis", "'sns', 'eventbridge', a callable"),
-    ("envelope", 5, "'sns', 'eventbridge', a callable"),
-    ("envelope", ["sns"], "'sns', 'eventbridge', a callable"),
-    ("envelope", _group, "a callable from payload to payload that is not async"),
+    ("envelope", "kinesis", "'sns', 'eventbridge', a function"),
+    ("envelope", 5, "'sns', 'eventbridge', a function"),
+    ("envelope", ["sns"], "'sns', 'eventbridge', a function"),
+    ("envelope", _group, "a function from payload to payload that isn't async"),
     ("max_receive_count", 0, "from 1 to 1000"),
     ("max_receive_count", 1001, "from 1 to 1000"),
     ("max_receive_count", True, "from 1 to 1000"),
     ("max_receive_count", "5", "from 1 to 1000"),
-    ("window_end", 5, "a callable that is no generator function, or None"),
+    ("window_end", 5, "a function that isn't a generator, or None"),
 ]
 
 
@@ -201,6 +202,93 @@ def test_bad_arguments(option, value, allowed):
     text = str(caught.value)
     assert text.startswith(f"{option}=")
     assert allowed in text
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"source": "rabbit"},
+            (
+                "source='rabbit' is not possible: "
+                "it takes 'auto', 'sqs', 'kinesis', 'dynamodb', 'kafka' or an EventSource object"
+            ),
+        ),
+        ({"fifo": 1}, "fifo=1 is not possible: it takes 'auto', True or False"),
+        (
+            {"error_policy": "halt"},
+            "error_policy='halt' is not possible: it takes 'derive', 'continue', 'stop', 'skip_group'",
+        ),
+        ({"raise_on_full_failure": 1}, "raise_on_full_failure=1 is not possible: it takes True or False"),
+        (
+            {"max_concurrency": 0},
+            "max_concurrency=0 is not possible: it takes a whole number from 1 on, or -1 for the number of vCPUs",
+        ),
+        (
+            {"deadline_margin": -1},
+            (
+                "deadline_margin=-1 is not possible: "
+                "it takes a number of seconds from 0 on, or None or 'off' for no deadline"
+            ),
+        ),
+        ({"record_timeout": 0}, "record_timeout=0 is not possible: it takes a number of seconds above 0, or None"),
+        (
+            {"envelope": 5},
+            (
+                "envelope=5 is not possible: "
+                "it takes 'sns', 'eventbridge', a function from payload to payload that isn't async, or None"
+            ),
+        ),
+        (
+            {"max_receive_count": 0},
+            "max_receive_count=0 is not possible: it takes the queue's maxReceiveCount, a whole number from 1 to 1000",
+        ),
+        ({"permanent": 5}, "permanent=5 is not possible: it takes an exception type, or a tuple of them"),
+        (
+            {"group_by": 5},
+            "group_by=5 is not possible: it takes a function that is neither async nor a generator, or None",
+        ),
+        ({"window_end": 5}, "window_end=5 is not possible: it takes a function that isn't a generator, or None"),
+        (
+            {"sink": 5},
+            (
+                "sink=5 is not possible: "
+                "it takes a Sink (an object with `open(*, ordered, seconds_left)`, such as a producer) or a function"
+            ),
+        ),
+        ({"retry_delay": 5}, "retry_delay=5 is not possible: it takes a Backoff(base, cap), or None"),
+        (
+            {"hooks": 5},
+            (
+                "hooks=5 is not possible: it takes a list or tuple of objects with any of on_batch_start, around_record, "
+                "on_record_end, on_batch_end, none of them async or a generator"
+            ),
+        ),
+        (
+            {"permanent": KeyError},
+            (
+                "permanent needs dead_letter, which takes the records that no retry cures: "
+                "give dead_letter= a producer, a function, or `discard` from partialbatch.retries"
+            ),
+        ),
+        (
+            {"resume": ResumeLedger.in_memory(), "error_policy": "continue"},
+            (
+                "resume does not go with error_policy='continue': a record that failed would run after later records of "
+                "its group, and old data would be written last. Use 'skip_group' (the default with resume) or 'stop'"
+            ),
+        ),
+        (
+            {"source": "kinesis", "retry_delay": Backoff()},
+            "retry_delay works with sqs, not with source='kinesis'; remove it",
+        ),
+    ],
+)
+def test_refusal_says_what_is_wrong_and_what_to_do(options, text):
+    """Each refusal names the option and its value, and says what to write instead."""
+    with pytest.raises(ConfigurationError) as caught:
+        batch_handler(**options)
+    assert str(caught.value) == text
 
 
 @pytest.mark.parametrize(
@@ -247,7 +335,8 @@ def test_incomplete_event_source():
             return True
 
     with pytest.raises(
-        ConfigurationError, match="Half is no EventSource, it lacks records, identifier, payload, view, group, policy"
+        ConfigurationError,
+        match="Half isn't an EventSource, because it lacks records, identifier, payload, view, group, policy",
     ):
         resolve(source=Half())
 

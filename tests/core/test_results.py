@@ -78,6 +78,11 @@ def test_a_nested_identifier():
 @pytest.mark.parametrize("identifier", [None, "", {}, 5, ["m"], b"m"])
 def test_no_response_without_an_identifier(identifier):
     """A record that cannot be named gives the whole batch back; one that need not be named does no harm."""
-    with pytest.raises(EventError, match="record 1 of the sqs batch"):
+    with pytest.raises(EventError) as caught:
         build_response("sqs", ["m-0", identifier], [0, 1])
+    assert str(caught.value) == (
+        "record 1 of the sqs batch did not succeed, and has no identifier to report it by. The whole batch is given "
+        "back, because Lambda would delete a record that the response leaves out. Check whether an input transformer, "
+        "or an event made by hand, leaves the identifier out"
+    )
     assert build_response("sqs", ["m-0", identifier], [0]) == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}

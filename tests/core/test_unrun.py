@@ -77,7 +77,7 @@ UNRUN = {
 }
 
 
-PENDING = "a future (Future) that is not done, and nobody waits for it: return its result()"
+PENDING = "a future (Future) that isn't done, and nobody waits for it: return its result()"
 
 
 @pytest.mark.parametrize("make", UNRUN.values(), ids=UNRUN)

@@ -154,7 +154,7 @@ class _Generates:
 def test_generator_functions_are_no_group_by_and_no_window_end(value):
     """Calling one runs nothing."""
     for check in (checks.group_by, checks.window_end):
-        with pytest.raises(ConfigurationError, match=r"^option=.* generator function, or None$"):
+        with pytest.raises(ConfigurationError, match=r"^option=.* generator, or None$"):
             check("option", value)
 
 

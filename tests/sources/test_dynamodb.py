@@ -85,7 +85,7 @@ def test_nulls(dynamodb, value):
         if value is None:
             assert getattr(parts, name) is None
         else:
-            with pytest.raises(PayloadError, match="no DynamoDB JSON"):
+            with pytest.raises(PayloadError, match="isn't DynamoDB JSON"):
                 getattr(parts, name)
     if not isinstance(value, str):
         for record, name in ((whole, "event_name"), (parts, "sequence_number"), (parts, "stream_view_type")):

@@ -130,7 +130,7 @@ def test_objects_are_neither_text_nor_data(payload):
 
 def test_invalid_utf8():
     """Bytes that are no UTF-8 fail, at their place and without the bytes."""
-    with pytest.raises(PayloadError, match=r"no valid UTF-8 \(at byte 7\)") as caught:
+    with pytest.raises(PayloadError, match=r"isn't valid UTF-8 \(at byte 7\)") as caught:
         as_text(SECRET.encode() + b"\xff")
     assert not holds(caught.value)
 
@@ -149,7 +149,7 @@ BAD_JSON = ["", " ", b"", "{", f'{{"a": {SECRET}', b"\xff\xfe\xfa", b'{"a": "\xf
 @pytest.mark.parametrize("payload", BAD_JSON, ids=range(len(BAD_JSON)))
 def test_bad_json(payload):
     """What is no JSON fails as that, and nothing of it is kept in the error."""
-    with pytest.raises(PayloadError, match="no valid JSON") as caught:
+    with pytest.raises(PayloadError, match="isn't valid JSON") as caught:
         as_json(payload)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -211,7 +211,7 @@ def test_base64_is_strict(text):
     if valid:
         assert len(decode_base64(text, "data")) == len(text) // 4 * 3 - padding
     else:
-        with pytest.raises(PayloadError, match=r"the record's field 'data' is no valid base64") as caught:
+        with pytest.raises(PayloadError, match=r"the record's field 'data' isn't valid base64") as caught:
             decode_base64(text, "data")
         assert caught.value.__context__ is None
 
@@ -219,7 +219,7 @@ def test_base64_is_strict(text):
 @pytest.mark.parametrize("text", ["YWJj=", "YWJj====", "YQ", "YQ=", "YQ==\n", "Y Q==", "YQ==YQ==", "=YQ=", "é==="])
 def test_base64_of_wrong_padding(text):
     """Padding that is missing, misplaced or surplus is refused."""
-    with pytest.raises(PayloadError, match="no valid base64"):
+    with pytest.raises(PayloadError, match="isn't valid base64"):
         decode_base64(text, "data")
 
 

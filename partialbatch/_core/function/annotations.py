@@ -68,10 +68,13 @@ class Reading:
         if self.views:
             if source not in self.views:
                 wanted = name_of(self.annotation)
-                raise ConfigurationError(f"the record function takes {wanted}, and the event source is {source!r}")
+                raise ConfigurationError(
+                    f"the record function takes {wanted}, and the event source is {source!r}: "
+                    "annotate a type of that source"
+                )
         elif source == "dynamodb" and not self.universal:
             raise ConfigurationError(
-                f"a DynamoDB image has no form as {name_of(self.annotation)}: annotate dict, a model, or Change[...]"
+                f"a DynamoDB image can't be given as {name_of(self.annotation)}: annotate dict, a model, or Change[...]"
             )
 
 
@@ -130,7 +133,7 @@ def evaluate(name: str, annotation: Any, function: Any, namespace: Mapping[str, 
         hints = typing.get_type_hints(holder, getattr(target, "__globals__", {}), variables, include_extras=True)
     except Exception as error:
         raise ConfigurationError(
-            f"{name}: the annotation {annotation!r} cannot be resolved ({type(error).__name__}: {error}); "
+            f"{name}: the annotation {annotation!r} can't be resolved ({type(error).__name__}: {error}); "
             "define the type before the function, or give it as model="
         ) from error
     return hints["first"]
@@ -208,6 +211,6 @@ def _check_typed_dict(annotation: Any) -> None:
     wanted, _ = without_none(annotation)
     if sys.version_info < (3, 12) and typing.is_typeddict(wanted) and type(wanted).__module__ == "typing":
         raise ConfigurationError(
-            f"{wanted.__name__} is a typing.TypedDict, which pydantic cannot read before Python 3.12: "
+            f"{wanted.__name__} is a typing.TypedDict, which pydantic can't read before Python 3.12: "
             "take TypedDict from typing_extensions"
         )

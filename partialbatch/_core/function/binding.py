@@ -66,7 +66,10 @@ def bind(
         EventError: The function wants a window's state, and there is no window.
     """
     if plan.takes_state and window is None:
-        raise EventError.no_window()
+        raise EventError(
+            "the record function has a 'state' parameter, and the event isn't from a tumbling window; set "
+            "TumblingWindowInSeconds on the event source mapping (Kinesis, DynamoDB Streams), or remove the parameter"
+        )
     if plan.awaits:
         function = _collected(function)
     if not plan.takes_extras:

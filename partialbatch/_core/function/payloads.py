@@ -70,7 +70,8 @@ def change_decoder(annotation: Any) -> Callable[[DynamoDBRecord], Change[Any]]:
     (image,) = get_args(annotation) or (dict,)
     if is_text(image):
         raise ConfigurationError(
-            f"{annotation}: a DynamoDB image has no form as text or bytes; annotate Change[dict] or Change of a model"
+            f"{annotation}: a DynamoDB image can't be given as text or bytes; "
+            "annotate Change[dict], or Change of a model"
         )
     convert = decoder(Union[image, None])  # noqa: UP007 - `image` may be a string, which takes no `|`
 
@@ -237,7 +238,7 @@ def _adapter(annotation: Any) -> Any:
         _ = adapter.core_schema  # a deferred one is built now
     except Exception as error:
         raise ConfigurationError(
-            f"pydantic cannot validate the annotation {annotation!r}: {type(error).__name__}: {error}. "
+            f"pydantic can't validate the annotation {annotation!r}: {type(error).__name__}: {error}. "
             "Define what it names before the function, annotate a model, or give model="
         ) from error
     return adapter
@@ -245,4 +246,4 @@ def _adapter(annotation: Any) -> Any:
 
 def _invalid(error: Any, name: str, schema: Any) -> PayloadError:
     """Say where a payload is invalid and how, without a word of its content."""
-    return PayloadError(f"the payload is no valid {clip(name)}: {places(error, words_of(schema))}")
+    return PayloadError(f"the payload isn't a valid {clip(name)}: {places(error, words_of(schema))}")

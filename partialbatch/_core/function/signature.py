@@ -105,18 +105,18 @@ def _check_options(name: str, made: Plan, settings: Settings) -> None:
     """
     if settings.record_timeout is not None and not made.awaits:
         raise ConfigurationError(
-            f"record_timeout={settings.record_timeout:g} needs an async record function, and {name} is none: "
+            f"record_timeout={settings.record_timeout:g} needs an async record function, and {name} isn't async: "
             "a running thread cannot be stopped. Remove the option, or write `async def`"
         )
     if made.takes_state and settings.sink is not None:
         raise ConfigurationError(
-            f"sink takes what {name} returns, and with a 'state' parameter that is the window's state: "
-            "remove one of them, and deliver from window_end"
+            f"sink takes the items that {name} returns, and with a 'state' parameter it returns the window's state: "
+            "remove one of them, or send the items in window_end"
         )
     if made.takes_state and settings.source_name in ("sqs", "kafka"):
         raise ConfigurationError(
-            f"{name} has a 'state' parameter, and source={settings.source_name!r} has no tumbling windows: "
-            "only kinesis and dynamodb have. Remove the parameter"
+            f"{name} has a 'state' parameter, and source={settings.source_name!r} has no tumbling windows "
+            "(only kinesis and dynamodb do): remove the parameter"
         )
 
 
@@ -142,13 +142,13 @@ def _gives_awaitable(function: Any) -> bool:
 def _parameters(function: Any, *, yields: bool) -> list[inspect.Parameter]:
     if not callable(function) and not isinstance(function, classmethod):
         raise ConfigurationError(
-            f"batch_handler takes a record function, not a value of type {type(function).__name__}"
+            f"batch_handler takes a record function, and got a value of type {type(function).__name__}"
         )
     target = inner(function)
     if not yields and (inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target)):
         raise ConfigurationError(
             f"{target.__qualname__} is a generator: calling it runs nothing, so no record would be handled. "
-            "Remove `yield`, or give a `sink=` for what it yields"
+            "Remove `yield`, or give a `sink=` for the items that it yields"
         )
     described = function.__func__ if isinstance(function, classmethod) else function
     try:
@@ -187,8 +187,9 @@ def _extras(
         known = parameter.name in INJECTED and parameter.name not in given
         if not known and parameter.default is parameter.empty:
             raise ConfigurationError(
-                f"{name}: nothing fills the parameter {parameter.name!r}. Beside the record there are "
-                f"{', '.join(INJECTED)}; give any other a default, or bind it with functools.partial"
+                f"{name}: nothing fills the parameter {parameter.name!r}. The first parameter gets the record, and "
+                f"further ones are filled by name: {', '.join(INJECTED)}; give any other a default, "
+                "or bind it with functools.partial"
             )
         if parameter.kind is not parameter.KEYWORD_ONLY and first.kind is not first.VAR_POSITIONAL:
             positional.append((parameter.name if known else "", parameter.default))

@@ -122,7 +122,7 @@ def test_text(annotation):
     assert not reading.universal
     for source in ("sqs", "kinesis", "kafka", "mq"):
         reading.check_source(source)
-    with pytest.raises(ConfigurationError, match=r"no form as .*annotate dict, a model, or Change"):
+    with pytest.raises(ConfigurationError, match=r"can't be given as .*annotate dict, a model, or Change"):
         reading.check_source("dynamodb")
 
 
@@ -274,7 +274,7 @@ def test_what_cannot_be_resolved(annotation):
 
     def function(record): ...
 
-    with pytest.raises(ConfigurationError, match=r"f: the annotation '.*' cannot be resolved .*model="):
+    with pytest.raises(ConfigurationError, match=r"f: the annotation '.*' can't be resolved .*model="):
         evaluate("f", annotation, function, {})
 
 

@@ -185,19 +185,19 @@ def test_invalid(payload):
     assert caught.value.__context__ is None
     assert caught.value.__suppress_context__
     assert not _holds(caught.value)
-    assert "the payload is no valid" in str(caught.value)
+    assert "the payload isn't a valid" in str(caught.value)
 
 
 def test_where_and_how():
     """The place and the type of a fault are told by the model's own words."""
     with pytest.raises(PayloadError) as caught:
         decoder(Order)('{"id": "x", "items": [{"sku": 5, "quantity": 1}]}')
-    assert str(caught.value) == "the payload is no valid Order: id (int_parsing), items.0.sku (string_type)"
+    assert str(caught.value) == "the payload isn't a valid Order: id (int_parsing), items.0.sku (string_type)"
 
 
 def test_an_optional_model_is_named_as_itself():
     """With `| None` the error still names the model, as people write it."""
-    with pytest.raises(PayloadError, match="the payload is no valid Order: id"):
+    with pytest.raises(PayloadError, match="the payload isn't a valid Order: id"):
         decoder(Order | None)('{"id": "x", "items": []}')
 
 
@@ -242,7 +242,7 @@ def test_a_validators_value_error():
     """The text of a validator's ValueError may quote the input: its type is told alone."""
     with pytest.raises(PayloadError) as caught:
         decoder(Picky)('{"id": 1}')
-    assert str(caught.value) == "the payload is no valid Picky: id (value_error)"
+    assert str(caught.value) == "the payload isn't a valid Picky: id (value_error)"
     assert not _holds(caught.value)
 
 

@@ -148,7 +148,7 @@ def test_a_lambda_handler():
 @pytest.mark.parametrize("value", [5, "handler", None, object()])
 def test_no_function(value):
     """What cannot be called is refused by its type."""
-    with pytest.raises(ConfigurationError, match=f"not a value of type {type(value).__name__}"):
+    with pytest.raises(ConfigurationError, match=f"and got a value of type {type(value).__name__}"):
         _plan(value)
 
 
@@ -244,7 +244,7 @@ def test_source_is_checked_at_decoration():
 
     with pytest.raises(ConfigurationError, match="'sqs'"):
         _plan(function, source="sqs")
-    with pytest.raises(ConfigurationError, match="no form"):
+    with pytest.raises(ConfigurationError, match="can't be given as"):
         _plan(text, source="dynamodb")
     made = _plan(function, source="dynamodb")
     assert not made.universal
@@ -255,3 +255,95 @@ def test_source_is_checked_at_decoration():
     with pytest.raises(ConfigurationError, match="'sqs'"):
         made.check_source(Source())
     assert _plan(lambda record: None).universal
+
+
+def _no_record(): ...
+def _lambda_handler(event, context): ...
+def _generator(record):
+    yield record
+
+
+def _plain(record): ...
+def _fold(record, state): ...
+def _two(record, database): ...
+def _text(body: str): ...
+def _queue(record: SQSRecord): ...
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "text"),
+    [
+        (5, {}, "batch_handler takes a record function, and got a value of type int"),
+        (
+            *(_no_record, {}),
+            "_no_record takes no record: give it a first parameter, `def _no_record(record): ...`",
+        ),
+        (
+            *(_lambda_handler, {}),
+            (
+                "_lambda_handler(event, context) looks like a Lambda handler: under batch_handler the function gets one "
+                "record at a time. Write `def _lambda_handler(record): ...`, and remove the loop"
+            ),
+        ),
+        (
+            *(_generator, {}),
+            (
+                "_generator is a generator: calling it runs nothing, so no record would be handled. Remove `yield`, or "
+                "give a `sink=` for the items that it yields"
+            ),
+        ),
+        (
+            *(_plain, {"record_timeout": 1}),
+            (
+                "record_timeout=1 needs an async record function, and _plain isn't async: a running thread cannot be "
+                "stopped. Remove the option, or write `async def`"
+            ),
+        ),
+        (
+            *(_fold, {"sink": print}),
+            (
+                "sink takes the items that _fold returns, and with a 'state' parameter it returns the window's state: "
+                "remove one of them, or send the items in window_end"
+            ),
+        ),
+        (
+            *(_fold, {"source": "sqs"}),
+            (
+                "_fold has a 'state' parameter, and source='sqs' has no tumbling windows (only kinesis and dynamodb do): "
+                "remove the parameter"
+            ),
+        ),
+        (
+            *(_two, {}),
+            (
+                "_two: nothing fills the parameter 'database'. The first parameter gets the record, and further ones are "
+                "filled by name: record, context, lambda_context, state; give any other a default, or bind it with "
+                "functools.partial"
+            ),
+        ),
+        (
+            *(_text, {"source": "dynamodb"}),
+            "a DynamoDB image can't be given as str: annotate dict, a model, or Change[...]",
+        ),
+        (
+            *(_queue, {"source": "kinesis"}),
+            "the record function takes SQSRecord, and the event source is 'kinesis': annotate a type of that source",
+        ),
+        (
+            *(_queue, {"envelope": "sns"}),
+            (
+                "envelope needs a payload to unwrap, and the record function takes the record itself; annotate its first "
+                "parameter with a payload type (dict, say), or remove envelope"
+            ),
+        ),
+        (
+            *(_text, {"envelope": "eventbridge"}),
+            "envelope='eventbridge' gives an object, not text; annotate dict or a model",
+        ),
+    ],
+)
+def test_refusal_says_what_is_wrong_and_what_to_do(function, options, text):
+    """Each refusal of a record function names what it lacks, and says what to write instead."""
+    with pytest.raises(ConfigurationError) as caught:
+        plan(function, resolve(**options), globals(), bound=False)
+    assert str(caught.value) == text
