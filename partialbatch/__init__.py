@@ -1,4 +1,10 @@
-"""Partial failure responses for AWS Lambda batches, from a per-record function."""
+"""Partial failure responses for AWS Lambda batches, from a function that handles one record.
+
+>>> from partialbatch import batch_handler
+>>> @batch_handler
+... def handler(record):
+...     print(record.body)
+"""
 
 from partialbatch._backoff import Backoff
 from partialbatch._core.batch_handler import batch_handler

@@ -23,31 +23,42 @@ __all__ = ["KinesisPipeSource", "KinesisRecord", "KinesisSource"]
 
 
 class KinesisRecord(Record):
-    """A record of a data stream."""
+    """A view of a Kinesis record.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
+
+    >>> from partialbatch import KinesisRecord, batch_handler
+    >>> from partialbatch.testing import kinesis_event
+    >>> @batch_handler
+    ... def handler(record: KinesisRecord):
+    ...     return record.data, record.partition_key, record.shard_id
+    >>> handler.process(kinesis_event(["A-1"])).results[0].value
+    (b'A-1', 'key-0', 'shardId-000000000000')
+    """
 
     __slots__ = ()
 
     @property
     def partition_key(self) -> str | None:
-        """The key that chose the shard; records of one key are in order.
+        """The key that selects the shard. Records with the same key are in order.
 
-        None where the producer gave none, which streams with record distribution ``AUTO`` allow.
+        None if the producer gave none, which streams with record distribution ``AUTO`` allow.
         """
         return key_of(stream_part(self.raw))
 
     @property
     def sequence_number(self) -> str:
-        """The number within the shard: up to 56 digits, to be compared as an integer."""
+        """The number within the shard, of up to 56 digits. Compare it as an integer."""
         return field(stream_part(self.raw), "sequenceNumber", str)
 
     @property
     def arrived_at(self) -> datetime:
-        """When the stream took the record, approximately."""
+        """The approximate time at which the record arrived in the stream, in UTC."""
         return moment(stream_part(self.raw).get("approximateArrivalTimestamp"), "approximateArrivalTimestamp")
 
     @property
     def shard_id(self) -> str:
-        """The shard, out of ``eventID``."""
+        """The shard's name, from ``eventID``."""
         return field(self.raw, "eventID", str).partition(":")[0]
 
 
@@ -71,7 +82,7 @@ class KinesisSource(Listed):
         return KinesisRecord(raw, self)
 
     def group(self, raw: RawRecord) -> Hashable:
-        """Return the partition key; a record without one stands alone, so its group is its sequence number."""
+        """Return the partition key, or the sequence number if there is none: that record stands alone."""
         part = stream_part(raw)
         return key_of(part) or field(part, "sequenceNumber", str)
 

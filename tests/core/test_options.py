@@ -260,8 +260,8 @@ def test_bad_arguments(option, value, allowed):
         (
             {"hooks": 5},
             (
-                "hooks=5 is not possible: it takes a list or tuple of objects with any of on_batch_start, around_record, "
-                "on_record_end, on_batch_end, none of them async or a generator"
+                "hooks=5 is not possible: it takes a list or tuple of objects with any of on_batch_start, "
+                "around_record, on_record_end, on_batch_end, none of them async or a generator"
             ),
         ),
         (
@@ -274,8 +274,8 @@ def test_bad_arguments(option, value, allowed):
         (
             {"resume": ResumeLedger.in_memory(), "error_policy": "continue"},
             (
-                "resume does not go with error_policy='continue': a record that failed would run after later records of "
-                "its group, and old data would be written last. Use 'skip_group' (the default with resume) or 'stop'"
+                "resume does not go with error_policy='continue': a record that failed would run after later records "
+                "of its group, and old data would be written last. Use 'skip_group' (the default with resume) or 'stop'"
             ),
         ),
         (

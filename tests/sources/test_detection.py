@@ -140,8 +140,12 @@ def test_mixed_sources(sqs, kinesis):
         for event in (records, {"Records": records}):
             with pytest.raises(EventError, match=r"aws:kinesis arn:.*stream/orders, aws:sqs arn:.*orders"):
                 _open(event)
-    with pytest.raises(EventError, match=r"aws:sqs arn:.*orders, aws:sqs arn:other"):
-        _open({"Records": [sqs(), sqs(eventSourceARN="arn:other")]})
+    with pytest.raises(EventError) as caught:
+        _open({"Records": [sqs(eventSourceARN="arn:one"), sqs(eventSourceARN="arn:other")]})
+    assert str(caught.value) == (
+        "the event has records from several sources (aws:sqs arn:one, aws:sqs arn:other), and a batch comes from one; "
+        "send the records of each source in an event of their own"
+    )
 
 
 def test_records_without_arn(sqs):

@@ -281,8 +281,8 @@ def _queue(record: SQSRecord): ...
         (
             *(_lambda_handler, {}),
             (
-                "_lambda_handler(event, context) looks like a Lambda handler: under batch_handler the function gets one "
-                "record at a time. Write `def _lambda_handler(record): ...`, and remove the loop"
+                "_lambda_handler(event, context) looks like a Lambda handler: under batch_handler the function gets "
+                "one record at a time. Write `def _lambda_handler(record): ...`, and remove the loop"
             ),
         ),
         (
@@ -309,15 +309,15 @@ def _queue(record: SQSRecord): ...
         (
             *(_fold, {"source": "sqs"}),
             (
-                "_fold has a 'state' parameter, and source='sqs' has no tumbling windows (only kinesis and dynamodb do): "
-                "remove the parameter"
+                "_fold has a 'state' parameter, and source='sqs' has no tumbling windows (only kinesis and dynamodb "
+                "do): remove the parameter"
             ),
         ),
         (
             *(_two, {}),
             (
-                "_two: nothing fills the parameter 'database'. The first parameter gets the record, and further ones are "
-                "filled by name: record, context, lambda_context, state; give any other a default, or bind it with "
+                "_two: nothing fills the parameter 'database'. The first parameter gets the record, and further ones "
+                "are filled by name: record, context, lambda_context, state; give any other a default, or bind it with "
                 "functools.partial"
             ),
         ),
@@ -332,8 +332,8 @@ def _queue(record: SQSRecord): ...
         (
             *(_queue, {"envelope": "sns"}),
             (
-                "envelope needs a payload to unwrap, and the record function takes the record itself; annotate its first "
-                "parameter with a payload type (dict, say), or remove envelope"
+                "envelope needs a payload to unwrap, and the record function takes the record itself; annotate its "
+                "first parameter with a payload type (dict, say), or remove envelope"
             ),
         ),
         (
