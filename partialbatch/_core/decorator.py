@@ -90,17 +90,17 @@ class _Callable(Referable, Generic[Function, Value]):
         """Handle a batch.
 
         Args:
-            event: What Lambda delivered.
-            context: Lambda's context object.
-            surplus: Nothing; there for the error that a misplaced ``@classmethod`` deserves.
+            event: The event that Lambda delivered.
+            context: Lambda's context object. Without it, there is no deadline.
+            surplus: Nothing. It is there for the error message about a misplaced ``@classmethod``.
 
         Returns:
             The partial failure response.
 
         Raises:
             FullBatchFailure: No record succeeded (unless ``raise_on_full_failure=False``).
-            EventError: It is no batch, or not one that can be answered; Lambda delivers all of it again.
-            RuntimeError: The record function or the sink is async, and an event loop runs here: await `aprocess`.
+            EventError: The event isn't a batch, or has no right response. Lambda delivers the whole batch again.
+            RuntimeError: The record function or the sink is async, and an event loop is running: await `aprocess`.
         """
         consumer, function, asked = self._target()
         if surplus:
@@ -108,16 +108,16 @@ class _Callable(Referable, Generic[Function, Value]):
         return consumer.handle(function, asked, event, context)
 
     def process(self, event: Any, context: Any = None) -> BatchResult[Value]:
-        """Handle a batch and return what became of each record; never raises for a record's failure.
+        """Handle a batch and return the result of each record. A failed record doesn't raise.
 
         Raises:
-            EventError: It is no batch, or not one that can be answered.
+            EventError: The event isn't a batch, or has no right response.
         """
         consumer, function, asked = self._target()
         return consumer.process(function, asked, event, context)
 
     async def aprocess(self, event: Any, context: Any = None) -> BatchResult[Value]:
-        """Handle a batch from inside an event loop; otherwise as `process`."""
+        """Handle a batch inside an event loop; otherwise like `process`."""
         consumer, function, asked = self._target()
         return await consumer.aprocess(function, asked, event, context)
 
@@ -148,7 +148,22 @@ class BoundBatchHandler(BoundReferable, _Callable[Function, Value], BoundFunctio
 
 
 class BatchHandler(_Callable[Function, Value], FunctionWrapper):
-    """A Lambda handler over a per-record function; see `batch_handler`."""
+    """The Lambda handler that `batch_handler` makes from a record function.
+
+    Other decorators and tools see a plain function ``(event, context=None)``, with the record function's name.
+
+    >>> from partialbatch import batch_handler
+    >>> from partialbatch.testing import sqs_event
+    >>> @batch_handler
+    ... def handler(order: dict):
+    ...     return order["id"]
+    >>> handler(sqs_event([{"id": "A-1"}]), None)
+    {'batchItemFailures': []}
+    >>> handler.process(sqs_event([{"id": "A-1"}])).results[0].value
+    'A-1'
+    >>> handler.function({"id": "A-1"})
+    'A-1'
+    """
 
     __bound_function_wrapper__ = BoundBatchHandler
 

@@ -1,4 +1,4 @@
-"""One check an option: each returns the value, or raises a `ConfigurationError` that says what is allowed."""
+"""A check for each option. It returns the value, or raises a `ConfigurationError` that names the values it takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOMENTS = ("on_batch_start", "around_record", "on_record_end", "on_batch_end")
 
 
 def is_integer(value: object) -> bool:
-    """Tell whether a value is a whole number; True and False are none."""
+    """Tell whether a value is a whole number, which isn't a boolean."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -27,7 +27,7 @@ def is_seconds(value: object) -> TypeGuard[float]:
 
 
 def source(option: str, value: Any) -> Any:
-    """Check an event source: a name, or an object with all that `EventSource` has."""
+    """Check an event source: a name, or an object with all members of `EventSource`."""
     if isinstance(value, str):
         if value in SOURCES:
             return value
@@ -79,7 +79,7 @@ def concurrency(option: str, value: Any) -> int:
 
 
 def margin(option: str, value: Any) -> float | None:
-    """Check seconds, or that there is no deadline."""
+    """Check a number of seconds, None or a word for no deadline."""
     if value is None or value in OFF:
         return None
     if is_seconds(value):
@@ -88,7 +88,7 @@ def margin(option: str, value: Any) -> float | None:
 
 
 def timeout(option: str, value: Any) -> float | None:
-    """Check seconds above 0, or None."""
+    """Check a number of seconds above 0, or None."""
     if value is None:
         return None
     if is_seconds(value) and value > 0:
@@ -99,19 +99,20 @@ def timeout(option: str, value: Any) -> float | None:
 def receives(option: str, value: Any) -> int | None:
     """Check a queue's ``maxReceiveCount``, or None."""
     if value is None or (is_integer(value) and 1 <= value <= 1000):  # SQS's own limits
-        return value  # type: ignore[no-any-return]  # an int or None, as just checked
+        count: int | None = value
+        return count
     raise ConfigurationError.bad_value(option, value, "the queue's maxReceiveCount, a whole number from 1 to 1000")
 
 
 def window_end(option: str, value: Any) -> Any:
-    """Check a callable, or None: calling a generator function runs nothing."""
+    """Check a callable, or None. A generator function is refused, because calling it runs nothing."""
     if value is None or (callable(value) and not _yields(value)):
         return value
     raise ConfigurationError.bad_value(option, value, "a function that isn't a generator, or None")
 
 
 def group_by(option: str, value: Any) -> Any:
-    """Check a plain callable, or None: a coroutine can be hashed too, and each is a group of its own."""
+    """Check a plain callable, or None. An async one is refused: each coroutine would be a group of its own."""
     if value is None or (callable(value) and not gives_coroutine(value) and not _yields(value)):
         return value
     raise ConfigurationError.bad_value(option, value, "a function that is neither async nor a generator, or None")
@@ -155,12 +156,12 @@ def dead_letter(option: str, value: Any) -> Any:
 
 
 def _opens(value: Any) -> bool:
-    """Tell whether a session can be opened; the ``open`` of a path or a file takes other arguments."""
+    """Tell whether `open` makes a session. The ``open`` of a path or a file takes other arguments."""
     try:
         inspect.signature(value.open).bind(ordered=True, seconds_left=None)
     except (AttributeError, TypeError):
         return False
-    except ValueError:  # of a builtin that tells nothing
+    except ValueError:  # a builtin without a signature
         return True
     return True
 
@@ -181,7 +182,10 @@ def _yields(value: Any) -> bool:
 
 
 def _called(value: Any) -> Any:
-    return getattr(type(value), "__call__", None)  # noqa: B004 - its kind is asked for, not whether it exists
+    try:
+        return type(value).__call__
+    except AttributeError:  # an object that can't be called
+        return None
 
 
 def backoff(option: str, value: Any) -> Backoff | None:
@@ -199,7 +203,7 @@ def ledger(option: str, value: Any) -> Any:
 
 
 def has_plain(value: Any, *names: str) -> bool:
-    """Tell whether an object has methods that run when they are called: no async and no generator functions."""
+    """Tell whether an object has methods that are neither async nor generators."""
     methods = [getattr(value, name, None) for name in names]
     return all(callable(method) and not gives_coroutine(method) and not _yields(method) for method in methods)
 

@@ -48,10 +48,25 @@ class Ledger(Protocol):
 
 
 class ResumeLedger:
-    """Remembers what had succeeded behind a checkpoint; give one as ``resume=``.
+    """Remembers the records of a stream that succeeded behind a checkpoint, for ``resume=``.
 
-    At worst a record runs again: an entry counts only for a delivery whose first record *is* the
-    checkpoint, and names records exactly.
+    Streams deliver everything from the first reported record on again, the successes included. With a ledger, the
+    successes don't run a second time. At worst, a record runs again.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
+
+    >>> from partialbatch import batch_handler
+    >>> from partialbatch.retries import ResumeLedger
+    >>> from partialbatch.testing import kinesis_event
+    >>> calls = []
+    >>> @batch_handler(resume=ResumeLedger.in_memory())
+    ... def handler(text: str):
+    ...     calls.append(text)
+    ...     if calls == ["A"]:
+    ...         raise ValueError("only the first time")
+    >>> event = kinesis_event(["A", "B"])
+    >>> len(handler(event, None)["batchItemFailures"]), handler(event, None), calls
+    (1, {'batchItemFailures': []}, ['A', 'B', 'A'])
     """
 
     def __init__(self, store: Ledger, iam_actions: tuple[str, ...] | None = None) -> None:

@@ -16,7 +16,7 @@ from partialbatch.sources.record import Record, field, moment
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
     from datetime import datetime
 
     from partialbatch.types import Identifier, RawRecord
@@ -53,7 +53,8 @@ class DynamoDBRecord(Record):
     @property
     def new_image(self) -> dict[str, Any] | None:
         """The item after the change. None on REMOVE, or if the stream's view type leaves it out."""
-        return self.payload  # type: ignore[no-any-return]  # the payload is the new image
+        new: dict[str, Any] | None = self.payload
+        return new
 
     @Kept
     def old_image(self) -> dict[str, Any] | None:
@@ -89,16 +90,23 @@ class DynamoDBRecord(Record):
         return field(self.raw, "dynamodb", dict)
 
 
+def _sequence_number(raw: Any) -> Identifier:
+    """Return the sequence number, unchecked: the response is checked."""
+    number: Identifier = raw["dynamodb"]["SequenceNumber"]
+    return number
+
+
+sequence_number: Callable[[Any], Identifier] = _sequence_number
+event_id: Callable[[Any], Identifier] = itemgetter("eventID")
+
+
 class DynamoDBSource(Listed):
     """Records of a table's stream, each reported by its sequence number."""
 
     name = "dynamodb"
     origins = ((RECORDS, "aws:dynamodb"),)
     partial_response = True
-
-    def identifier(self, raw: RawRecord) -> Identifier:
-        """Return the sequence number."""
-        return raw["dynamodb"]["SequenceNumber"]  # type: ignore[no-any-return]  # checked in the response
+    identifier = staticmethod(sequence_number)
 
     def payload(self, raw: RawRecord) -> dict[str, Any] | None:
         """Return the new image as plain Python."""
@@ -121,7 +129,7 @@ class DynamoDBSource(Listed):
             return group
         raise PayloadError("the record's field 'dynamodb.Keys' has a key whose value isn't text")
 
-    def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:  # noqa: ARG002 - the same for all records
+    def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:
         """Continue: Lambda starts again at the lowest sequence number that is reported."""
         return ErrorPolicy.CONTINUE
 
@@ -130,10 +138,10 @@ class DynamoDBPipeSource(DynamoDBSource):
     """The records of an EventBridge Pipe, each reported by its event id."""
 
     origins = ((PIPE, "aws:dynamodb"),)
-    identifier = staticmethod(itemgetter("eventID"))  # type: ignore[assignment]  # a plain function, as above
+    identifier = staticmethod(event_id)
 
 
-DynamoDBRecord._default_source = DynamoDBSource()  # noqa: SLF001 - the view and its source are one unit
+DynamoDBRecord._default_source = DynamoDBSource()
 
 
 def image(raw: RawRecord | dict[str, Any], name: str) -> dict[str, Any] | None:

@@ -73,7 +73,8 @@ class KafkaRecord(Record):
     @property
     def value(self) -> bytes | None:
         """The message's value, decoded, or None for a tombstone."""
-        return self.payload  # type: ignore[no-any-return]  # the payload is the value
+        value: bytes | None = self.payload
+        return value
 
     @Kept
     def headers(self) -> list[tuple[str, bytes]]:
@@ -139,7 +140,7 @@ class KafkaSource(Listed):
         """Return the topic-partition."""
         return (field(raw, "topic", str), _whole(raw, "partition"))
 
-    def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:  # noqa: ARG002 - the same for all records
+    def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:
         """Continue: each offset that did not succeed is reported."""
         return ErrorPolicy.CONTINUE
 
@@ -170,4 +171,4 @@ def _signed(name: str, value: Any) -> bytes:
     raise PayloadError.field(f"headers.{name}", "a list of bytes", value)
 
 
-KafkaRecord._default_source = KafkaSource()  # noqa: SLF001 - the view and its source are one unit
+KafkaRecord._default_source = KafkaSource()

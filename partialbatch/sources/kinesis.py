@@ -14,7 +14,7 @@ from partialbatch.sources.record import Record, decode_base64, field, moment
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
     from datetime import datetime
 
     from partialbatch.types import Identifier, RawRecord
@@ -62,16 +62,23 @@ class KinesisRecord(Record):
         return field(self.raw, "eventID", str).partition(":")[0]
 
 
+def _sequence_number(raw: Any) -> Identifier:
+    """Return the sequence number, unchecked: the response is checked."""
+    number: Identifier = raw["kinesis"]["sequenceNumber"]
+    return number
+
+
+sequence_number: Callable[[Any], Identifier] = _sequence_number
+event_id: Callable[[Any], Identifier] = itemgetter("eventID")
+
+
 class KinesisSource(Listed):
     """Records of a stream, each reported by its sequence number."""
 
     name = "kinesis"
     origins = ((RECORDS, "aws:kinesis"),)
     partial_response = True
-
-    def identifier(self, raw: RawRecord) -> Identifier:
-        """Return the sequence number."""
-        return raw["kinesis"]["sequenceNumber"]  # type: ignore[no-any-return]  # checked in the response
+    identifier = staticmethod(sequence_number)
 
     def payload(self, raw: RawRecord) -> bytes:
         """Return the data, decoded."""
@@ -86,27 +93,27 @@ class KinesisSource(Listed):
         part = stream_part(raw)
         return key_of(part) or field(part, "sequenceNumber", str)
 
-    def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:  # noqa: ARG002 - the same for all records
-        """Continue: Lambda starts again from the lowest sequence number that is reported."""
+    def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:
+        """Continue: Lambda starts again at the lowest sequence number that is reported."""
         return ErrorPolicy.CONTINUE
 
 
 class KinesisPipeSource(KinesisSource):
-    """The flat records of a Pipe, each reported by its event id."""
+    """The flat records of an EventBridge Pipe, each reported by its event id."""
 
     origins = ((PIPE, "aws:kinesis"),)
-    identifier = staticmethod(itemgetter("eventID"))  # type: ignore[assignment]  # a plain function, as above
+    identifier = staticmethod(event_id)
 
 
-KinesisRecord._default_source = KinesisSource()  # noqa: SLF001 - the view and its source are one unit
+KinesisRecord._default_source = KinesisSource()
 
 
 def key_of(part: dict[str, Any]) -> str | None:
-    """Return the partition key; None where it is missing, null or empty."""
+    """Return the partition key, or None if it is missing, null or empty."""
     key = part.get("partitionKey")
     return field(part, "partitionKey", str) if key is not None and key != "" else None
 
 
 def stream_part(raw: Any) -> dict[str, Any]:
-    """Return the part that holds the stream's fields: ``kinesis``, or the record itself in a Pipe."""
+    """Return the part with the stream's fields: ``kinesis``, or the record itself in a Pipe."""
     return field(raw, "kinesis", dict) if "kinesis" in raw else raw

@@ -37,6 +37,7 @@ class Record:
         raw: The plain ``dict`` as Lambda delivered it.
     """
 
+    raw: RawRecord
     __slots__ = ("_data", "_json", "_payload", "_source", "_text", "raw")
 
     _default_source: ClassVar[EventSource]
@@ -48,7 +49,7 @@ class Record:
             raw: The record as delivered.
             source: The event source of the record; by default that of the class.
         """
-        self.raw = raw
+        self.raw = raw  # type: ignore[assignment]  # unit tests give plain dicts
         self._source = source
 
     def __repr__(self) -> str:
@@ -74,7 +75,7 @@ class Record:
             PayloadError: The record has no identifier, or one of the wrong type.
         """
         try:
-            identifier = self._origin.identifier(self.raw)  # type: ignore[arg-type]  # a plain dict in unit tests
+            identifier = self._origin.identifier(self.raw)
         except (LookupError, TypeError):
             identifier = ""
         if identifier and isinstance(identifier, str | dict):
@@ -84,7 +85,7 @@ class Record:
     @property
     def group(self) -> Hashable:
         """The group of records that must stay in order with this one, or None if it stands alone."""
-        return self._origin.group(self.raw)  # type: ignore[arg-type]  # as above
+        return self._origin.group(self.raw)
 
     @property
     def event_source_arn(self) -> str:
@@ -105,7 +106,7 @@ class Record:
             return self._payload
         except AttributeError:
             pass
-        self._payload: Any = self._origin.payload(self.raw)  # type: ignore[arg-type]  # as above
+        self._payload: Any = self._origin.payload(self.raw)
         return self._payload
 
     @Kept

@@ -140,7 +140,7 @@ class SQSSource(Listed):
                 return function(self.view(raw))  # its property raises the right error
             record = _Message()
             record.raw = raw
-            record._source = self  # noqa: SLF001 - the view and its source are one unit
+            record._source = self
             record.body = body
             return function(record)
 
@@ -180,7 +180,7 @@ class SQSSource(Listed):
         return self.fifo
 
 
-SQSRecord._default_source = SQSSource()  # noqa: SLF001 - the view and its source are one unit
+SQSRecord._default_source = SQSSource()
 
 
 def has_unordered_groups(records: Sequence[Any]) -> bool:
