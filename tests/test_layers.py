@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "partialbatch").rglob("*.py"))
 
 
-def test_imports():
+def test_modules_import_from_lower_layers_only():
     """Each module imports from lower layers only, as pyproject.toml draws them."""
     # In a process of its own: import-linter configures logging, and switches our logger off.
     command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"]
@@ -25,7 +25,7 @@ def test_imports():
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_modules_are_small(path):
+def test_module_has_at_most_300_lines(path):
     """A module has at most 300 lines, and no star imports."""
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 300

@@ -31,7 +31,7 @@ def environment(monkeypatch):
     return monkeypatch
 
 
-def test_defaults():
+def test_handler_without_options_has_the_documented_defaults():
     """Without arguments and environment each option has its documented default."""
     assert resolve() == Settings(
         source="auto",
@@ -55,7 +55,7 @@ def test_defaults():
     )
 
 
-def test_options_are_the_parameters():
+def test_typed_options_settings_and_parameters_have_the_same_names():
     """The typed options, the settings and what `resolve` takes have the same names."""
     names = set(inspect.signature(resolve).parameters)
     assert set(Options.__annotations__) == set(Settings.__match_args__) == names
@@ -87,7 +87,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize(("option", "argument", "text", "expected"), GOOD)
-def test_precedence(environment, option, argument, text, expected):
+def test_argument_precedes_environment_precedes_default(environment, option, argument, text, expected):
     """The argument wins over the environment, the environment over the default; blanks count as unset."""
     default = getattr(resolve(), option)
     variable = f"PARTIALBATCH_{option.upper()}"
@@ -106,14 +106,14 @@ def test_other_options_are_not_in_the_environment(environment, option):
 
 
 @pytest.mark.parametrize("word", ["true", "1", "yes", "on", "TRUE", "Yes", " on "])
-def test_words_for_true(environment, word):
+def test_each_documented_word_switches_on(environment, word):
     """Each documented word switches on, in any case."""
     environment.setenv("PARTIALBATCH_RAISE_ON_FULL_FAILURE", word)
     assert resolve().raise_on_full_failure is True
 
 
 @pytest.mark.parametrize("word", ["false", "0", "no", "off", "FALSE", "No"])
-def test_words_for_false(environment, word):
+def test_each_documented_word_switches_off(environment, word):
     """Each documented word switches off, in any case."""
     environment.setenv("PARTIALBATCH_RAISE_ON_FULL_FAILURE", word)
     assert resolve().raise_on_full_failure is False
@@ -140,7 +140,7 @@ BAD_TEXT = [
 
 
 @pytest.mark.parametrize(("option", "text", "allowed"), BAD_TEXT)
-def test_bad_variables(environment, option, text, allowed):
+def test_bad_variable_is_named_with_its_value(environment, option, text, allowed):
     """A bad variable is named, with its value and what is allowed."""
     variable = f"PARTIALBATCH_{option.upper()}"
     environment.setenv(variable, text)
@@ -195,7 +195,7 @@ BAD_VALUES = [
 
 
 @pytest.mark.parametrize(("option", "value", "allowed"), BAD_VALUES)
-def test_bad_arguments(option, value, allowed):
+def test_bad_argument_is_refused_at_decoration(option, value, allowed):
     """A bad argument is refused as the decorator is written: option, value, what is allowed."""
     with pytest.raises(ConfigurationError) as caught:
         batch_handler(**{option: value})
@@ -314,17 +314,17 @@ def test_refusal_says_what_is_wrong_and_what_to_do(options, text):
         ("model", dict),
     ],
 )
-def test_good_arguments(option, value):
+def test_values_at_the_edges_are_taken(option, value):
     """Values at the edges of what is allowed are taken as they are."""
     assert getattr(resolve(**{option: value}), option) == value
 
 
-def test_margin_off():
+def test_off_turns_the_deadline_off():
     """The word turns the deadline off in an argument too."""
     assert resolve(deadline_margin="off").deadline_margin is None
 
 
-def test_incomplete_event_source():
+def test_incomplete_event_source_is_told_its_missing_parts():
     """An object that lacks parts of an EventSource is told which."""
 
     class Half:
@@ -341,7 +341,7 @@ def test_incomplete_event_source():
         resolve(source=Half())
 
 
-def test_source_name():
+def test_own_source_gives_its_own_name():
     """A source of the user's own gives its own name."""
     assert resolve(source=_Source()).source_name == "mq"
     assert resolve(source="kafka").source_name == "kafka"
@@ -358,7 +358,7 @@ def test_source_name():
         ({"fifo": "auto"}, {"sqs", "kinesis", "dynamodb", "kafka"}),
     ],
 )
-def test_options_of_other_sources(options, sources):
+def test_option_that_the_source_lacks_is_refused(options, sources):
     """An option that the source does not have is refused by name, where the source is known."""
     resolve(source="auto", **options)
     for source in ("sqs", "kinesis", "dynamodb", "kafka"):

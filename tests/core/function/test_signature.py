@@ -21,7 +21,7 @@ def _shape(made):
     return made.first.kind, made.positional, made.keywords
 
 
-def test_positions():
+def test_known_names_are_filled_by_position_then_by_keyword():
     """Known names are filled by position as far as there are positions, by keyword beyond; defaults stay."""
 
     def one(record): ...
@@ -57,7 +57,7 @@ def test_state_needs_a_source_with_windows(source):
     assert _plan(function, source="dynamodb").takes_state
 
 
-def test_state_by_position():
+def test_state_parameter_is_known_by_position():
     """A state parameter is known by position too."""
 
     def function(order, state): ...
@@ -65,7 +65,7 @@ def test_state_by_position():
     assert _plan(function).takes_state
 
 
-def test_variadic_functions():
+def test_star_args_take_the_view():
     """``*args`` takes the record's view, whatever stands beside it, and further names go by keyword."""
 
     def everything(*args, **kwargs): ...
@@ -78,7 +78,7 @@ def test_variadic_functions():
     assert _plan(everything, model=dict).first.kind == "payload"
 
 
-def test_bound():
+def test_self_is_not_the_record():
     """``self`` is not the record; a method's ``*args`` are."""
 
     def method(self, record: SQSRecord, context): ...
@@ -93,7 +93,7 @@ def test_bound():
     assert _plan(classmethod(method), bound=True).first.annotation is SQSRecord
 
 
-def test_partials():
+def test_arguments_of_a_partial_are_not_filled_again():
     """A partial's own arguments are not filled again."""
 
     def function(prefix, record: RawRecord, context, limit): ...
@@ -106,7 +106,7 @@ def test_partials():
         _plan(functools.partial(function, prefix="p", record={}))
 
 
-def test_no_record():
+def test_function_without_a_record_is_refused():
     """A function that takes no record is refused."""
 
     def nothing(): ...
@@ -118,7 +118,7 @@ def test_no_record():
             _plan(function)
 
 
-def test_unknown_parameters():
+def test_parameter_that_nothing_fills_is_named():
     """A parameter that nothing fills is named, with what there is."""
 
     def function(record, database): ...
@@ -132,7 +132,7 @@ def test_unknown_parameters():
             _plan(each)
 
 
-def test_a_lambda_handler():
+def test_bare_event_and_context_are_refused():
     """A bare (event, context) is told that it gets one record now; annotated, it is a record function."""
 
     def handler(event, context): ...
@@ -146,13 +146,13 @@ def test_a_lambda_handler():
 
 
 @pytest.mark.parametrize("value", [5, "handler", None, object()])
-def test_no_function(value):
+def test_value_that_cannot_be_called_is_refused(value):
     """What cannot be called is refused by its type."""
     with pytest.raises(ConfigurationError, match=f"and got a value of type {type(value).__name__}"):
         _plan(value)
 
 
-def test_generators():
+def test_generator_function_is_refused_behind_any_wrapper():
     """A generator function is refused, in whatever wrapping: calling it runs nothing."""
 
     def generator(record):
@@ -170,13 +170,13 @@ def test_generators():
             _plan(function)
 
 
-def test_builtins():
+def test_builtin_without_a_signature_gets_the_view():
     """A builtin without a signature gets the view."""
     assert _shape(_plan(dict)) == ("view", (), ())
     assert _shape(_plan(print)) == ("view", (), ())
 
 
-def test_is_async():
+def test_async_function_is_known_behind_partials_and_objects():
     """An async function is known through partials and callable objects; of decorators the outermost counts."""
 
     async def function(record): ...
@@ -216,7 +216,7 @@ def test_is_async():
         assert not _plan(each).relays
 
 
-def test_record_timeout():
+def test_record_timeout_refuses_a_plain_function():
     """A plain function cannot be stopped: record_timeout refuses it."""
 
     async def function(record): ...
@@ -227,7 +227,7 @@ def test_record_timeout():
         _plan(plain, record_timeout=1)
 
 
-def test_model_overrides():
+def test_model_takes_precedence_over_the_annotation():
     """model= wins over the annotation, which is then not even evaluated."""
 
     def function(order: Unknown): ...  # noqa: F821 - the point
