@@ -89,7 +89,7 @@ def safe_repr(value: object, limit: int = _NAME_LENGTH) -> str:
     try:
         return clip(repr(value), limit)
     except BaseException:
-        return f"<{type(value).__name__} whose repr raises>"
+        return f"<{kind_of(value)} whose repr raises>"
 
 
 def listing(names: Iterable[object], shown: int = _NAMES_SHOWN) -> str:

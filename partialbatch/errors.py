@@ -114,7 +114,7 @@ class PayloadError(PartialBatchError):
     @classmethod
     def field(cls, name: str, wanted: str, value: object) -> Self:
         """Name the field of the raw record that is missing or has another type."""
-        found = "missing or null" if value is None else f"of type {type(value).__name__}"
+        found = "missing or null" if value is None else f"of type {kind_of(value)}"
         return cls(f"the record's field {name!r} is {found}; expected {wanted}")
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["copied"]
+__all__ = ["copied", "copied_or_error"]
 
 _SCALARS = frozenset((str, int, float, bool, type(None)))
 
@@ -21,3 +21,11 @@ def copied(value: Any) -> Any:
     from copy import deepcopy  # few values need it
 
     return deepcopy(value)
+
+
+def copied_or_error(value: Any) -> Any:
+    """Copy a value, or return the error that prevents it."""
+    try:
+        return copied(value)
+    except Exception as error:  # an EventSource of the user's own may deliver anything
+        return error

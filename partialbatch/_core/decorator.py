@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from partialbatch._core.function.annotations import has_names
 from partialbatch._core.function.signature import plan
 from partialbatch._core.options import resolve
-from partialbatch._core.pipeline import Consumer
+from partialbatch._core.pipeline import Pipeline
 from partialbatch._core.references import BoundReferable, Referable
 from partialbatch.errors import ConfigurationError
 
@@ -102,10 +102,10 @@ class _Callable(Referable, Generic[Function, Value]):
             EventError: The event isn't a batch, or has no right response. Lambda delivers the whole batch again.
             RuntimeError: The record function or the sink is async, and an event loop is running: await `aprocess`.
         """
-        consumer, function, asked = self._target()
+        pipeline, function, asked = self._target()
         if surplus:
             raise TypeError(f"a handler takes an event and a context, and got {2 + len(surplus)} arguments")
-        return consumer.handle(function, asked, event, context)
+        return pipeline.handle(function, asked, event, context)
 
     def process(self, event: Any, context: Any = None) -> BatchResult[Value]:
         """Handle a batch and return the result of each record. A failed record doesn't raise.
@@ -113,17 +113,17 @@ class _Callable(Referable, Generic[Function, Value]):
         Raises:
             EventError: The event isn't a batch, or has no right response.
         """
-        consumer, function, asked = self._target()
-        return consumer.process(function, asked, event, context)
+        pipeline, function, asked = self._target()
+        return pipeline.process(function, asked, event, context)
 
     async def aprocess(self, event: Any, context: Any = None) -> BatchResult[Value]:
         """Handle a batch inside an event loop; otherwise like `process`."""
-        consumer, function, asked = self._target()
-        return await consumer.aprocess(function, asked, event, context)
+        pipeline, function, asked = self._target()
+        return await pipeline.aprocess(function, asked, event, context)
 
     if TYPE_CHECKING:
 
-        def _target(self) -> tuple[Consumer, Any, Plan]: ...
+        def _target(self) -> tuple[Pipeline, Any, Plan]: ...
 
 
 class BoundBatchHandler(BoundReferable, _Callable[Function, Value], BoundFunctionWrapper):
@@ -141,10 +141,10 @@ class BoundBatchHandler(BoundReferable, _Callable[Function, Value], BoundFunctio
             return handle(context, *surplus)  # type: ignore[no-any-return]  # wrapt's descriptor
         return super().__call__(event, context, *surplus)
 
-    def _target(self) -> tuple[Consumer, Any, Plan]:
+    def _target(self) -> tuple[Pipeline, Any, Plan]:
         handler = self._self_parent
         asked = handler._self_plan(bound=self._self_binding != "staticmethod")  # noqa: SLF001 - one unit
-        return handler._self_consumer, self.__wrapped__, asked  # noqa: SLF001 - as above
+        return handler._self_pipeline, self.__wrapped__, asked  # noqa: SLF001 - as above
 
 
 class BatchHandler(_Callable[Function, Value], FunctionWrapper):
@@ -180,9 +180,9 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
             )
         super().__init__(function, _lambda_handler)
         self._self_settings = resolve(**options)
-        self._self_consumer = Consumer(self._self_settings)
+        self._self_pipeline = Pipeline(self._self_settings)
         self._self_plans: dict[bool, Plan] = {}
-        self._self_unbound: tuple[Consumer, Any, Plan] | None = None
+        self._self_unbound: tuple[Pipeline, Any, Plan] | None = None
         # For annotations that are strings; let go of as soon as the function was read. Not for others: up to
         # Python 3.12 a frame keeps, until it ends, the dict of its variables that was asked for.
         frame = sys._getframe(1)  # noqa: SLF001 - as `typing` does
@@ -211,7 +211,7 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
                 if names[:1] in (["cls"], ["self"]):
                     raise _swap(self)
             asked = plan(function, self._self_settings, namespace, bound=bound)
-            self._self_consumer.load_for(asked, function)
+            self._self_pipeline.load_for(asked, function)
             self._self_plans[bound] = asked
             self._self_namespace = {}
         return self._self_plans[bound]
@@ -221,12 +221,12 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
         target = self._self_unbound
         if surplus or target is None:
             return super().__call__(event, context, *surplus)
-        consumer, function, asked = target
-        return consumer.handle(function, asked, event, context)
+        pipeline, function, asked = target
+        return pipeline.handle(function, asked, event, context)
 
-    def _target(self) -> tuple[Consumer, Any, Plan]:
+    def _target(self) -> tuple[Pipeline, Any, Plan]:
         if self._self_unbound is None:
-            self._self_unbound = (self._self_consumer, self.__wrapped__, self._self_plan(bound=False))
+            self._self_unbound = (self._self_pipeline, self.__wrapped__, self._self_plan(bound=False))
         return self._self_unbound
 
 

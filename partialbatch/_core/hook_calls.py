@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 from partialbatch._core import logs
 from partialbatch._core.copies import copied
 from partialbatch._core.results import BatchResult
-from partialbatch._core.unrun import check_value, holds_code
 from partialbatch._core.validation import MOMENTS
 from partialbatch._inspection import is_a
+from partialbatch._unrun import check_value, holds_code
 from partialbatch.errors import INTERRUPTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-__all__ = ["Listeners"]
+__all__ = ["HookCalls"]
 
 
-class Listeners:
+class HookCalls:
     """The hooks of a handler. One that raises is logged, and nothing else comes of it."""
 
     def __init__(self, hooks: Sequence[Any]) -> None:

@@ -58,28 +58,28 @@ def tells_of_success() -> bool:
     return _is_enabled(logging.INFO)
 
 
-def record_failed(run: Any, index: int, error: BaseException, how: str = "failed") -> None:
+def record_failed(batch: Any, index: int, error: BaseException, how: str = "failed") -> None:
     """Warn of a failed record, with its traceback for the first ten of a batch."""
     kind = kind_of(error)
-    if len(run.errors) + len(run.buried) > TRACEBACKS_SHOWN:
-        run.untold.append(kind)
+    if len(batch.errors) + len(batch.dead_lettered) > TRACEBACKS_SHOWN:
+        batch.unlogged_error_types.append(kind)
         return
     if not _is_enabled(logging.WARNING):
         return
-    identifier = copied(run.identifiers[index])
-    count = receive_count(run.records[index])
+    identifier = copied(batch.identifiers[index])
+    count = receive_count(batch.records[index])
     shown = presentable(error)
     _write(
         logging.WARNING,
         "%s record %s %s: %s%s",
-        run.source,
+        batch.source_name,
         identifier if isinstance(identifier, str) else safe_repr(identifier),
         how,
         kind,
         "" if count is None else f" (receive count {count})",
         exc_info=(type(shown), shown, shown.__traceback__),
         extra={
-            "record_source": run.source,
+            "record_source": batch.source_name,
             "record_identifier": identifier,
             "record_receive_count": count,
             "record_error": kind,
@@ -143,13 +143,13 @@ def hook_failed(moment: str, error: BaseException) -> None:
     _write(logging.WARNING, "a hook raised in %s", moment, exc_info=(type(shown), shown, shown.__traceback__))
 
 
-def dead_letter_refused(run: Any, index: int, error: BaseException) -> None:
+def dead_letter_refused(batch: Any, index: int, error: BaseException) -> None:
     """Warn that a record with a permanent error is delivered again."""
-    identifier, shown = run.identifiers[index], presentable(error)
+    identifier, shown = batch.identifiers[index], presentable(error)
     _write(
         logging.WARNING,
         "the dead letter of %s record %s was not accepted: the record fails",
-        run.source,
+        batch.source_name,
         identifier if isinstance(identifier, str) else safe_repr(identifier),
         exc_info=(type(shown), shown, shown.__traceback__),
     )
@@ -157,7 +157,7 @@ def dead_letter_refused(run: Any, index: int, error: BaseException) -> None:
 
 def sink_not_closed(error: BaseException) -> None:
     """Warn that the session of a sink could not be closed. The items that it accepted stay accepted."""
-    _write(logging.WARNING, "the session of a sink could not be closed (%s)", type(error).__name__)
+    _write(logging.WARNING, "the session of a sink could not be closed (%s)", kind_of(error))
 
 
 def visibility_unchanged(reasons: Mapping[str, int]) -> None:

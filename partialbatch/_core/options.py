@@ -88,12 +88,6 @@ class Settings:
         return self.source if isinstance(self.source, str) else self.source.name
 
     @property
-    def has_attachments(self) -> bool:
-        """Whether an option is set that does more than run record functions."""
-        later = (self.sink, self.dead_letter, self.retry_delay, self.resume)
-        return bool(self.hooks) or any(option is not None for option in later)
-
-    @property
     def particular(self) -> dict[str, tuple[str, ...]]:
         """The options of `PARTICULAR` that are set."""
         given = {

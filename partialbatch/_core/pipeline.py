@@ -1,57 +1,62 @@
-"""From event to result: what stands behind `BatchHandler`, whatever it wraps."""
+"""One call of a handler, from the event to the response."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from partialbatch._core import logs
+from partialbatch._core.batch import BatchState
 from partialbatch._core.copies import copied
+from partialbatch._core.direct import run_directly
 from partialbatch._core.function.binding import Window, bind
-from partialbatch._core.invocation import Invocation
 from partialbatch._core.options import check_source
+from partialbatch._core.outcome import batch_result, conclude, raise_if_ignored
 from partialbatch._core.planning import STOP, Planner
-from partialbatch._core.results import SKIPPED
-from partialbatch._core.runners import run_plain
-from partialbatch._core.runners.calling import Beside, Here
-from partialbatch._core.runners.schedule import ENDING
-from partialbatch._core.runners.sequential import drive, in_order
-from partialbatch._core.unrun import check_value, is_awaitable
+from partialbatch._core.reasons import ENDING
+from partialbatch._core.runners.calling import Direct, InThread
+from partialbatch._core.runners.driving import drive
+from partialbatch._core.runners.rounds import run_plain
+from partialbatch._core.stages import build
 from partialbatch._inspection import holds
-from partialbatch.errors import Reject, RetryAfter
+from partialbatch.errors import INTERRUPTS, Reject, RetryAfter
 from partialbatch.sources import Catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from partialbatch._core.attachments import Attachments
     from partialbatch._core.function.signature import Plan
     from partialbatch._core.options import Settings
     from partialbatch._core.results import BatchResult
+    from partialbatch._core.runners.calling import Calling
+    from partialbatch._core.stages.base import Stage
     from partialbatch.types import BatchResponse, EventSource, Identifier, RawRecord
 
-__all__ = ["Consumer"]
+__all__ = ["Pipeline"]
+
+_DIRECT = Direct()
 
 
-class Consumer:
-    """Runs record functions over batches by one set of settings; keeps nothing of a call."""
+class Pipeline:
+    """Runs record functions over batches with one set of settings; keeps nothing of a call.
+
+    The methods stand in the order in which a call passes through them.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._particular = settings.particular  # asked of the settings, it would take 1 µs a batch
-        # What a source of the user's own gives may be a part of the record.
+        # An identifier given by a source of the user's own may be a part of the record.
         self._identifier = None if isinstance(settings.source, str) else partial(_identifier, settings.source)
-        self._catalogue = Catalogue(settings, logs.once)
-        self._attachments = _attachments(settings) if settings.has_attachments else None
-        self._keeps_results = self._attachments is not None and self._attachments.keeps_results
-        self._late: Attachments | None = None
-        self._planner = Planner(settings)
+        self._catalogue = Catalogue(settings)
+        self._stages = build(settings)
+        self._planner = Planner(settings, self._stages)
+        self._on_request: Stage | None = None
 
     def load_for(self, plan: Plan, function: Any) -> None:
-        """Load what a record function will need: initialisation has burst CPU, and is what SnapStart covers."""
-        if self._attachments is not None:
-            self._attachments.name(function)
+        """Load the modules that a record function will need: initialisation has burst CPU, and SnapStart covers it."""
+        for stage in self._stages.all:
+            stage.decorated(function, self)
         if plan.awaits or plan.relays:
             from partialbatch._core.runners import event_loop, tasks  # noqa: F401 - loads asyncio
         elif self._planner.concurrency > 1:
@@ -64,21 +69,13 @@ class Consumer:
             EventError: The event, or the response to it, cannot be trusted.
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
-        return self.answer(self.prepare(function, plan, event, context), context)
-
-    def answer(self, invocation: Invocation, context: Any) -> BatchResponse:
-        """Run a batch that was prepared, and return the Lambda result.
-
-        Raises:
-            EventError: The response to it cannot be trusted.
-            FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
-        """
-        self._execute(invocation, context)
-        response = drive(self._conclude(invocation, Here())) if self._attachments else invocation.conclude()
+        batch = self.prepare(function, plan, event, context)
+        if self._planner.can_run_directly(batch):
+            response = self._respond_directly(batch)
+        else:
+            response = drive(self._respond(batch, _DIRECT))
         if response["batchItemFailures"]:
-            invocation.refuse(response, full_failure=self._settings.raise_on_full_failure)
-        if invocation.window is not None:
-            _wait_for(self._end_window(invocation, response))
+            raise_if_ignored(batch, response, full_failure=self._settings.raise_on_full_failure)
         return response
 
     def process(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResult[Any]:
@@ -87,30 +84,18 @@ class Consumer:
         Raises:
             EventError: The event, or the response to it, cannot be trusted.
         """
-        invocation = self.prepare(function, plan, event, context, keep=True)
-        self._execute(invocation, context)
-        response = drive(self._conclude(invocation, Here()))
-        _wait_for(self._end_window(invocation, response))
-        return invocation.result(response)
+        batch = self.prepare(function, plan, event, context, keep_results=True)
+        return batch_result(batch, drive(self._respond(batch, _DIRECT)))
 
     async def aprocess(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResult[Any]:
-        """Do what `process` does, for a caller that is in an event loop."""
-        invocation = self.prepare(function, plan, event, context, keep=True)
-        place = Beside()
-        if invocation.source is not None:
-            await self._flow(invocation, context, place)
-        response = await self._conclude(invocation, place)
-        ended = self._end_window(invocation, response)
-        if is_awaitable(ended):
-            _check_ended(await ended)
-        return invocation.result(response)
+        """Do the same as `process`, for a caller that is in an event loop."""
+        batch = self.prepare(function, plan, event, context, keep_results=True)
+        return batch_result(batch, await self._respond(batch, InThread()))
 
     def prepare(
-        self, function: Callable[..., Any], plan: Plan, event: Any, context: Any, *, keep: bool = False
-    ) -> Invocation:
-        """Take the event apart and bind the record function to it.
-
-        The testing kit watches what becomes of the records here, whatever `answer` raises.
+        self, function: Callable[..., Any], plan: Plan, event: Any, context: Any, *, keep_results: bool = False
+    ) -> BatchState:
+        """Take the event apart and bind the record function to it. The testing kit sees each batch here.
 
         Raises:
             EventError: The event cannot be trusted.
@@ -118,7 +103,7 @@ class Consumer:
         source, records = self._catalogue.open(event)
         window = Window(event) if isinstance(event, dict) and "window" in event else None
         if source is None:
-            return Invocation(plan, None, (), (), function, window, False)
+            return BatchState(plan, None, (), (), function, window, context, self._stages)
         if not plan.universal:
             plan.check_source(source)
         if self._particular:
@@ -129,134 +114,105 @@ class Consumer:
         except Exception:  # at least one has none, which matters only if it must be reported
             identifiers = [_identifier(source, raw) for raw in records]
         invoke = bind(function, plan, source, context, window)
-        if plan.awaits and self._settings.record_timeout is not None:
-            from partialbatch._core.runners.tasks import with_timeout  # loads asyncio
+        if plan.awaits or plan.relays:
+            invoke = self._in_loop(invoke, plan)
+        batch = BatchState(plan, source, records, identifiers, invoke, window, context, self._stages)
+        if keep_results or self._stages.keeps_results:
+            batch.keep_results()
+        if self._settings.max_receive_count is not None:
+            batch.last_attempts = _last_attempts(source, records)
+        batch.policy = self._planner.policy(batch)
+        return batch
 
-            invoke = with_timeout(invoke, self._settings.record_timeout)
-        elif plan.relays:
+    def _in_loop(self, invoke: Callable[[RawRecord], Any], plan: Plan) -> Callable[[RawRecord], Any]:
+        """Limit the time of an async record function, or run the coroutine that a plain one returns."""
+        if plan.relays:
             from partialbatch._core.runners.event_loop import completed  # loads asyncio
 
-            invoke = completed(invoke)
-        invocation = Invocation(plan, source, records, identifiers, invoke, window, keep or self._keeps_results)
-        if self._settings.max_receive_count is not None:
-            invocation.run.last_attempts = _last_attempts(source, records)
-        if window is not None and plan.takes_state:
-            invocation.run.on_success = window.advance
-        return invocation
+            return completed(invoke)
+        if self._settings.record_timeout is None:
+            return invoke
+        from partialbatch._core.runners.tasks import with_timeout  # loads asyncio
 
-    def _execute(self, invocation: Invocation, context: Any) -> None:
-        """Run the records, in the caller's thread or with its help."""
-        if invocation.source is None:
-            return
-        policy = self._planner.policy(invocation)
-        if invocation.keeps or not self._planner.is_plain(invocation, policy):
-            if self._attachments is not None:
-                self._attachments.refuse_running_loop()
-            drive(self._flow(invocation, context, Here()))
-            return
-        deadline = self._planner.deadline(context) if context is not None else None
-        in_order(invocation, deadline, stops=policy is STOP)
-        if invocation.noted is not None and invocation.noted.errors:
-            self._after_run(invocation, context)
+        return with_timeout(invoke, self._settings.record_timeout)
 
-    async def _flow(self, invocation: Invocation, context: Any, place: Here | Beside) -> None:
-        """Run the records, and what waits for all of them."""
-        run, attachments = invocation.run, self._attachments
+    def _respond_directly(self, batch: BatchState) -> BatchResponse:
+        """Run a batch on the fast path, and build the response."""
+        if batch.source is not None:
+            run_directly(batch, self._settings.deadline_margin, stops=batch.policy is STOP)
+            if batch.errors:
+                drive(self._act_on_requests(batch, _DIRECT))
+        return conclude(batch)
+
+    async def _respond(self, batch: BatchState, calling: Calling) -> BatchResponse:
+        """Run a batch with its stages, build the response, and let the stages act on it."""
+        batch.track()
         try:
-            self._planner.survey(invocation)
-            if attachments is not None:
-                await place.call(attachments.resume, invocation)  # what is done already need not run
-                attachments.attach(invocation, context)
-            await self._run_records(invocation, context, place)
-            if attachments is not None and attachments.bulk is not None and run.interrupt is None:
-                await attachments.bulk_step(invocation, place)
+            if batch.source is not None:
+                await self._run(batch, calling)
+            response = conclude(batch)
         except BaseException:
-            if attachments is not None:
-                attachments.refused(invocation)
+            for end in self._stages.end:
+                with suppress(*INTERRUPTS):  # the exception that is raised already stands
+                    await end(batch, None, calling)
             raise
-        finally:
-            if run.deliveries is not None:
-                await place.call(run.close)
-            run.close()
-        if run.errors or (attachments is not None and SKIPPED in run.states):
-            await place.call(self._after_run, invocation, context)
-
-    async def _run_records(self, invocation: Invocation, context: Any, place: Here | Beside) -> None:
-        """Plan which records run when, and run them."""
-        run, planner = invocation.run, self._planner
-        planner.group(invocation)
-        reach = await place.call(planner.give_up, invocation) if run.unknown else len(run.records)
-        work = planner.work(invocation, context, reach)
-        if run.awaits:
-            from partialbatch._core.runners.tasks import in_rounds  # loads asyncio
-
-            await place.run(in_rounds, *work)
-        else:
-            run_late = partial(run_plain, late=place.is_late)
-            await place.call(run_late, *work, on_cancel=partial(work[1].close, ENDING))
-
-    def _after_run(self, invocation: Invocation, context: Any) -> None:
-        """Delay retries, where an option or an error asks for it."""
-        attachments = self._attachments or self._late
-        errors = invocation.run.errors.values()
-        if attachments is None and any(holds(error, (RetryAfter, Reject)) for error in errors):
-            # Kept, for it makes a client; apart, for it must not change which runner is taken.
-            attachments = self._late = _attachments(self._settings)
-        if attachments is not None and invocation.run.interrupt is None:
-            attachments.after_run(invocation, context)
-
-    async def _conclude(self, invocation: Invocation, place: Here | Beside) -> BatchResponse:
-        try:
-            response = invocation.conclude()
-        except BaseException:
-            if self._attachments is not None:
-                self._attachments.refused(invocation)
-            raise
-        if self._attachments is not None:
-            if response["batchItemFailures"]:
-                await place.call(self._attachments.remember, invocation)
-            self._attachments.ended(invocation, response)
+        for end in self._stages.end:
+            await end(batch, response, calling)
         return response
 
-    def _end_window(self, invocation: Invocation, response: BatchResponse) -> Any:
-        """Hand the final state to ``window_end``, once no record of the window is left.
-
-        Returns:
-            What it returned: an awaitable if it is an async function.
-        """
-        window, window_end = invocation.window, self._settings.window_end
-        if window is None or window_end is None or not window.final or response["batchItemFailures"]:
-            return None
-        ended = window_end(window.lend())
-        if not is_awaitable(ended):
-            _check_ended(ended)
-        return ended
-
-
-def _attachments(settings: Settings) -> Attachments:
-    from partialbatch._core.attachments import Attachments  # most handlers need none of it
-
-    return Attachments(settings)
-
-
-def _wait_for(value: Any) -> None:
-    """Await what an async ``window_end`` returned."""
-    if is_awaitable(value):
-        from partialbatch._core.runners.event_loop import run_in_loop  # loads asyncio
-
-        async def wait() -> None:
-            _check_ended(await value)
-
+    async def _run(self, batch: BatchState, calling: Calling) -> None:
+        """Plan a batch, let the stages prepare it, run its records, and let the stages finish it."""
         try:
-            run_in_loop(wait)
+            self._planner.survey(batch)
+            for begin in self._stages.begin:
+                await begin(batch, calling)
+            try:
+                await self._run_records(batch, calling)
+            except BaseException:
+                batch.is_cut_short = True
+                raise
+            finally:
+                await self._finish(batch, calling)
         finally:
-            if isinstance(value, CoroutineType):
-                value.close()  # where a loop runs it was not begun, and Python would warn of that too
+            if self._stages.close:
+                await calling.call(batch.close)
 
+    async def _run_records(self, batch: BatchState, calling: Calling) -> None:
+        """Find out which records run when, and run them."""
+        planner = self._planner
+        planner.group(batch)
+        reach = await calling.call(planner.give_up, batch) if batch.unknown_groups else len(batch.records)
+        work = planner.work(batch, reach)
+        if batch.awaits:
+            from partialbatch._core.runners.tasks import in_rounds  # loads asyncio
 
-def _check_ended(value: Any) -> None:
-    """Refuse what shows that ``window_end`` has not run: the window's last records come back."""
-    check_value(value, "window_end")
+            await calling.run(in_rounds, *work)
+        else:
+            run_late = partial(run_plain, late=calling.is_late)
+            await calling.call(run_late, *work, on_cancel=partial(work[1].close, ENDING))
+
+    async def _finish(self, batch: BatchState, calling: Calling) -> None:
+        """Let all stages act on the statuses, also if one of them raises."""
+        raised: BaseException | None = None
+        for finish in self._stages.finish:
+            try:
+                await finish(batch, calling)
+            except BaseException as error:
+                batch.is_cut_short = True
+                raised = error if raised is None else raised
+        if raised is not None:
+            raise raised
+        if batch.errors and self._settings.retry_delay is None:
+            await self._act_on_requests(batch, calling)
+
+    async def _act_on_requests(self, batch: BatchState, calling: Calling) -> None:
+        """Act on `RetryAfter` and `Reject`, which a record function may raise without any option."""
+        if self._on_request is None and any(holds(error, (RetryAfter, Reject)) for error in batch.errors.values()):
+            from partialbatch._core.stages.retry_delay import create  # few handlers need it
+
+            self._on_request = create(self._settings)  # kept, for it makes a client
+        if self._on_request is not None:
+            await self._on_request.finish(batch, calling)
 
 
 def _last_attempts(source: Any, records: Sequence[RawRecord]) -> frozenset[int]:

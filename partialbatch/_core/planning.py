@@ -1,24 +1,28 @@
-"""Which records of a batch run, in which order, and how many at once."""
+"""Plan a batch: which records run, in which order, and how many at once."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any, cast
 
+from partialbatch._core import logs
+from partialbatch._core.reasons import UNKNOWN_GROUP
 from partialbatch._core.results import SKIPPED
 from partialbatch._core.runners.deadline import Deadline
-from partialbatch._core.runners.run import Run
 from partialbatch._core.runners.schedule import Schedule, successors
-from partialbatch._core.unrun import check_value
+from partialbatch._core.runners.settling import give_up
 from partialbatch._inspection import is_a
+from partialbatch._unrun import check_value
 from partialbatch.errors import INTERRUPTS, ConfigurationError
+from partialbatch.sources.sqs import SQSSource, has_unordered_groups
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from partialbatch._core.invocation import Invocation
+    from partialbatch._core.batch import BatchState
     from partialbatch._core.options import Settings
+    from partialbatch._core.stages.base import Stages
     from partialbatch.types import EventSource, RawRecord
 
 __all__ = ["Planner", "Work"]
@@ -28,10 +32,14 @@ STOP, SKIP_GROUP = ErrorPolicy.STOP, ErrorPolicy.SKIP_GROUP
 """Up to Python 3.11 a member is looked up each time by a function: 60 ns, several times a batch."""
 NO_GROUP = type("NoGroup", (), {"__repr__": lambda _: "None"})()
 WINDOW = "window"
-UNKNOWN_GROUP = "the group of a record before it is unknown"
+UNORDERED_GROUPS = (
+    "error_policy='skip_group' holds nothing back here: the messages carry a MessageGroupId, but their queue's ARN "
+    "doesn't end in '.fifo', so each of them stands alone; give fifo=True if their groups have an order, "
+    "or fifo=False to leave this line out"
+)
 
-Work = tuple[Run, Schedule, Deadline | None, int]
-"""What a runner needs: the run, what may start, until when, and how many at once."""
+Work = tuple["BatchState", Schedule, Deadline | None, int]
+"""The arguments of a runner: the batch, the records that may start, until when, and how many at once."""
 
 
 class Planner:
@@ -41,142 +49,143 @@ class Planner:
         concurrency: How many records may run at once.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, stages: Stages) -> None:
         self._settings = settings
+        self._policy = settings.error_policy
+        self._stages = stages
         self._has_own_source = not isinstance(settings.source, str)
-        # What records give away, groups keep in order.
-        self._delivers = settings.sink is not None or settings.dead_letter is not None
         self.concurrency = settings.max_concurrency if settings.max_concurrency > 0 else os.cpu_count() or 1
-        # Never past a failure inside a group, where successes behind it are not run again.
-        resumes = settings.resume is not None and settings.error_policy is DERIVE
-        self._policy = SKIP_GROUP if resumes else settings.error_policy
-        self._one_by_one = self.concurrency == 1 and settings.group_by is None and not settings.has_attachments
+        self._warns_of_groups = (
+            settings.error_policy is SKIP_GROUP and settings.fifo == "auto" and settings.group_by is None
+        )
+        self._is_simple = self.concurrency == 1 and settings.group_by is None and not stages.all
 
-    def is_plain(self, invocation: Invocation, policy: ErrorPolicy) -> bool:
-        """Tell whether a batch can run in event order, with nothing but successes and failures to note."""
+    def can_run_directly(self, batch: BatchState) -> bool:
+        """Tell whether the fast path can run a batch: in event order, with nothing but successes and failures."""
         return (
-            self._one_by_one
-            and invocation.plan.is_plain
-            and policy is not SKIP_GROUP
-            and (self._settings.max_receive_count is None or policy is not STOP)
+            self._is_simple
+            and batch.plan.is_plain
+            and batch.policy is not SKIP_GROUP
+            and (self._settings.max_receive_count is None or batch.policy is not STOP)
         )
 
-    def policy(self, invocation: Invocation) -> ErrorPolicy:
-        """Return what a failure means in this batch."""
-        if invocation.window is not None:
+    def policy(self, batch: BatchState) -> ErrorPolicy:
+        """Return the meaning of a failure in this batch."""
+        if batch.window is not None:
             return STOP
-        if self._policy is not DERIVE or invocation.source is None:
+        if self._policy is not DERIVE or batch.source is None:
             return self._policy
         # A source of the user's own gets a copy: the order of the list is that of the event.
-        records = list(invocation.records) if self._has_own_source else invocation.records
-        derived = invocation.source.policy(records)
-        return derived if derived is CONTINUE or derived is STOP else _member(derived)
+        records = list(batch.records) if self._has_own_source else batch.records
+        derived = batch.source.policy(records)
+        if derived is not CONTINUE and derived is not STOP:
+            derived = _member(derived)
+        for policy in self._stages.policy:
+            derived = policy(batch, derived)
+        return derived
 
-    def deadline(self, context: Any) -> Deadline | None:
-        """Return until when records may start."""
-        return Deadline.of(context, self._settings.deadline_margin)
+    def deadline(self, batch: BatchState) -> Deadline | None:
+        """Return the deadline after which no record starts; None without one."""
+        return Deadline.of(batch.context, self._settings.deadline_margin) if batch.context is not None else None
 
-    def survey(self, invocation: Invocation) -> None:
-        """Take from the records what decides about their order, before code of the user's can change them."""
-        run = invocation.run
-        run.policy = self.policy(invocation)
-        run.spared = _spared(invocation)
-        if self._settings.group_by is None and self._needs_groups(invocation) and not self._group_at_once(invocation):
-            _take_groups(run, cast("EventSource", invocation.source).group, "the event source's group()")
+    def survey(self, batch: BatchState) -> None:
+        """Read the groups from the records, before code of the user's can change them."""
+        batch.spared = _spared(batch)
+        if self._warns_of_groups and isinstance(batch.source, SQSSource) and has_unordered_groups(batch.records):
+            logs.once("skip_group", UNORDERED_GROUPS)
+        if self._settings.group_by is None and self._needs_groups(batch) and not self._group_at_once(batch):
+            _take_groups(batch, cast("EventSource", batch.source).group, "the event source's group()")
 
-    def group(self, invocation: Invocation) -> None:
+    def group(self, batch: BatchState) -> None:
         """Ask ``group_by`` for each record's group; see `survey` for those that the source gives."""
         group_by = self._settings.group_by
         if group_by is None:
             return
-        view = cast("EventSource", invocation.source).view
+        view = cast("EventSource", batch.source).view
 
         def group_of(raw: RawRecord) -> Hashable:
             group = group_by(view(raw))
             return NO_GROUP if group is None else group  # a group like any other here
 
-        _take_groups(invocation.run, group_of, "group_by")
+        _take_groups(batch, group_of, "group_by")
 
-    def give_up(self, invocation: Invocation) -> int:
-        """Settle the records whose group is unknown.
+    def give_up(self, batch: BatchState) -> int:
+        """Give up the records whose group is unknown.
 
         Returns:
             Up to which record the others may run, those apart that nothing may hold back.
         """
-        run = invocation.run
-        reach = len(run.records)
-        for index, error in run.unknown.items():
-            if index in run.resumed or (index > reach and index not in run.spared):
+        reach = len(batch.records)
+        for index, error in batch.unknown_groups.items():
+            if index in batch.resumed or (index > reach and index not in batch.spared):
                 continue
-            # What follows may be of the same group.
-            if run.give_up(index, error) and run.policy is not CONTINUE:
-                run.left_over = UNKNOWN_GROUP
+            # The records that follow may be of the same group.
+            if give_up(batch, index, error) and batch.policy is not CONTINUE:
+                batch.left_over = UNKNOWN_GROUP
                 reach = index
         return reach
 
-    def work(self, invocation: Invocation, context: Any, reach: int) -> Work:
+    def work(self, batch: BatchState, reach: int) -> Work:
         """Plan which records may run when.
 
         Args:
-            invocation: The invocation; its records' groups are known.
-            context: Lambda's context object.
+            batch: The batch; its records' groups are known.
             reach: Up to which record they may.
         """
-        run = invocation.run
         runnable = [
             index
-            for index, state in enumerate(run.states)
-            if state == SKIPPED and (index < reach or index in run.spared)
+            for index, state in enumerate(batch.states)
+            if state == SKIPPED and (index < reach or index in batch.spared)
         ]
-        folds = run.on_success is not None
-        following = [-1] * len(run.records)
-        if run.is_ordered or (run.groups and folds):
-            lanes: list[Hashable] = [None] * len(run.records)
+        folds = batch.window is not None and batch.plan.takes_state
+        following = [-1] * len(batch.records)
+        if batch.is_ordered or (batch.groups and folds):
+            lanes: list[Hashable] = [None] * len(batch.records)
             for index in runnable:
                 # A window's state has seen all records before: each is settled before the next one starts.
-                lanes[index] = WINDOW if folds else run.lanes[index]
+                lanes[index] = WINDOW if folds else batch.lanes[index]
             following = successors(lanes)
-        deadline = self.deadline(context)
-        schedule = Schedule(runnable, following, run.policy, deadline, run.spared)
-        return run, schedule, deadline, self._concurrency_of(invocation)
+        deadline = self.deadline(batch)
+        schedule = Schedule(runnable, following, batch.policy, deadline, batch.spared)
+        return batch, schedule, deadline, self._concurrency_of(batch)
 
-    def _needs_groups(self, invocation: Invocation) -> bool:
+    def _needs_groups(self, batch: BatchState) -> bool:
         """Tell whether it matters which records stay in order with each other."""
-        return self._concurrency_of(invocation) > 1 or self._delivers or invocation.run.policy is SKIP_GROUP
+        return self._concurrency_of(batch) > 1 or self._stages.keeps_order or batch.policy is SKIP_GROUP
 
-    def _group_at_once(self, invocation: Invocation) -> bool:
+    def _group_at_once(self, batch: BatchState) -> bool:
         """Take all groups from a source in a third of the time; False if one is unknown, to find out which.
 
         Ours give text, numbers and tuples of them, which can be compared as they are.
         """
-        run, source = invocation.run, cast("EventSource", invocation.source)
+        source = cast("EventSource", batch.source)
         if self._has_own_source:
             return False
         try:
-            groups = list(map(source.group, run.records))
+            groups = list(map(source.group, batch.records))
         except Exception:
             return False
-        run.is_ordered = set(groups) != {None}
-        run.groups = run.lanes = groups
+        batch.is_ordered = set(groups) != {None}
+        batch.groups = batch.lanes = groups
         return True
 
-    def _concurrency_of(self, invocation: Invocation) -> int:
-        return 1 if invocation.window is not None else self.concurrency
+    def _concurrency_of(self, batch: BatchState) -> int:
+        return 1 if batch.window is not None else self.concurrency
 
 
-def _take_groups(run: Run, group_of: Callable[[RawRecord], Hashable], what: str) -> None:
+def _take_groups(batch: BatchState, group_of: Callable[[RawRecord], Hashable], what: str) -> None:
     """Ask for each record's group, and number the groups: comparing them is code of the user's, done here for good.
 
     Args:
-        run: The run; records whose group is unknown are noted there, with why.
+        batch: The batch; records whose group is unknown are noted there, with the reason.
         group_of: Gives the group of a raw record.
-        what: What gives it, for errors.
+        what: The name of its origin, for errors.
     """
-    groups: list[Hashable] = [None] * len(run.records)
-    lanes: list[Hashable] = [None] * len(run.records)
+    groups: list[Hashable] = [None] * len(batch.records)
+    lanes: list[Hashable] = [None] * len(batch.records)
     numbers: dict[Hashable, int] = {}
-    for index, raw in enumerate(run.records):
-        if index in run.resumed:
+    for index, raw in enumerate(batch.records):
+        if index in batch.resumed:
             continue
         try:
             group = group_of(raw)
@@ -184,12 +193,12 @@ def _take_groups(run: Run, group_of: Callable[[RawRecord], Hashable], what: str)
             if group is not None:
                 groups[index], lanes[index] = group, numbers.setdefault(group, len(numbers))
         except BaseException as error:  # fails its record alone, as in `step`
-            run.unknown[index] = error
+            batch.unknown_groups[index] = error
             if is_a(error, INTERRUPTS):
-                run.fail(index, error)
+                batch.fail(index, error)
                 raise
-    run.groups, run.lanes = groups, lanes
-    run.is_ordered = bool(numbers)
+    batch.groups, batch.lanes = groups, lanes
+    batch.is_ordered = bool(numbers)
 
 
 def _member(policy: Any) -> ErrorPolicy:
@@ -204,23 +213,23 @@ def _member(policy: Any) -> ErrorPolicy:
     raise ConfigurationError.bad_value("EventSource.policy", policy, "'continue', 'stop' or 'skip_group'")
 
 
-def _spared(invocation: Invocation) -> set[int]:
-    """Return what a failure in another message group must not hold back.
+def _spared(batch: BatchState) -> set[int]:
+    """Return the records that a failure in another message group must not hold back.
 
-    SQS would take a record at its last attempt into the dead-letter queue, unrun. What is behind a
-    record of its own group that does hold back waits for it all the same.
+    SQS would take a record at its last attempt into the dead-letter queue, unrun. A record waits all
+    the same for one of its own group that does hold back.
     """
-    run, source = invocation.run, invocation.source
+    source = batch.source
     spared: set[int] = set()
-    if not run.last_attempts or run.policy is CONTINUE or source is None:
+    if not batch.last_attempts or batch.policy is CONTINUE or source is None:
         return spared
     held: set[Hashable] = set()
-    for index, raw in enumerate(run.records):
+    for index, raw in enumerate(batch.records):
         try:
             group = source.group(raw)
-            if group is not None and (group in held or index not in run.last_attempts):
+            if group is not None and (group in held or index not in batch.last_attempts):
                 held.add(group)
-            elif index in run.last_attempts:
+            elif index in batch.last_attempts:
                 spared.add(index)
         except Exception:
             break  # what follows may be of the same group

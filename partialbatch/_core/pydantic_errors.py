@@ -16,7 +16,8 @@ __all__ = ["described_invalid", "is_validation_error", "without_input", "words_o
 _ERRORS_SHOWN = 5
 _KEYS = ("extra_forbidden", "invalid_key")
 """The error types whose location ends in a key of the input."""
-_INPUT = re.compile(r"input_value=.*?(?=, input_type=\w+\])", re.DOTALL)
+_INPUT = re.compile(r"input_value=.*?(?:(?=, input_type=\w+\]\s*?(?:\n|\Z))|\Z)", re.DOTALL)
+"""The input ends at the type at the end of a line, because it may hold such text itself, or else at the end."""
 
 
 def is_validation_error(error: BaseException) -> bool:

@@ -85,7 +85,7 @@ class _Refused(RecordResult[Any]):
 
 def origin_of(result: Any) -> Any:
     """Return the result that one with an error was made of, or the result itself."""
-    return result.origin if isinstance(result, _Refused) else result
+    return result.origin if issubclass(type(result), _Refused) else result
 
 
 @value

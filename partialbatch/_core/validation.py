@@ -6,6 +6,7 @@ import inspect
 from typing import Any, TypeGuard
 
 from partialbatch._backoff import Backoff
+from partialbatch._callables import gives_coroutine, has_plain, yields
 from partialbatch.errors import ConfigurationError, is_number
 from partialbatch.types import ErrorPolicy
 
@@ -106,14 +107,14 @@ def receives(option: str, value: Any) -> int | None:
 
 def window_end(option: str, value: Any) -> Any:
     """Check a callable, or None. A generator function is refused, because calling it runs nothing."""
-    if value is None or (callable(value) and not _yields(value)):
+    if value is None or (callable(value) and not yields(value)):
         return value
     raise ConfigurationError.bad_value(option, value, "a function that isn't a generator, or None")
 
 
 def group_by(option: str, value: Any) -> Any:
     """Check a plain callable, or None. An async one is refused: each coroutine would be a group of its own."""
-    if value is None or (callable(value) and not gives_coroutine(value) and not _yields(value)):
+    if value is None or (callable(value) and not gives_coroutine(value) and not yields(value)):
         return value
     raise ConfigurationError.bad_value(option, value, "a function that is neither async nor a generator, or None")
 
@@ -148,7 +149,7 @@ def sink(option: str, value: Any) -> Any:
 
 def dead_letter(option: str, value: Any) -> Any:
     """Check a `Sink`, or a plain callable, or None."""
-    if not hasattr(value, "open") and (gives_coroutine(value) or _yields(value)):
+    if not hasattr(value, "open") and (gives_coroutine(value) or yields(value)):
         raise ConfigurationError.bad_value(
             option, value, "a plain function: nobody would await an async one, or iterate over a generator"
         )
@@ -170,24 +171,6 @@ def _takes_calls(value: Any) -> bool:
     return callable(value) and not hasattr(value, "open") and not inspect.isasyncgenfunction(value)
 
 
-def gives_coroutine(value: Any) -> bool:
-    """Tell whether a value is an async function, or an object that is called as one."""
-    return any(map(inspect.iscoroutinefunction, (value, _called(value))))
-
-
-def _yields(value: Any) -> bool:
-    """Tell whether a value is a generator function, async or not, or an object that is called as one."""
-    kinds = (inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-    return any(is_kind(function) for is_kind in kinds for function in (value, _called(value)))
-
-
-def _called(value: Any) -> Any:
-    try:
-        return type(value).__call__
-    except AttributeError:  # an object that can't be called
-        return None
-
-
 def backoff(option: str, value: Any) -> Backoff | None:
     """Check a `Backoff`, or None."""
     if value is None or isinstance(value, Backoff):
@@ -200,12 +183,6 @@ def ledger(option: str, value: Any) -> Any:
     if value is None or (not isinstance(value, type) and has_plain(value, "done_behind", "remember")):
         return value
     raise ConfigurationError.bad_value(option, value, "a ResumeLedger, none of whose methods is async, or None")
-
-
-def has_plain(value: Any, *names: str) -> bool:
-    """Tell whether an object has methods that are neither async nor generators."""
-    methods = [getattr(value, name, None) for name in names]
-    return all(callable(method) and not gives_coroutine(method) and not _yields(method) for method in methods)
 
 
 def hooks(option: str, value: Any) -> tuple[Any, ...]:

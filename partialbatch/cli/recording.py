@@ -8,7 +8,8 @@ from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from partialbatch._core.logs import presentable
-from partialbatch._core.unrun import is_awaitable
+from partialbatch._core.outcome import batch_result
+from partialbatch._unrun import is_awaitable
 from partialbatch.cli.tracebacks import format_error, place_of
 from partialbatch.errors import PartialBatchError, clip
 from partialbatch.testing._context import LambdaContext
@@ -17,9 +18,8 @@ from partialbatch.testing._verdict import Outcome
 from partialbatch.testing._watching import watching
 
 if TYPE_CHECKING:
-    from partialbatch._core.invocation import Invocation
+    from partialbatch._core.batch import BatchState
     from partialbatch._core.results import RecordResult
-    from partialbatch._core.runners.run import Run
     from partialbatch.cli.batches import Batch
     from partialbatch.cli.loading import Loaded
 
@@ -102,8 +102,7 @@ class Observer:
     extras: dict[str, Any] = field(default_factory=dict)
     _began: float = 0.0
     _spans: dict[int, Span] = field(default_factory=dict)
-    _run: Run | None = None
-    _invocation: Invocation | None = None
+    _state: BatchState | None = None
     _lanes: set[int] = field(default_factory=set)
 
     def call(self) -> Ending:
@@ -136,19 +135,19 @@ class Observer:
             trace = None if isinstance(error, PartialBatchError | SystemExit) else _trace(error)
             place = place_of(error)
         duration = self._elapsed()
-        if self._invocation is None and self.loaded.behind is not self.loaded.handler:
+        if self._state is None and self.loaded.behind is not self.loaded.handler:
             # A decorator did not call the handler, or with another event.
             return Ending(outcome, self._inferred(outcome), duration, inferred=True, trace=trace, place=place)
-        results = self._invocation.result({"batchItemFailures": []}).results if self._invocation is not None else ()
+        results = batch_result(self._state, {"batchItemFailures": []}).results if self._state is not None else ()
         told = [self._told(index, result) for index, result in enumerate(results)]
         told = told or [Told("skipped")] * len(self.batch.records)
         return Ending(outcome, tuple(told), duration, trace=trace, place=place)
 
-    def _see(self, event: Any, invocation: Invocation) -> None:
+    def _see(self, event: Any, state: BatchState) -> None:
         same = self.loaded.behind is self.loaded.handler or event == self.batch.event
-        self._invocation = invocation if same else None
+        self._state = state if same else None
         if same:
-            self._watch(invocation)
+            self._watch(state)
 
     def _plain(self, event: Any, context: LambdaContext) -> Ending:
         answer = call(self.loaded.handler, event, context)
@@ -163,14 +162,13 @@ class Observer:
         told = [None] * len(self.batch.records)
         return tuple(map(Told, statuses(self.batch.claim(outcome), told, ordered=self.batch.ordered)))
 
-    def _watch(self, invocation: Invocation) -> None:
+    def _watch(self, state: BatchState) -> None:
         """Put a clock around the calls of the record function."""
-        self._run = run = invocation.run
-        invoke = run.invoke
-        positions = {id(raw): position for position, raw in enumerate(run.records)}
+        invoke = state.invoke
+        positions = {id(raw): position for position, raw in enumerate(state.records)}
 
         def timed(raw: Any) -> Any:
-            lane = self._enter() if run.awaits else 0
+            lane = self._enter() if state.awaits else 0
             worker = f"task {lane}" if lane else threading.current_thread().name
             span = self._spans[positions[id(raw)]] = Span(worker, self._elapsed())
             try:
@@ -178,12 +176,12 @@ class Observer:
             except BaseException:
                 self._leave(span, lane)
                 raise
-            if run.awaits and is_awaitable(value):
+            if state.awaits and is_awaitable(value):
                 return self._awaited(value, span, lane)
             self._leave(span, lane)
             return value
 
-        run.invoke = invocation.invoke = timed  # the runners take one or the other
+        state.invoke = timed
 
     async def _awaited(self, value: Any, span: Span, lane: int) -> Any:
         try:
@@ -212,7 +210,7 @@ class Observer:
 
     def _unfinished(self, index: int) -> Told:
         span = self._spans.get(index)
-        error = self._run.errors.get(index) if self._run is not None else None
+        error = self._state.errors.get(index) if self._state is not None else None
         if error is not None:
             return Told("failed", _text(error), _trace(error), span, place_of(error))
         if span is None:

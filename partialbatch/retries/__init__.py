@@ -1,6 +1,6 @@
-"""What happens to records that failed: dead letters, later retries, and a ledger of what is done."""
+"""Values for options about records that failed: dead letters, and a ledger of the records that are done."""
 
-from partialbatch._core.stages.dead_letters import discard
+from partialbatch._discard import discard
 from partialbatch.retries._ledger import ResumeLedger
 
 __all__ = ["ResumeLedger", "discard"]

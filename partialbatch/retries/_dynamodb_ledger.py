@@ -6,7 +6,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
-from partialbatch.retries._ledger import LIFETIME, decoded, encoded
+from partialbatch.retries._entries import LIFETIME, decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What of a stream is done already, behind a checkpoint that is delivered again.
+"""The resume ledger: it remembers which records behind a redelivered checkpoint have already succeeded.
 
 Streams deliver everything from the lowest reported record on, successes included. The ledger keeps,
 for that checkpoint, the identifiers that had succeeded behind it, so that they do not run twice.
@@ -6,28 +6,17 @@ for that checkpoint, the identifiers that had succeeded behind it, so that they 
 
 from __future__ import annotations
 
-import json
-import threading
-from time import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from partialbatch._core import logs
-from partialbatch._core.validation import has_plain
+from partialbatch._callables import has_plain
 from partialbatch.errors import ConfigurationError
+from partialbatch.retries._entries import fitting
+from partialbatch.retries._memory_ledger import MemoryLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["Ledger", "ResumeLedger"]
-
-LIFETIME = 86_400
-"""Seconds that an entry is kept: a day, as long as a Kinesis stream keeps records by default."""
-
-LARGEST = 290_000
-"""Bytes of an entry's identifiers; with its key it stays under 300 KB, and DynamoDB takes items of up to 400 KB."""
-
-HELD = 200_000
-"""Identifiers in memory: 25 MB of Kinesis' numbers. Lambda redelivers at once, so what is old is not missed."""
 
 
 class Ledger(Protocol):
@@ -93,7 +82,7 @@ class ResumeLedger:
         What another environment did meanwhile is unknown here. Where the last write of a key must be
         its newest even then, take `dynamodb`, or write only what is newer than what is there.
         """
-        return cls(_Memory(), iam_actions=())
+        return cls(MemoryLedger(), iam_actions=())
 
     @classmethod
     def dynamodb(
@@ -125,67 +114,12 @@ class ResumeLedger:
         return cls(store, iam_actions=("dynamodb:GetItem", "dynamodb:PutItem"))
 
     def done_behind(self, arn: str, checkpoint: str) -> frozenset[str]:
-        """Return what is done behind the first record of a delivery; nothing where that cannot be read."""
-        try:
-            return self._store.read(arn, checkpoint)
-        except Exception as error:
-            logs.ledger_unavailable("read", error)
-            return frozenset()
+        """Return what is done behind the first record of a delivery.
+
+        If this raises, the handler logs it, and runs the batch as without a ledger.
+        """
+        return self._store.read(arn, checkpoint)
 
     def remember(self, arn: str, checkpoint: str, done: Sequence[str]) -> None:
-        """Note what is done behind a checkpoint that was reported."""
-        try:
-            self._store.write(arn, checkpoint, fitting(done))
-        except Exception as error:
-            logs.ledger_unavailable("written", error)
-
-
-def encoded(done: Iterable[str]) -> str:
-    """Write identifiers as JSON; `decoded` reads it."""
-    return json.dumps(list(done), separators=(",", ":"))
-
-
-def decoded(text: str) -> frozenset[str]:
-    """Read what `encoded` wrote."""
-    return frozenset(json.loads(text))
-
-
-def fitting(done: Iterable[str]) -> list[str]:
-    """Return as many identifiers as an entry holds; the last are left out, and run again."""
-    size = len("[]") - 1  # one comma less than there are identifiers
-    kept: list[str] = []
-    for identifier in done:
-        size += len(encoded([identifier])) - 1  # with its comma, without brackets
-        if size > LARGEST:
-            break
-        kept.append(identifier)
-    return kept
-
-
-class _Memory:
-    """Entries in a dict, the oldest dropped first."""
-
-    def __init__(self) -> None:
-        self._entries: dict[tuple[str, str], tuple[float, frozenset[str]]] = {}
-        self._lock = threading.Lock()
-        self._held = 0
-
-    def read(self, arn: str, checkpoint: str) -> frozenset[str]:
-        """See `Ledger.read`."""
-        if not self._entries:
-            return frozenset()
-        expires, done = self._entries.get((arn, checkpoint), (0.0, frozenset[str]()))
-        return done if expires > time() else frozenset()
-
-    def write(self, arn: str, checkpoint: str, done: Sequence[str]) -> None:
-        """See `Ledger.write`."""
-        with self._lock:
-            self._drop((arn, checkpoint))
-            self._entries[arn, checkpoint] = (time() + LIFETIME, frozenset(done))
-            self._held += len(self._entries[arn, checkpoint][1])
-            while self._held > HELD:
-                self._drop(next(iter(self._entries)))
-
-    def _drop(self, key: tuple[str, str]) -> None:
-        _, done = self._entries.pop(key, (0.0, frozenset[str]()))
-        self._held -= len(done)
+        """Keep the identifiers that are done behind a checkpoint that was reported; the handler logs an error."""
+        self._store.write(arn, checkpoint, fitting(done))

@@ -1,5 +1,5 @@
-"""Where records and items go: dead letters, and `discard`."""
+"""Destinations of items and dead letters, beside the producers."""
 
-from partialbatch._core.stages.dead_letters import discard
+from partialbatch._discard import discard
 
 __all__ = ["discard"]

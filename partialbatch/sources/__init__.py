@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from partialbatch._inspection import shape
+from partialbatch._unrun import check_value, is_awaitable
 from partialbatch.errors import EventError
 from partialbatch.sources._detection import PARTITIONS, check_uniform, is_empty, origin_of
 from partialbatch.sources._refusal import unrecognized
@@ -17,16 +18,16 @@ from partialbatch.sources.dynamodb import DynamoDBPipeSource, DynamoDBRecord, Dy
 from partialbatch.sources.kafka import KafkaPipeSource, KafkaRecord, KafkaSource
 from partialbatch.sources.kinesis import KinesisPipeSource, KinesisRecord, KinesisSource
 from partialbatch.sources.record import Record
-from partialbatch.sources.sqs import NO_GROUPS, SQSRecord, SQSSource, has_unordered_groups
-from partialbatch.types import ErrorPolicy
+from partialbatch.sources.sqs import SQSRecord, SQSSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Literal, Protocol
 
     from partialbatch.types import EventSource, RawRecord
 
-    class _Settings(Protocol):
+    class Settings(Protocol):
+        """The settings that decide which events a handler accepts."""
+
         @property
         def source(self) -> str | EventSource: ...
         @property
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
         def fifo(self) -> bool | Literal["auto"]: ...
         @property
         def max_receive_count(self) -> int | None: ...
-        @property
-        def error_policy(self) -> ErrorPolicy: ...
-        @property
-        def group_by(self) -> Any: ...
 
 
 __all__ = ["DynamoDBRecord", "KafkaRecord", "KinesisRecord", "Record", "SQSRecord"]
@@ -53,24 +50,15 @@ VIEWS: dict[type[Record], str] = {
 
 
 class Catalogue:
-    """The event sources that a handler accepts.
+    """The event sources that a handler accepts."""
 
-    Args:
-        settings: The handler's settings.
-        warn: Takes a topic and a text that the user should read once in each process.
-    """
-
-    def __init__(self, settings: _Settings, warn: Callable[[str, str], None] | None = None) -> None:
-        self._warn = warn
+    def __init__(self, settings: Settings) -> None:
         self._wanted = settings.source_name
         self._custom = None if isinstance(settings.source, str) else settings.source
         built_in = (
             SQSSource(settings.fifo, settings.max_receive_count),
             *(KinesisSource(), DynamoDBSource(), KafkaSource()),
             *(KinesisPipeSource(), DynamoDBPipeSource(), KafkaPipeSource()),
-        )
-        self._expects_groups = (
-            settings.error_policy is ErrorPolicy.SKIP_GROUP and settings.fifo == "auto" and settings.group_by is None
         )
         self._by_origin: dict[Any, EventSource] = {origin: source for source in built_in for origin in source.origins}
 
@@ -90,7 +78,11 @@ class Catalogue:
                     f"the handler has source={self._wanted!r}, and that source doesn't recognise the event "
                     f"({shape(event)}); correct source=, or remove it"
                 )
-            records = list(self._custom.records(event))  # an iterator can be read only once
+            given: Any = self._custom.records(event)
+            if is_awaitable(given):  # iterating over a done future of asyncio gives nothing
+                check_value(given, "the event source's records()", "make it a plain function")
+                raise TypeError("the event source's records() returned a future: return its result()")
+            records = list(given)  # an iterator can be read only once
             return (self._custom, records) if records else (None, [])
         origin = origin_of(event)
         source = self._by_origin.get(origin)
@@ -110,6 +102,4 @@ class Catalogue:
             # Kafka names its cluster once in each event.
             return KafkaSource(event.get("eventSourceArn")), records
         check_uniform(records)
-        if self._warn is not None and self._expects_groups and source.name == "sqs" and has_unordered_groups(records):
-            self._warn("skip_group", NO_GROUPS)
         return source, records

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from partialbatch.types import EventSource, RawRecord
 
-__all__ = ["NO_GROUPS", "SQSRecord", "SQSSource", "has_unordered_groups"]
+__all__ = ["SQSRecord", "SQSSource", "has_unordered_groups"]
 
 _STOP, _CONTINUE = ErrorPolicy.STOP, ErrorPolicy.CONTINUE  # looking up a member takes 60 ns on Python 3.11
 
@@ -192,13 +192,6 @@ def has_unordered_groups(records: Sequence[Any]) -> bool:
         if isinstance(attributes, dict) and attributes.get("MessageGroupId") is not None:
             return True
     return False
-
-
-NO_GROUPS = (
-    "error_policy='skip_group' holds nothing back here: the messages carry a MessageGroupId, but their queue's ARN "
-    "doesn't end in '.fifo', so each of them stands alone; give fifo=True if their groups have an order, "
-    "or fifo=False to leave this line out"
-)
 
 
 def receive_count(raw: RawRecord | dict[str, Any]) -> int:

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from partialbatch._core.references import handler_behind
 from partialbatch._core.results import DEAD_LETTERED, FAILED, SKIPPED, SUCCEEDED
-from partialbatch._core.unrun import is_awaitable
+from partialbatch._unrun import is_awaitable
 from partialbatch.testing._verdict import Outcome
 from partialbatch.testing._watching import watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from partialbatch._core.invocation import Invocation
-    from partialbatch._core.runners.run import Run
+    from partialbatch._core.batch import BatchState
     from partialbatch.testing._delivery import RunStatus
     from partialbatch.testing._verdict import Verdict
 
@@ -74,30 +73,29 @@ def call(handler: Callable[..., Any], event: Any, context: Any, is_over: Callabl
         if _is_for_the_test(error):
             raise
         raised = None if isinstance(error, _Ended) else error
-        return Answer(Outcome.raised(error), error=raised, seen=_seen(sight.run))
+        return Answer(Outcome.raised(error), error=raised, seen=_seen(sight.batch))
     if inspect.iscoroutine(response):  # the runtime does not await; closed, it does not warn either
         response.close()
-    return Answer(Outcome.returned(response), response, seen=_seen(sight.run))
+    return Answer(Outcome.returned(response), response, seen=_seen(sight.batch))
 
 
 class _Sight:
     """What is seen of one call.
 
     Attributes:
-        run: What became of the event's records; None where the handler was not asked, or got another event.
+        batch: What became of the event's records; None where the handler was not asked, or got another event.
     """
 
     def __init__(self, event: Any, is_over: Callable[[], bool] | None) -> None:
-        self.run: Run | None = None
+        self.batch: BatchState | None = None
         self._event = event
         self._is_over = is_over
 
-    def see(self, event: Any, invocation: Invocation) -> None:
-        run = invocation.run
+    def see(self, event: Any, batch: BatchState) -> None:
         # A decorator may hand over other records than came; what became of those is read off the response.
-        self.run = run if event is self._event or event == self._event else None
+        self.batch = batch if event is self._event or event == self._event else None
         if self._is_over is not None:
-            invocation.invoke = run.invoke = _mortal(invocation, self._is_over)
+            batch.invoke = _mortal(batch, self._is_over)
 
 
 def _is_for_the_test(error: BaseException) -> bool:
@@ -108,19 +106,19 @@ def _is_for_the_test(error: BaseException) -> bool:
     return isinstance(error, KeyboardInterrupt) or not homes.isdisjoint(("_pytest", "hypothesis"))
 
 
-def _seen(run: Run | None) -> tuple[RunStatus, ...] | None:
-    if run is None:
+def _seen(batch: BatchState | None) -> tuple[RunStatus, ...] | None:
+    if batch is None:
         return None
-    unrun = {index for index, error in run.errors.items() if isinstance(error, _EndedBefore)}
+    unrun = {index for index, error in batch.errors.items() if isinstance(error, _EndedBefore)}
     return tuple(
-        "resumed" if index in run.resumed else "skipped" if index in unrun else _STATUSES[state]
-        for index, state in enumerate(run.states)
+        "resumed" if index in batch.resumed else "skipped" if index in unrun else _STATUSES[state]
+        for index, state in enumerate(batch.states)
     )
 
 
-def _mortal(invocation: Invocation, is_over: Callable[[], bool]) -> Callable[[Any], Any]:
+def _mortal(batch: BatchState, is_over: Callable[[], bool]) -> Callable[[Any], Any]:
     """Return an `invoke` that ends with the invocation: on a virtual clock nobody else would end it."""
-    invoke, awaits = invocation.invoke, invocation.plan.awaits
+    invoke, awaits = batch.invoke, batch.awaits
 
     def live(ended: type[_Ended]) -> None:
         if is_over():

@@ -12,13 +12,19 @@ from sinks import ScriptedSink
 from partialbatch import ErrorPolicy, RawRecord, Reject, batch_handler
 from partialbatch._core.options import resolve
 from partialbatch._core.planning import Planner
+from partialbatch._core.stages import build
 from partialbatch.retries import ResumeLedger, discard
+
+
+def planner(**options):
+    settings = resolve(**options)
+    return Planner(settings, build(settings))
 
 
 def test_concurrency_is_a_number_of_workers():
     """-1 stands for the number of vCPUs."""
-    assert Planner(resolve(max_concurrency=3)).concurrency == 3
-    assert Planner(resolve(max_concurrency=-1)).concurrency == (os.cpu_count() or 1)
+    assert planner(max_concurrency=3).concurrency == 3
+    assert planner(max_concurrency=-1).concurrency == (os.cpu_count() or 1)
 
 
 @pytest.mark.parametrize(
@@ -31,17 +37,17 @@ def test_concurrency_is_a_number_of_workers():
         ({"error_policy": "skip_group"}, object(), ErrorPolicy.STOP),
     ],
 )
-def test_policies(options, window, expected):
+def test_a_window_stops_and_a_ledger_never_runs_past_a_failure_of_a_group(options, window, expected):
     """A window stops; with a ledger `derive` never runs past a failure inside a group; else the source decides."""
     source = SimpleNamespace(policy=lambda records: ErrorPolicy.CONTINUE)
-    invocation = SimpleNamespace(source=source, window=window, records=[])
-    assert Planner(resolve(**options)).policy(invocation) is expected
+    batch = SimpleNamespace(source=source, window=window, records=[])
+    assert planner(**options).policy(batch) is expected
 
 
 def test_an_empty_batch_derives_nothing():
     """Without a source there is nothing to ask."""
-    invocation = SimpleNamespace(source=None, window=None)
-    assert Planner(resolve()).policy(invocation) is ErrorPolicy.DERIVE
+    batch = SimpleNamespace(source=None, window=None)
+    assert planner().policy(batch) is ErrorPolicy.DERIVE
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -132,8 +138,8 @@ def test_windows_run_one_record_at_a_time():
 
 def test_no_deadline_without_a_margin():
     """`None` means that records start until the end."""
-    assert Planner(resolve(deadline_margin=None)).deadline(Clock(1)) is None
-    assert Planner(resolve(deadline_margin=1)).deadline(Clock(3)).seconds_left == pytest.approx(2)
+    assert planner(deadline_margin=None).deadline(SimpleNamespace(context=Clock(1))) is None
+    assert planner(deadline_margin=1).deadline(SimpleNamespace(context=Clock(3))).seconds_left == pytest.approx(2)
 
 
 class Hostile:

@@ -12,7 +12,7 @@ from batches import sqs
 
 from partialbatch import batch_handler
 from partialbatch._core.function.payloads import decoder
-from partialbatch._core.pydantic_errors import described_invalid, is_validation_error
+from partialbatch._core.pydantic_errors import described_invalid, is_validation_error, without_input
 from partialbatch.errors import PayloadError
 
 SECRET = "hunter2"
@@ -70,6 +70,22 @@ def test_the_users_own_validation_is_told_by_types_and_locations(function, value
     error = failing(function, value)
     assert is_validation_error(error)
     assert described_invalid(error) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[type=int_parsing, input_value='x, input_type=str] {SECRET}', input_type=str]\n    For further information",
+        f"[type=int_parsing, input_value='x, input_type=str] {SECRET}', input_type=str]",
+        f"[type=int_parsing, input_value='{SECRET}",
+        f"[type=a, input_value='{SECRET}', input_type=str]\n[type=b, input_value='{SECRET}', input_type=str]",
+    ],
+)
+def test_no_input_is_shown_whatever_it_holds_and_wherever_the_text_ends(text):
+    """An input may look like the end of itself, and code of the user's may cut a text short."""
+    shown = without_input(text)
+    assert SECRET not in shown
+    assert shown.count("input_value=…") == text.count("input_value=")
 
 
 def test_other_errors_are_not_pydantics():

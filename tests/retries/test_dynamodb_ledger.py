@@ -8,7 +8,7 @@ import pytest
 from batches import STREAM, kinesis
 
 from partialbatch import batch_handler
-from partialbatch.retries import ResumeLedger, _ledger
+from partialbatch.retries import ResumeLedger, _entries
 from partialbatch.retries._dynamodb_ledger import DynamoDBLedger
 
 
@@ -128,7 +128,7 @@ def test_an_item_stays_under_300_kb(table):
     [item] = table.items.values()
     size = sum(len(name) + sum(map(len, value.values())) for name, value in item.items())
     assert 280_000 < size < 300_000
-    assert _ledger.decoded(item["done"]["S"]) == frozenset(numbers[1 : 1 + len(_ledger.decoded(item["done"]["S"]))])
+    assert _entries.decoded(item["done"]["S"]) == frozenset(numbers[1 : 1 + len(_entries.decoded(item["done"]["S"]))])
 
 
 def test_key_and_ttl_may_have_other_names(table):

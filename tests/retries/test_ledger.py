@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from partialbatch import RetryAfter, batch_handler
 from partialbatch.errors import ConfigurationError
-from partialbatch.retries import ResumeLedger, _ledger, discard
+from partialbatch.retries import ResumeLedger, _entries, _memory_ledger, discard
 from partialbatch.testing import SimulatedStream
 
 
@@ -438,18 +438,18 @@ def test_a_ledger_must_be_one(value):
 def test_entries_stay_under_300_kb(size):
     """The last identifiers are left out, and so run again; no more of them than must be."""
     done = [f"{number:0{size}}" for number in range(9, 400_000 // size)][:20_000]
-    kept = _ledger.fitting(done)
+    kept = _entries.fitting(done)
     assert kept == done[: len(kept)]
-    text = _ledger.encoded(kept)
-    assert len(text.encode()) <= _ledger.LARGEST
-    assert _ledger.decoded(text) == frozenset(kept)
+    text = _entries.encoded(kept)
+    assert len(text.encode()) <= _entries.LARGEST
+    assert _entries.decoded(text) == frozenset(kept)
     if len(kept) < len(done):
-        assert len(_ledger.encoded([*kept, done[len(kept)]])) > _ledger.LARGEST
+        assert len(_entries.encoded([*kept, done[len(kept)]])) > _entries.LARGEST
 
 
 def test_what_an_entry_does_not_hold_runs_again(monkeypatch):
     """The first identifiers are kept, so that each key's remaining records follow in order."""
-    monkeypatch.setattr(_ledger, "LARGEST", len(json.dumps(["1"])))
+    monkeypatch.setattr(_entries, "LARGEST", len(json.dumps(["1"])))
     resume = ResumeLedger.in_memory()
     run(resume, "abc", {"0"})
     assert run(resume, "abc", ())[1] == ["0", "2"]
@@ -458,7 +458,7 @@ def test_what_an_entry_does_not_hold_runs_again(monkeypatch):
 def test_entries_in_memory_expire_after_a_day(monkeypatch):
     """A checkpoint that comes back after that is run as if it were new."""
     resume, moment = ResumeLedger.in_memory(), [1_000.0]
-    monkeypatch.setattr(_ledger, "time", lambda: moment[0])
+    monkeypatch.setattr(_memory_ledger, "time", lambda: moment[0])
     run(resume, "ab", {"0"})
     moment[0] += 86_399
     assert run(resume, "ab", {"0"})[1] == ["0"]
@@ -468,7 +468,7 @@ def test_entries_in_memory_expire_after_a_day(monkeypatch):
 
 def test_memory_is_bounded(monkeypatch):
     """The oldest entries go first; one written again counts once and is the newest."""
-    monkeypatch.setattr(_ledger, "HELD", 4)
+    monkeypatch.setattr(_memory_ledger, "HELD", 4)
     resume = ResumeLedger.in_memory()
     for checkpoint in ("one", "two", "one", "three"):
         resume.remember("arn", checkpoint, ["a", "b"])

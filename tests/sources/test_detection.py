@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from batches import Plain, sqs
 
 from partialbatch._core.options import resolve
 from partialbatch.errors import EventError
@@ -256,3 +259,21 @@ def test_an_empty_second_place_does_not_matter(sqs, kafka, of_kafka):
     assert len(_open({"Records": [sqs()], "records": {}})[1]) == 1
     assert _open({"Records": [], "records": {}}) == (None, [])
     assert len(_open({**of_kafka(kafka()), "Records": None})[1]) == 1
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_future_of_records_is_no_empty_batch(done):
+    """A done future of asyncio can be iterated over, and gives nothing: the records are in its result."""
+    loop = asyncio.new_event_loop()
+
+    class Later(Plain):
+        def records(self, event):
+            future = loop.create_future()
+            if done:
+                future.set_result(event["Records"])
+            return future
+
+    catalogue = Catalogue(resolve(source=Later()))
+    with pytest.raises(TypeError, match=r"the event source's records\(\) returned a future.* return its result\(\)"):
+        catalogue.open(sqs(2))
+    loop.close()

@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from partialbatch._core.copies import copied
-from partialbatch._core.unrun import check_value, is_awaitable
+from partialbatch._unrun import check_value, is_awaitable
 from partialbatch.errors import EventError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Window:
 
     def __init__(self, event: dict[str, Any]) -> None:
         self.state: Any = event.get("state")
-        self._next: Any = None
+        self._next = self.state
         self.final = bool(event.get("isFinalInvokeForWindow"))
 
     def lend(self) -> Any:
@@ -52,7 +52,7 @@ class Window:
         self._next = copied(state)
         return state
 
-    def advance(self, _: Any) -> None:
+    def advance(self) -> None:
         """Make the copy that was taken last the window's state."""
         self.state = self._next
 

@@ -6,6 +6,7 @@ from collections import deque
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
+from partialbatch._core.reasons import DEADLINE, STOPPED
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
@@ -13,12 +14,7 @@ if TYPE_CHECKING:
 
     from partialbatch._core.runners.deadline import Deadline
 
-__all__ = ["DEADLINE", "ENDING", "STOPPED", "Schedule", "successors"]
-
-# Why a schedule was closed.
-DEADLINE = "too little time was left before the function's timeout (deadline_margin)"
-ENDING = "the invocation is ending"
-STOPPED = "a record before it failed (error_policy 'stop')"
+__all__ = ["Schedule", "successors"]
 
 
 def successors(groups: Iterable[Hashable]) -> list[int]:

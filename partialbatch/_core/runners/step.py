@@ -2,64 +2,98 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from time import perf_counter
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch._core.results import FAILED
-from partialbatch._core.unrun import PLAIN, check_value, is_awaitable
+from partialbatch._core.runners.calling import Direct, InThread
 from partialbatch._inspection import is_a
+from partialbatch._unrun import PLAIN, check_value, is_awaitable
 from partialbatch.errors import INTERRUPTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
-    from partialbatch._core.runners.run import Run
+    from partialbatch._core.batch import BatchState
 
 __all__ = ["step"]
 
-_NOTHING = nullcontext()
+_DIRECT, _IN_THREAD = Direct(), InThread()
 
 
-async def step(run: Run, index: int) -> bool | None:
+async def step(batch: BatchState, index: int) -> bool | None:
     """Handle one record.
 
     Returns:
         Whether the record holds nothing back: it succeeded, or failed for the last time; None while
         it waits for its deliveries.
     """
-    started = perf_counter() if run.durations is not None else 0.0
     # A worker that dies in mid-record leaves it as failed, never as skipped.
-    run.states[index] = FAILED
+    batch.states[index] = FAILED
+    stages = batch.stages
+    if stages.admit and (passes := await _turned_away(batch, index)) is not None:
+        return passes
+    started = perf_counter() if batch.durations is not None else 0.0
     try:
-        if run.around is None:  # a `nullcontext` instead would take twice as long as the extra call
-            value, waits = await _outcome(run, index)
+        if stages.around:
+            value, waits = await _surrounded(batch, index, stages.around)
         else:
-            with run.around(index):
-                value, waits = await _outcome(run, index)
+            value, waits = await _outcome(batch, index)
     except BaseException as error:  # a CancelledError fails its record alone; interrupts are raised at the end
-        run.note_duration(index, started)
-        return await _fail(run, index, error)
-    if run.durations is not None:
-        run.note_duration(index, started)
+        if batch.durations is not None:
+            batch.durations[index] = perf_counter() - started
+        return await _fail(batch, index, error)
+    if batch.durations is not None:
+        batch.durations[index] = perf_counter() - started
     if waits:
-        run.waiting[index] = value
+        batch.pending_items[index] = value
         return None
-    run.succeed(index, value)
+    batch.succeed(index, value)
     return True
 
 
-async def _outcome(run: Run, index: int) -> tuple[Any, bool]:
+async def _turned_away(batch: BatchState, index: int) -> bool | None:
+    """Ask the stages whether a record may start.
+
+    Returns:
+        None if it may; else whether it holds nothing back.
+    """
+    calling = _IN_THREAD if batch.awaits else _DIRECT
+    try:
+        for admit in batch.stages.admit:
+            reason = await admit(batch, index, calling)
+            if reason is not None:
+                return not batch.skip(index, reason)
+            if index in batch.resumed:
+                batch.confirm(index)
+                return True
+    except BaseException as error:  # in doubt the record comes back
+        return not batch.fail(index, error)
+    return None
+
+
+async def _surrounded(
+    batch: BatchState, index: int, managers: Sequence[Callable[[BatchState, int], AbstractContextManager[None]]]
+) -> tuple[Any, bool]:
+    """Run the record function inside the stages' context managers, the first one outermost."""
+    if not managers:
+        return await _outcome(batch, index)
+    with managers[0](batch, index):
+        return await _surrounded(batch, index, managers[1:])
+
+
+async def _outcome(batch: BatchState, index: int) -> tuple[Any, bool]:
     """Run the record function.
 
     Returns:
-        What it returned, and whether that waits for its delivery.
+        Its value, and whether the record waits until something of it is accepted.
     """
-    value = run.invoke(run.records[index])
-    if run.awaits and (type(value) is CoroutineType or is_awaitable(value)):
+    value = batch.invoke(batch.records[index])
+    if batch.awaits and (type(value) is CoroutineType or is_awaitable(value)):
         value = await value
-        if run.cancelled:
+        if batch.cancelled:
             raise TimeoutError(
                 "the record was cancelled at the deadline's margin (deadline_margin), and went on: "
                 "re-raise the CancelledError after cleaning up"
@@ -67,39 +101,37 @@ async def _outcome(run: Run, index: int) -> tuple[Any, bool]:
     if value is None:
         return value, False
     if type(value) not in PLAIN:
-        if run.collects and hasattr(type(value), "__next__"):
+        if batch.stages.collects_iterators and hasattr(type(value), "__next__"):
             value = list(value)  # all of it before any of it is sent: it may raise half-way
         check_value(value)
-    deliveries = run.deliveries
-    if deliveries is None or not deliveries.takes_values:
-        return value, False
-    if run.awaits:
-        return value, await _beside(run, deliveries.put, index, value)
-    return value, deliveries.put(index, value)
+    waits = False
+    for take in batch.stages.take:
+        waits = await _call(batch, take, batch, index, value) or waits
+    return value, waits
 
 
-async def _fail(run: Run, index: int, error: BaseException) -> bool | None:
+async def _fail(batch: BatchState, index: int, error: BaseException) -> bool | None:
     """Note a failure, or that a dead letter is on its way.
 
     Returns:
-        What `step` does.
+        The same as `step`.
     """
-    # What the deadline has cut short is not at fault.
-    if run.deliveries is not None and not run.cancelled:
+    # A record that the deadline has cut short is not at fault.
+    if not batch.cancelled:
         try:
-            if run.deliveries.is_permanent(error) and await _beside(run, run.deliveries.bury, index, error):
-                run.doomed[index] = error
-                return None
+            for rescue in batch.stages.rescue:
+                send = rescue(batch, index, error)
+                if send is not None and await _call(batch, send):
+                    batch.pending_dead_letters[index] = error
+                    return None
         except BaseException as struck:  # as in `step`
             if is_a(struck, INTERRUPTS):
                 error = struck
-    return not run.fail(index, error)
+    return not batch.fail(index, error)
 
 
-async def _beside(run: Run, function: Callable[..., bool], *arguments: Any) -> bool:
-    """Call what may wait for a network; beside the loop, if there is one."""
-    if not run.awaits:
+async def _call(batch: BatchState, function: Callable[..., bool], *arguments: Any) -> bool:
+    """Make a call that may wait for a network; an async record function's loop must not wait with it."""
+    if not batch.awaits:
         return function(*arguments)
-    from partialbatch._core.runners.to_thread import aside  # loads asyncio
-
-    return await aside(function, *arguments)
+    return await _IN_THREAD.call(function, *arguments)

@@ -9,18 +9,18 @@ from functools import partial
 from types import coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from partialbatch._core.reasons import DEADLINE, ENDING
 from partialbatch._core.results import FAILED
-from partialbatch._core.runners import settle
-from partialbatch._core.runners.schedule import DEADLINE, ENDING
+from partialbatch._core.runners.settling import settle
 from partialbatch._core.runners.step import step
-from partialbatch._core.runners.to_thread import aside
-from partialbatch._core.unrun import is_awaitable
+from partialbatch._core.runners.to_thread import call_in_thread
+from partialbatch._unrun import is_awaitable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
 
+    from partialbatch._core.batch import BatchState
     from partialbatch._core.runners.deadline import Deadline
-    from partialbatch._core.runners.run import Run
     from partialbatch._core.runners.schedule import Schedule
     from partialbatch.types import RawRecord
 
@@ -29,13 +29,13 @@ __all__ = ["in_rounds", "side_by_side", "with_timeout"]
 T = TypeVar("T")
 
 
-async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
+async def side_by_side(batch: BatchState, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
     """Run what the schedule gives by up to `workers` tasks at once, each one record after another.
 
     Returns only when no task runs any more. At the deadline's margin records that still run are
     cancelled and awaited, and so they are when the caller is cancelled.
     """
-    team = _Team(run, schedule, deadline)
+    team = _Team(batch, schedule, deadline)
     alarm = None
     if deadline is not None:
         # In an empty context: the loop keeps the context of a timer, cancelled or not, until it is due.
@@ -53,20 +53,20 @@ async def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, 
             team.cancel(ENDING)
     if alarm is not None:
         alarm.cancel()
-    run.left_over = schedule.closed or run.left_over
+    batch.left_over = schedule.closed or batch.left_over
     if team.error is not None:
         raise team.error
     if cancelled is not None:
         raise cancelled
 
 
-async def in_rounds(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
+async def in_rounds(batch: BatchState, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
     """Run an async record function over what the schedule gives; in rounds, as `run_plain` does."""
     while True:
-        await side_by_side(run, schedule, deadline, workers)
-        if run.interrupt is not None or not (run.waiting or run.doomed):
+        await side_by_side(batch, schedule, deadline, workers)
+        if batch.interrupt is not None or not (batch.pending_items or batch.pending_dead_letters):
             return
-        await aside(settle, run, schedule, deadline, on_cancel=partial(schedule.close, ENDING))
+        await call_in_thread(settle, batch, schedule, deadline, on_cancel=partial(schedule.close, ENDING))
 
 
 class _Team:
@@ -75,8 +75,8 @@ class _Team:
     A task a record would be simpler, and take twice the time where records hardly wait.
     """
 
-    def __init__(self, run: Run, schedule: Schedule, deadline: Deadline | None) -> None:
-        self._run = run
+    def __init__(self, batch: BatchState, schedule: Schedule, deadline: Deadline | None) -> None:
+        self._batch = batch
         self._schedule = schedule
         self._deadline = deadline
         self._context = copy_context()
@@ -95,16 +95,16 @@ class _Team:
 
     async def _work(self) -> None:
         """Run one record after another until none is ready."""
-        run, schedule, deadline, fresh = self._run, self._schedule, self._deadline, self._context.copy
+        batch, schedule, deadline, fresh = self._batch, self._schedule, self._deadline, self._context.copy
         task: Any = asyncio.current_task()
         try:
             while (index := self._take()) >= 0:
-                passes, waited = await _within(fresh(), step(run, index))
+                passes, waited = await _within(fresh(), step(batch, index))
                 if deadline is not None:
                     deadline.record_ended(index)  # here, for the turn may be a long one
                 if not waited:
                     await _turn()
-                if run.interrupt is not None:
+                if batch.interrupt is not None:
                     schedule.close(ENDING)
                 schedule.ended(index, passes=passes)
                 if task.cancelling():
@@ -127,8 +127,8 @@ class _Team:
 
     def cancel_at_margin(self) -> None:
         """Cancel because the time is up: what was started and has not ended fails, whatever it returns."""
-        waiting = len(self._run.waiting) + len(self._run.doomed)
-        self._run.cancelled = self._run.states.count(FAILED) - len(self._run.errors) - waiting
+        waiting = len(self._batch.pending_items) + len(self._batch.pending_dead_letters)
+        self._batch.cancelled = self._batch.states.count(FAILED) - len(self._batch.errors) - waiting
         self.cancel(DEADLINE)
 
 

@@ -7,15 +7,15 @@ import threading
 from contextvars import copy_context
 from typing import TYPE_CHECKING
 
-from partialbatch._core.runners.schedule import ENDING
-from partialbatch._core.runners.sequential import drive
+from partialbatch._core.reasons import ENDING
+from partialbatch._core.runners.driving import drive
 from partialbatch._core.runners.step import step
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
+    from partialbatch._core.batch import BatchState
     from partialbatch._core.runners.deadline import Deadline
-    from partialbatch._core.runners.run import Run
     from partialbatch._core.runners.schedule import Schedule
 
 __all__ = ["side_by_side"]
@@ -25,14 +25,14 @@ _pools: dict[int, ThreadPoolExecutor] = {}
 os.register_at_fork(after_in_child=_pools.clear)
 
 
-def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
+def side_by_side(batch: BatchState, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
     """Run what the schedule gives on up to `workers` threads, the caller's among them.
 
     The caller works too, so that a batch makes progress whatever else the pool is busy with, a
     nested batch included. The call returns only when no record function runs any more: a thread
     left behind would go on in the next invocation, beside the redelivered record.
     """
-    team = _Team(run, schedule, deadline)
+    team = _Team(batch, schedule, deadline)
     try:
         _start(team, min(workers, schedule.width) - 1, workers)
         team.work()
@@ -42,7 +42,7 @@ def side_by_side(run: Run, schedule: Schedule, deadline: Deadline | None, worker
         raise
     finally:
         team.dismiss()
-    run.left_over = schedule.closed or run.left_over
+    batch.left_over = schedule.closed or batch.left_over
 
 
 class _Team:
@@ -52,8 +52,8 @@ class _Team:
     worker that finds nothing ready may go: there will never be more for it to do.
     """
 
-    def __init__(self, run: Run, schedule: Schedule, deadline: Deadline | None) -> None:
-        self._run = run
+    def __init__(self, batch: BatchState, schedule: Schedule, deadline: Deadline | None) -> None:
+        self._batch = batch
         self._schedule = schedule
         self._deadline = deadline
         self._lock = threading.Lock()
@@ -84,9 +84,9 @@ class _Team:
         index = self._take()
         while index >= 0:
             try:
-                passes = self._context.copy().run(drive, step(self._run, index))
+                passes = self._context.copy().run(drive, step(self._batch, index))
             except BaseException as error:  # struck the step, not the record function
-                passes = not self._run.fail(index, error)
+                passes = not self._batch.fail(index, error)
             index = self._take_after(index, passes)
 
     def dismiss(self) -> None:
@@ -105,7 +105,7 @@ class _Team:
                 self._error = error
                 self._schedule.close(ENDING)
         # A helper that could not be started may stay in the pool's queue: it must hold nothing of the batch.
-        del self._run, self._schedule, self._deadline, self._context
+        del self._batch, self._schedule, self._deadline, self._context
         if self._error is not None:
             raise self._error
 
@@ -119,7 +119,7 @@ class _Team:
     def _take_after(self, index: int, passes: bool | None) -> int:
         """Note that a record has ended, and return the next one: -1 for none."""
         with self._lock:
-            if self._run.interrupt is not None:
+            if self._batch.interrupt is not None:
                 self._schedule.close(ENDING)
             self._schedule.ended(index, passes=passes)
             if self._deadline is not None and self._schedule.gives_more:

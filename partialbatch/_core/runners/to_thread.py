@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["aside"]
+__all__ = ["call_in_thread"]
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ def _nothing() -> None:
     """Stand for what need not be done."""
 
 
-async def aside(function: Callable[..., T], *arguments: Any, on_cancel: Callable[[], None] = _nothing) -> T:
+async def call_in_thread(function: Callable[..., T], *arguments: Any, on_cancel: Callable[[], None] = _nothing) -> T:
     """Call what may wait in a thread; a cancelled caller, however often, waits until it has ended.
 
     Args:
@@ -40,7 +40,7 @@ async def aside(function: Callable[..., T], *arguments: Any, on_cancel: Callable
     try:
         thread = _idle.pop()
     except IndexError:
-        thread = ThreadPoolExecutor(1, thread_name_prefix="partialbatch-aside")
+        thread = ThreadPoolExecutor(1, thread_name_prefix="partialbatch-call")
 
     def call() -> T:
         try:

@@ -139,7 +139,8 @@ def test_state_parameter_gets_the_windows_present_state():
         invoke = bind(function, made, SQSSource(), None, window)
         window.state = 1
         assert invoke(RAW) == 1
-        window.advance(window.take(2))
+        window.take(2)
+        window.advance()
         assert invoke(RAW) == 2
         with pytest.raises(EventError) as caught:
             bind(function, made, SQSSource(), None, None)
@@ -175,7 +176,7 @@ def test_a_state_is_copied_when_it_is_taken(asynchronous):
     returned = asyncio.run(invoke(RAW)) if asynchronous else invoke(RAW)
     assert returned is kept
     assert window.state is None  # until the record has succeeded
-    window.advance(returned)
+    window.advance()
     kept["n"][0] = 5
     assert window.state == {"n": [1]}
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from partialbatch._core.reasons import DEADLINE, ENDING, STOPPED
 from partialbatch._core.runners.deadline import Deadline
-from partialbatch._core.runners.schedule import DEADLINE, ENDING, STOPPED, Schedule, successors
+from partialbatch._core.runners.schedule import Schedule, successors
 from partialbatch.types import ErrorPolicy
 
 POLICIES = [ErrorPolicy.CONTINUE, ErrorPolicy.STOP, ErrorPolicy.SKIP_GROUP]

@@ -15,8 +15,8 @@ import pytest
 from batches import FORK, Clock, ids, number, reported, script, sqs
 
 from partialbatch import FullBatchFailure, batch_handler
+from partialbatch._core.batch import BatchState
 from partialbatch._core.runners import threads
-from partialbatch._core.runners.run import Run
 
 variable = contextvars.ContextVar("variable", default="unset")
 
@@ -176,14 +176,14 @@ def test_a_helper_that_begins_though_its_start_failed_is_waited_for(monkeypatch)
 
 def test_what_strikes_a_worker_outside_of_a_record_function_costs_its_record_alone(monkeypatch):
     """An error in the step itself fails the record in hand; all other results stay."""
-    succeed = Run.succeed
+    succeed = BatchState.succeed
 
     def failing(self, index, value):
         if index == 2:
             raise MemoryError
         succeed(self, index, value)
 
-    monkeypatch.setattr(Run, "succeed", failing)
+    monkeypatch.setattr(BatchState, "succeed", failing)
     result = batch_handler(lambda record: None, max_concurrency=3).process(sqs(6))
     assert [entry.status for entry in result.results] == ["succeeded"] * 2 + ["failed"] + ["succeeded"] * 3
     assert isinstance(result.results[2].error, MemoryError)

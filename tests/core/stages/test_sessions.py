@@ -8,6 +8,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from sinks import Refusing, ScriptedSink
 
 from partialbatch import Reject, RetryAfter, batch_handler
-from partialbatch._core.stages.sessions import items_of
+from partialbatch._core.stages.sink import items_of
 from partialbatch.errors import ConfigurationError, DeliveryError, PayloadError, RecordError
 from partialbatch.producers import DynamoDBProducer, KinesisProducer, SQSProducer
 from partialbatch.retries import discard
@@ -559,6 +560,31 @@ def test_the_deadline_leaves_time_to_send(kind, workers):
 
 
 @RUNNERS
+def test_the_clock_is_read_after_a_slow_delivery(kind, workers):
+    """The next record of the group starts by the time that is left then, not by the time before."""
+    clock, ran = Clock(10), []
+
+    class Slow(ScriptedSink):
+        def open(self, **_):
+            return self
+
+        def put(self, item, *, group):
+            pass
+
+        def flush(self):
+            clock.left -= 9
+            return []
+
+    def body(record):
+        ran.append(number(record))
+        return {}
+
+    response = make(body, kind, workers, sink=Slow())(kinesis("aa"), clock)
+    assert ran == [0]
+    assert reported(response) == ["1"]
+
+
+@RUNNERS
 @pytest.mark.parametrize("interrupt", [SystemExit, KeyboardInterrupt])
 def test_interrupts_send_nothing_more(interrupt, kind, workers):
     """The whole batch comes back: what is held is let go of, and what waited is no success."""
@@ -1030,6 +1056,21 @@ def test_a_generator_as_flush_is_run():
     assert len(make(number, sink=Yields()).process(sqs(2)).failed) == 2
 
 
+def test_a_future_as_flush_hides_no_refusal():
+    """A done future of asyncio can be iterated over, and gives nothing: the refusals are in its result."""
+    loop = asyncio.new_event_loop()
+
+    class Answers(Refusing):
+        def flush(self):
+            future = loop.create_future()
+            future.set_result(super().flush())
+            return future
+
+    failed = make(number, sink=Answers()).process(sqs(2)).failed
+    loop.close()
+    assert [str(entry.error) for entry in failed] == ["the sink's flush() returned a value of type Future, no list"] * 2
+
+
 @pytest.mark.parametrize("answer", ["", b"", {}, None, 0, False, "0", [None], ["m0"], [3]])
 def test_a_flush_that_answers_with_no_list_of_refusals_fails_its_records(answer):
     """Nobody can tell what was accepted."""
@@ -1097,6 +1138,46 @@ def test_whatever_a_close_raises_changes_nothing(kind, workers, raised):
     handler = make(body, kind, workers, sink=Broken(raised), dead_letter=Broken(raised))
     assert handler(sqs(3)) == {"batchItemFailures": []}
     assert asyncio.run(handler.aprocess(sqs(3))).response == {"batchItemFailures": []}
+
+
+class Nameless(type):
+    """Makes classes that raise when they are asked for their name."""
+
+    @property
+    def __name__(cls):
+        raise RuntimeError
+
+
+class Unnamed(Exception, metaclass=Nameless):
+    pass
+
+
+def answer(handler):
+    """Return the response; pytest itself cannot show the error."""
+    with suppress(RuntimeError):
+        return handler(sqs(3))
+
+
+@RUNNERS
+def test_an_error_without_a_name_in_a_close_changes_nothing(kind, workers):
+    """The line about it is written all the same."""
+
+    def body(record):
+        if number(record) == 1:
+            raise Reject
+        return number(record)
+
+    handler = make(body, kind, workers, sink=Broken(Unnamed()), dead_letter=Broken(Unnamed()))
+    assert answer(handler) == {"batchItemFailures": []}
+
+
+def test_a_dead_letter_callable_that_raises_an_error_without_a_name_refuses():
+    """The record comes back, as from any other refusal."""
+
+    def refuse(letter):
+        raise Unnamed
+
+    assert reported(answer(make(fails(Reject(), 1), dead_letter=refuse))) == ["m1"]
 
 
 @RUNNERS

@@ -15,7 +15,7 @@ import pytest
 from batches import ids, number, reported, sqs
 
 from partialbatch import batch_handler
-from partialbatch._core.unrun import PLAIN, check_value, holds_code
+from partialbatch._unrun import PLAIN, check_value, holds_code
 
 
 async def coroutine():
@@ -159,6 +159,20 @@ def test_futures_of_asyncio_count_as_others_do():
         return task
 
     assert reported(handler(sqs(2))) == ["m0"]
+
+
+@pytest.mark.parametrize("held", [coroutine, generator, lambda: map(abs, [1]), lambda: [failed()], pending])
+def test_what_a_future_holds_is_looked_at_too(held):
+    """A pool that is given an async function finishes at once, with a coroutine that nobody awaits."""
+
+    def submit(record):
+        future = Future()
+        future.set_result(held())
+        return future
+
+    with pytest.raises((TypeError, KeyError)):
+        check_value(submit(None))
+    assert reported(batch_handler(submit, raise_on_full_failure=False)(sqs(2))) == ["m0", "m1"]
 
 
 def test_a_list_in_itself_is_looked_at_once():

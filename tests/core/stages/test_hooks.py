@@ -319,6 +319,39 @@ def test_a_view_that_cannot_be_made_fails_its_record_alone():
 
 
 @RUNNERS
+def test_a_view_that_is_cancelled_fails_its_record_alone(kind, workers):
+    """A `CancelledError` of a source's own cancels nothing."""
+
+    class Cancelled(Plain):
+        def view(self, raw):
+            if raw["body"] == "1":
+                raise asyncio.CancelledError
+            return raw
+
+    story = SimpleNamespace(on_record_end=lambda result: None)
+    handler = make(lambda record: None, kind, workers, source=Cancelled(), hooks=[story])
+    result = handler.process(sqs(3))
+    assert [entry.status for entry in result.results] == ["succeeded", "failed", "succeeded"]
+    assert result.results[1].record is None
+
+
+def test_an_interrupt_in_a_view_is_raised():
+    """``SystemExit`` ends the process, also where only a result is made."""
+
+    class Exits(Plain):
+        looks = 0
+
+        def view(self, raw):
+            self.looks += 1
+            if self.looks > 1:
+                raise SystemExit
+            return raw
+
+    with pytest.raises(SystemExit):
+        batch_handler(lambda record: None, source=Exits()).process(sqs(1))
+
+
+@RUNNERS
 def test_nothing_is_kept_after_the_call(kind, workers):
     """With hooks, a sink and dead letters: no cycle is left for the collector."""
 

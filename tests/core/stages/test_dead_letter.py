@@ -11,7 +11,7 @@ from batches import Plain, kafka, kinesis, reported, sqs
 
 from partialbatch import Reject, batch_handler
 from partialbatch._backoff import Backoff
-from partialbatch._core.stages.dead_letters import letter
+from partialbatch._core.stages.dead_letter import letter
 from partialbatch.errors import ConfigurationError
 from partialbatch.producers import (
     SQSProducer,
@@ -163,6 +163,18 @@ def test_a_letter_holds_the_record_as_delivered(kind):
     found = sorted((letter["record"] for letter in letters), key=lambda raw: raw["offset"])
     assert found == [raw for batch in expected["records"].values() for raw in batch]
     assert [letter["identifier"]["offset"] for letter in sorted(letters, key=str)] == [0, 1, 2]
+
+
+def test_a_dead_letter_that_is_changed_before_it_is_refused_changes_no_identifier():
+    """The record is reported by the identifier that it was delivered with."""
+
+    def refuse(letter):
+        letter["identifier"]["offset"] = 999
+        letter["record"].clear()
+        raise OSError
+
+    handler = batch_handler(_rejects, dead_letter=refuse, raise_on_full_failure=False)
+    assert reported(handler(kafka([0]))) == reported(batch_handler(_rejects, raise_on_full_failure=False)(kafka([0])))
 
 
 def test_a_record_that_cannot_be_copied_is_no_dead_letter(caplog):

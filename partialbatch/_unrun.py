@@ -96,7 +96,8 @@ def _check_one(value: Any, sort: int, returned: str, cure: str) -> None:
             f"{returned} a future ({type(value).__name__}) that isn't done, and nobody waits for it: "
             "return its result()"
         )
-    value.result()  # raises what it failed with
+    # Raises what it failed with; a future that a pool made of an async function holds a coroutine.
+    check_value(value.result(), f"{returned} a future, whose call", cure)
 
 
 def _refuse(value: object, returned: str, cure: str) -> NoReturn:

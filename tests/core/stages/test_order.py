@@ -9,7 +9,7 @@ from batches import Clock, ids, kinesis, number, reported, sqs
 from sinks import Refusing, ScriptedSink
 
 from partialbatch import Backoff, Reject, batch_handler
-from partialbatch._core import pipeline as consumers
+from partialbatch._core import pipeline
 from partialbatch.errors import ConfigurationError
 from partialbatch.retries import ResumeLedger, discard
 
@@ -90,19 +90,19 @@ def test_all_options_together(kind):
 
 @pytest.mark.parametrize("kind", ["plain", "async"])
 @pytest.mark.parametrize("option", [None, *OPTIONS])
-def test_which_runner_is_chosen(option, kind, monkeypatch):
-    """Without these options a plain batch takes the same, fastest runner as ever; with any of them it does not."""
+def test_a_plain_handler_without_options_takes_the_direct_path(option, kind, monkeypatch):
+    """Without these options a plain batch takes the fast path; with any of them it does not."""
     taken = []
-    in_order = consumers.in_order
+    run_directly = pipeline.run_directly
 
     def noted(*arguments, **keywords):
-        taken.append(in_order)
-        in_order(*arguments, **keywords)
+        taken.append("direct")
+        run_directly(*arguments, **keywords)
 
-    monkeypatch.setattr(consumers, "in_order", noted)
+    monkeypatch.setattr(pipeline, "run_directly", noted)
     handler = make(kind, 1, **(OPTIONS[option]() if option else {}))
     assert reported(handler(kinesis("ab"))) == ["1"]
-    assert taken == ([in_order] if option is None and kind == "plain" else [])
+    assert taken == (["direct"] if option is None and kind == "plain" else [])
 
 
 def test_reject_without_a_dead_letter_fails_with_one_warning(caplog, monkeypatch):

@@ -290,6 +290,54 @@ def test_an_awaitable_nobody_awaits_fails_all():
         assert [type(entry.error) for entry in result.failed] == [TypeError] * 2
 
 
+@KINDS
+@pytest.mark.parametrize("awaits", [False, True])
+def test_a_future_hides_no_refusal(kind, awaits):
+    """A done future of asyncio can be iterated over, and gives nothing: the refusals are in its result."""
+    loop = asyncio.new_event_loop()
+
+    def store(succeeded):
+        future = loop.create_future()
+        future.set_result(list(succeeded))
+        return future
+
+    async def later(succeeded):
+        return store(succeeded)
+
+    failed = make(kind, later if awaits else store).process(sqs(2)).failed
+    loop.close()
+    assert {str(entry.error) for entry in failed} == {
+        "the bulk sink returned a value of type Future, no list of failed results"
+    }
+    assert len(failed) == 2
+
+
+class Odd:
+    @property
+    def __class__(self):
+        raise RuntimeError
+
+
+@KINDS
+def test_an_object_that_raises_when_it_is_looked_at_puts_all_in_doubt(kind):
+    """It ends no batch: what failed in its own record function keeps its own error."""
+
+    def store(succeeded):
+        return [Odd()]
+
+    async def later(succeeded):
+        return [Odd()]
+
+    for step in (store, later):
+        assert len(make(kind, step).process(sqs(3)).failed) == 3
+
+
+def test_an_error_that_raises_when_it_is_looked_at_is_not_taken_for_one():
+    """The record fails with a general one."""
+    result = make("plain", lambda succeeded: [succeeded[0].with_error(Odd())]).process(sqs(2))
+    assert [entry.status for entry in result.results] == ["failed", "succeeded"]
+
+
 def test_failed_records_are_not_handed_over():
     """Nor is the function called at all where nothing succeeded."""
     calls = []

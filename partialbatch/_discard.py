@@ -1,0 +1,35 @@
+"""The value ``dead_letter=discard``, which drops records on purpose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from partialbatch.types import SinkSession, Unprocessed
+
+__all__ = ["discard"]
+
+
+class _Discard:
+    """A sink that keeps nothing, as the dead letter of a handler that drops records on purpose."""
+
+    def __repr__(self) -> str:
+        return "discard"
+
+    def open(self, **_: Any) -> SinkSession:
+        """See `Sink.open`."""
+        return _Session()
+
+
+class _Session:
+    """A session that accepts everything."""
+
+    def put(self, item: Any, **_: Any) -> None:
+        """See `SinkSession.put`."""
+
+    def flush(self) -> list[Unprocessed]:
+        """See `SinkSession.flush`."""
+        return []
+
+
+discard = _Discard()
