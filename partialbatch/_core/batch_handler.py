@@ -76,7 +76,7 @@ def batch_handler(function: Any = None, /, **options: Unpack[Options]) -> Any:
             Values: ``"auto"``, ``True``, ``False``.
             Default: ``"auto"``.
             Sources: ``sqs``.
-        error_policy: Which records still run after one has failed: all, none, or those of other groups.
+        error_policy: The records that still run after one has failed: all, none, or those of other groups.
             ``"continue"`` runs all of them, ``"stop"`` none, and ``"skip_group"`` those of other groups. Records that
             don't run are reported. ``"derive"`` means ``"stop"`` on a FIFO queue and in tumbling windows,
             ``"skip_group"`` with `resume`, and ``"continue"`` otherwise.

@@ -133,7 +133,7 @@ def _unpicklable(what: str, why: str) -> Exception:
 
 
 def _parent(handler: Any) -> Any:
-    return handler._self_parent if issubclass(type(handler), BoundReferable) else handler  # noqa: SLF001 - wrapt's own name
+    return handler._self_parent if issubclass(type(handler), BoundReferable) else handler
 
 
 def _owner(handler: Any) -> Any:

@@ -62,8 +62,9 @@ class ResumeLedger:
         """Keep entries in a store of your own; see `in_memory` and `dynamodb`.
 
         Args:
-            store: Where entries are kept.
-            iam_actions: What the function's role must allow, for ``partialbatch check``; None: unknown.
+            store: An object with the methods of `Ledger`.
+            iam_actions: The actions that the function's role must allow, for ``partialbatch check``, or None if they
+                are unknown.
 
         Raises:
             ConfigurationError: The store lacks ``read`` or ``write``, or one of them is async.
@@ -77,10 +78,10 @@ class ResumeLedger:
 
     @classmethod
     def in_memory(cls) -> ResumeLedger:
-        """Keep entries in this execution environment: at no cost, and lost with it.
+        """Keep entries in this execution environment. They cost nothing, and are lost with it.
 
-        What another environment did meanwhile is unknown here. Where the last write of a key must be
-        its newest even then, take `dynamodb`, or write only what is newer than what is there.
+        The ledger doesn't know which records another environment has handled in the meantime. If the last write of a
+        key must be the newest one even then, use `dynamodb`, or write an item only if it is newer than the stored one.
         """
         return cls(MemoryLedger(), iam_actions=())
 
@@ -91,11 +92,11 @@ class ResumeLedger:
         """Keep entries in a DynamoDB table, for all execution environments.
 
         Args:
-            table: The table's name; its partition key is a string, and there is no sort key.
-            consumer: Who reads the stream: two functions on one stream must not share entries.
-            client: A boto3 DynamoDB client; by default one is made when the module loads.
+            table: The table's name. Its partition key is a string, and it has no sort key.
+            consumer: A name for the reader of the stream. Two functions on one stream must not share entries.
+            client: A boto3 DynamoDB client. By default, one is made when the module loads.
             key: The name of the partition key.
-            ttl: The attribute for DynamoDB's time to live, in seconds since the epoch.
+            ttl: The attribute for DynamoDB's time to live, in seconds since the epoch. An entry lives for a day.
 
         Raises:
             ConfigurationError: A name is empty or taken, or boto3 is not installed.
@@ -114,12 +115,15 @@ class ResumeLedger:
         return cls(store, iam_actions=("dynamodb:GetItem", "dynamodb:PutItem"))
 
     def done_behind(self, arn: str, checkpoint: str) -> frozenset[str]:
-        """Return what is done behind the first record of a delivery.
+        """Return the identifiers behind the first record of a delivery that have succeeded.
 
         If this raises, the handler logs it, and runs the batch as without a ledger.
         """
         return self._store.read(arn, checkpoint)
 
     def remember(self, arn: str, checkpoint: str, done: Sequence[str]) -> None:
-        """Keep the identifiers that are done behind a checkpoint that was reported; the handler logs an error."""
+        """Keep the identifiers behind a reported checkpoint that have succeeded.
+
+        If this raises, the handler logs it.
+        """
         self._store.write(arn, checkpoint, fitting(done))
