@@ -9,7 +9,7 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage nightly emulator lint format bench docs figures dist clean
+.PHONY: help demo test coverage nightly emulator lint format bench docs figures tables dist clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -70,6 +70,9 @@ docs: $(VENV)/.done  ## build the documentation site in build/docs
 
 figures: $(VENV)/.done  ## run the simulations whose figures and drawings the documentation shows
 	$(BIN)/python docs/draw.py
+
+tables: $(VENV)/.done  ## write the tables of options in README.rst and docs/reference.rst
+	$(BIN)/python docs/option_tables.py
 
 $(VENV)/.dist: $(VENV)/.done
 	@.ci/install $(VENV) 'build and twine' --group dist

@@ -1,10 +1,10 @@
-"""The decorator, and the Lambda handler that it makes of a record function."""
+"""The Lambda handler that `batch_handler` makes from a record function."""
 
 from __future__ import annotations
 
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from partialbatch._core.function.annotations import has_names
 from partialbatch._core.function.signature import plan
@@ -14,7 +14,7 @@ from partialbatch._core.references import BoundReferable, Referable
 from partialbatch.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
     from types import CodeType, FrameType
     from typing import Unpack
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from partialbatch._core.results import BatchResult
     from partialbatch.types import BatchResponse
 
-    # wrapt is untyped up to 1.17: what is used of it, for the type checker.
+    # wrapt is untyped up to 1.17. These are its parts that are used here, for type checkers.
     class FunctionWrapper:
         _self_binding: str
 
@@ -37,36 +37,38 @@ if TYPE_CHECKING:
 else:
     from wrapt import BoundFunctionWrapper, FunctionWrapper
 
-__all__ = ["BatchHandler", "batch_handler"]
+__all__ = ["BatchHandler", "BoundBatchHandler"]
 
 Function = TypeVar("Function")
-Parameters = ParamSpec("Parameters")
 Value = TypeVar("Value")
 
 
-def _lambda_handler(event: Any, context: Any = None) -> BatchResponse:  # type: ignore[empty-body]
-    """Stand for a handler where others look at its signature and code."""
+def _lambda_handler(event: Any, context: Any = None) -> Any:
+    """Stand in for a handler when other code looks at its signature and code."""
 
 
-def _lambda_method(self: Any, event: Any, context: Any = None) -> BatchResponse:  # type: ignore[empty-body]
-    """Stand for a handler that is bound to an instance or a class."""
+def _lambda_method(self: Any, event: Any, context: Any = None) -> Any:
+    """Stand in for a handler that is bound to an instance or a class."""
 
 
 _lambda_handler.__annotations__ = _lambda_method.__annotations__ = {}  # the signature is ``(event, context=None)``
 
 
 class _Signature:
-    """Shows ``(event, context=None)`` on a handler, whatever it wraps; the class is called with a function."""
+    """Shows ``(event, context=None)`` on a handler, whatever it wraps, and the constructor's signature on the class."""
 
     def __get__(self, instance: object, owner: type) -> inspect.Signature:
-        return inspect.signature(batch_handler if instance is None else _lambda_handler)
+        if instance is not None:
+            return inspect.signature(_lambda_handler)
+        shown = inspect.signature(BatchHandler.__init__)
+        return shown.replace(parameters=list(shown.parameters.values())[1:])  # without ``self``
 
 
 class _Callable(Referable, Generic[Function, Value]):
-    """What a handler and its bound form have in common.
+    """Base class of a handler and its bound form.
 
     Attributes:
-        __wrapped__: The record function itself, as for any decorator: `function`.
+        __wrapped__: The record function itself, as for any decorator; the same as `function`.
     """
 
     __slots__ = ()  # or `functools.wraps` over a handler finds a `__dict__` that is not wrapt's
@@ -81,24 +83,24 @@ class _Callable(Referable, Generic[Function, Value]):
 
     @property
     def __code__(self) -> CodeType:
-        # Where `inspect` and asyncio look whether a call gives a coroutine: it never does.
+        # `inspect` and asyncio look here whether a call returns a coroutine, which it never does.
         return _lambda_handler.__code__
 
     def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
         """Handle a batch.
 
         Args:
-            event: What Lambda delivered.
-            context: Lambda's context object.
-            surplus: Nothing; there for the error that a misplaced ``@classmethod`` deserves.
+            event: The event that Lambda delivered.
+            context: Lambda's context object. Without it, there is no deadline.
+            surplus: Nothing. It is there for the error message about a misplaced ``@classmethod``.
 
         Returns:
             The partial failure response.
 
         Raises:
             FullBatchFailure: No record succeeded (unless ``raise_on_full_failure=False``).
-            EventError: It is no batch, or not one that can be answered; Lambda delivers all of it again.
-            RuntimeError: The record function or the sink is async, and an event loop runs here: await `aprocess`.
+            EventError: The event isn't a batch, or has no right response. Lambda delivers the whole batch again.
+            RuntimeError: The record function or the sink is async, and an event loop is running: await `aprocess`.
         """
         pipeline, function, asked = self._target()
         if surplus:
@@ -106,16 +108,16 @@ class _Callable(Referable, Generic[Function, Value]):
         return pipeline.handle(function, asked, event, context)
 
     def process(self, event: Any, context: Any = None) -> BatchResult[Value]:
-        """Handle a batch and return what became of each record; never raises for a record's failure.
+        """Handle a batch and return the result of each record. A failed record doesn't raise.
 
         Raises:
-            EventError: It is no batch, or not one that can be answered.
+            EventError: The event isn't a batch, or has no right response.
         """
         pipeline, function, asked = self._target()
         return pipeline.process(function, asked, event, context)
 
     async def aprocess(self, event: Any, context: Any = None) -> BatchResult[Value]:
-        """Handle a batch from inside an event loop; otherwise as `process`."""
+        """Handle a batch inside an event loop; otherwise like `process`."""
         pipeline, function, asked = self._target()
         return await pipeline.aprocess(function, asked, event, context)
 
@@ -125,28 +127,44 @@ class _Callable(Referable, Generic[Function, Value]):
 
 
 class BoundBatchHandler(BoundReferable, _Callable[Function, Value], BoundFunctionWrapper):
-    """A handler made of a method, for one instance or class; shares all with its `BatchHandler`."""
+    """A handler that is bound to an instance or a class. It shares everything with its `BatchHandler`."""
 
     @property
     def __func__(self) -> Callable[..., Any]:
-        # Where `inspect` looks first at what has the class of a bound method.
+        # `inspect` looks here first if an object has the class of a bound method.
         return _lambda_method
 
     def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
-        """Handle a batch; first comes the instance where the class was asked: ``Orders.handle(orders, event)``."""
+        """Handle a batch. On the class, the instance comes first: ``Orders.handle(orders, event)``."""
         if self._self_instance is None and self._self_binding == "function":
             handle = self._self_parent.__get__(event, type(event))
-            return handle(context, *surplus)  # type: ignore[no-any-return]  # wrapt's descriptor
+            response: BatchResponse = handle(context, *surplus)
+            return response
         return super().__call__(event, context, *surplus)
 
     def _target(self) -> tuple[Pipeline, Any, Plan]:
         handler = self._self_parent
-        asked = handler._self_plan(bound=self._self_binding != "staticmethod")  # noqa: SLF001 - one unit
-        return handler._self_pipeline, self.__wrapped__, asked  # noqa: SLF001 - as above
+        asked = handler._self_plan(bound=self._self_binding != "staticmethod")
+        return handler._self_pipeline, self.__wrapped__, asked
 
 
 class BatchHandler(_Callable[Function, Value], FunctionWrapper):
-    """A Lambda handler over a per-record function; see `batch_handler`."""
+    """The Lambda handler that `batch_handler` makes from a record function.
+
+    Other decorators and tools see a plain function ``(event, context=None)``, with the record function's name.
+
+    >>> from partialbatch import batch_handler
+    >>> from partialbatch.testing import sqs_event
+    >>> @batch_handler
+    ... def handler(order: dict):
+    ...     return order["id"]
+    >>> handler(sqs_event([{"id": "A-1"}]), None)
+    {'batchItemFailures': []}
+    >>> handler.process(sqs_event([{"id": "A-1"}])).results[0].value
+    'A-1'
+    >>> handler.function({"id": "A-1"})
+    'A-1'
+    """
 
     __bound_function_wrapper__ = BoundBatchHandler
 
@@ -154,7 +172,7 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
         """Wrap a record function.
 
         Raises:
-            ConfigurationError: An option, or the function, that cannot work.
+            ConfigurationError: An option, or the function, can't work.
         """
         if isinstance(function, _Callable):
             raise ConfigurationError(
@@ -166,27 +184,28 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
         self._self_pipeline = Pipeline(self._self_settings)
         self._self_plans: dict[bool, Plan] = {}
         self._self_unbound: tuple[Pipeline, Any, Plan] | None = None
-        # For annotations that are strings; let go of as soon as the function was read. Not for others: up to
-        # Python 3.12 a frame keeps, until it ends, the dict of its variables that was asked for.
-        frame = sys._getframe(1)  # noqa: SLF001 - as `typing` does
+        # Only for annotations that are strings, and cleared once the function was read: up to Python 3.12, a frame
+        # keeps the dict of its variables until it ends.
+        frame = sys._getframe(1)
         self._self_namespace: dict[str, Any] = _namespace(frame) if has_names(function) else {}
         if isinstance(function, classmethod) or not _is_in_class_body(function):
             self._self_plan(bound=isinstance(function, classmethod))
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Check the record function of a method, now that it is known to be one."""
+        """Check the record function of a method, which is known to be one from now on."""
         self._self_name = name
         self._self_plan(bound=self._self_binding in ("function", "classmethod"))
 
     def __get__(self, instance: Any, owner: Any = None) -> BoundBatchHandler[Function, Value]:
         """Return the handler for an instance."""
         if isinstance(instance, type) and instance is owner and self._self_binding == "function":
-            raise _swap(self)  # what @classmethod does up to Python 3.12
-        return super().__get__(instance, owner)  # type: ignore[no-any-return]  # wrapt's descriptor
+            raise _swap(self)  # @classmethod does this up to Python 3.12
+        bound: BoundBatchHandler[Function, Value] = super().__get__(instance, owner)
+        return bound
 
     def _self_plan(self, *, bound: bool) -> Plan:
-        """Return how to call the function, read once for each way in which it can be bound."""
-        namespace = self._self_namespace  # read first: another thread may be letting go of it
+        """Return the plan for calling the function, made once for each way in which it can be bound."""
+        namespace = self._self_namespace  # read first, because another thread may clear it
         if bound not in self._self_plans:
             function: Any = self.__wrapped__
             if not bound and _is_in_class_body(function) and not isinstance(function, staticmethod):
@@ -200,7 +219,7 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
         return self._self_plans[bound]
 
     def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
-        # Each look at an attribute goes through the proxy, a microsecond in all.
+        # Each attribute goes through the proxy, which takes a microsecond in all.
         target = self._self_unbound
         if surplus or target is None:
             return super().__call__(event, context, *surplus)
@@ -213,35 +232,6 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
         return self._self_unbound
 
 
-@overload
-def batch_handler(
-    function: Callable[Parameters, Coroutine[Any, Any, Value]], /, **options: Unpack[Options]
-) -> BatchHandler[Callable[Parameters, Coroutine[Any, Any, Value]], Value]: ...
-@overload
-def batch_handler(
-    function: Callable[Parameters, Value], /, **options: Unpack[Options]
-) -> BatchHandler[Callable[Parameters, Value], Value]: ...
-@overload
-def batch_handler(**options: Unpack[Options]) -> _Decorator: ...
-def batch_handler(function: Any = None, /, **options: Unpack[Options]) -> Any:
-    """Make a Lambda handler of a function that handles one record.
-
-    Args:
-        function: The record function: a function, method, callable object, partial, or ``async def``.
-        options: See the table of options in the documentation.
-
-    Returns:
-        The `BatchHandler`; called without a function, a decorator that gives it.
-
-    Raises:
-        ConfigurationError: An option, or the function, that cannot work; when the module loads.
-    """
-    if function is not None:
-        return BatchHandler(function, **options)
-    resolve(**options)  # an unknown or impossible option shows where it was written
-    return lambda decorated: BatchHandler(decorated, **options)
-
-
 def _is_in_class_body(function: Any) -> bool:
     """Tell, by its qualified name, whether a function was defined in the body of a class."""
     scope = function.__qualname__.rpartition(".")[0] if inspect.isfunction(function) else ""
@@ -249,8 +239,8 @@ def _is_in_class_body(function: Any) -> bool:
 
 
 def _namespace(frame: FrameType | None) -> dict[str, Any]:
-    """Return the local variables where a function was decorated, those around a class body included."""
-    while frame is not None and frame.f_globals is globals():
+    """Return the local variables at the decorator, and those around a class body."""
+    while frame is not None and frame.f_globals.get("__package__") == __package__:
         frame = frame.f_back
     scopes: list[dict[str, Any]] = []
     while frame is not None and frame.f_locals is not frame.f_globals:
@@ -267,17 +257,3 @@ def _swap(handler: Any) -> ConfigurationError:
         f"{handler.__qualname__}: @classmethod, or another decorator, stands over @batch_handler; swap them, "
         "so that @batch_handler is outermost"
     )
-
-
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    class _Decorator(Protocol):
-        @overload
-        def __call__(
-            self, function: Callable[Parameters, Coroutine[Any, Any, Value]], /
-        ) -> BatchHandler[Callable[Parameters, Coroutine[Any, Any, Value]], Value]: ...
-        @overload
-        def __call__(
-            self, function: Callable[Parameters, Value], /
-        ) -> BatchHandler[Callable[Parameters, Value], Value]: ...

@@ -403,7 +403,7 @@ def test_string_annotations_do_not_see_the_locals_of_a_caller():
         OfTheCaller = dict  # noqa: N806, F841 - the point
         decorating()
 
-    with pytest.raises(ConfigurationError, match="'OfTheCaller' cannot be resolved"):
+    with pytest.raises(ConfigurationError, match="'OfTheCaller' can't be resolved"):
         calling()
 
 

@@ -442,7 +442,7 @@ def test_events_of_a_custom_source_run(module, save):
     assert "the process exited" in invocation["error"]
     done = run(target, save(sqs_event(["a"])))
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "source='lines' was asked for" in done.stderr
+    assert "the handler has source='lines'" in done.stderr
 
 
 def test_an_empty_batch_succeeds(module, save):
