@@ -7,9 +7,9 @@
 """
 
 from partialbatch._backoff import Backoff
-from partialbatch._core.batch_handler import batch_handler
-from partialbatch._core.decorator import BatchHandler
+from partialbatch._core.decorator import batch_handler
 from partialbatch._core.function.payloads import Change
+from partialbatch._core.handler import BatchHandler
 from partialbatch._core.results import BatchResult, RecordResult
 from partialbatch.errors import FullBatchFailure, PartialBatchError, Reject, RetryAfter
 from partialbatch.sources import DynamoDBRecord, KafkaRecord, KinesisRecord, Record, SQSRecord

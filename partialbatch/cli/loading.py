@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from partialbatch._core.decorator import BatchHandler, BoundBatchHandler
+from partialbatch._core.handler import BatchHandler, BoundBatchHandler
 from partialbatch._core.references import handler_behind
 from partialbatch.cli.command_error import CommandError
 from partialbatch.cli.user_tracebacks import own_frame

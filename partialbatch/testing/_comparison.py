@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from partialbatch._core.batch_handler import batch_handler
+from partialbatch._core.decorator import batch_handler
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing._context import Clock, LambdaContext
 from partialbatch.testing._explanations import inversions

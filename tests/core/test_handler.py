@@ -13,7 +13,7 @@ import pytest
 from batches import number, reported, sqs
 
 from partialbatch import BatchHandler, FullBatchFailure, RawRecord, batch_handler
-from partialbatch._core.decorator import BoundBatchHandler
+from partialbatch._core.handler import BoundBatchHandler
 from partialbatch.errors import ConfigurationError
 
 
