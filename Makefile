@@ -1,15 +1,15 @@
-# `make demo` and `make test` need nothing but Python 3.11 or later and make.
+# `make demo` and `make test` need only Python 3.11 or later and make.
 PYTHON ?= python3
 VENV ?= .venv
 DEMO_VENV ?= .venv-demo
 BIN = $(VENV)/bin
-# One more than there are cores: tests wait, too.
+# One more than there are cores, because tests also wait.
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
-# Tests go to whichever worker is idle: some take a second, most a millisecond.
+# Idle workers take over tests, because some tests take a second and most a millisecond.
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage nightly emulator lint format bench docs figures dist clean
+.PHONY: help demo test coverage nightly emulator lint format bench docs figures tables dist clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -33,7 +33,7 @@ $(VENV)/.bench: $(VENV)/.done
 	@.ci/install $(VENV) 'the peers' --group bench
 	@touch $@
 
-demo: $(DEMO_VENV)/.done  ## run handlers over local queues and streams, and count what was lost
+demo: $(DEMO_VENV)/.done  ## run handlers over local queues and streams, and count lost records
 	$(DEMO_VENV)/bin/partialbatch demo
 
 test: $(VENV)/.done  ## run the tests
@@ -44,7 +44,7 @@ coverage: $(VENV)/.done  ## run the tests, and fail unless they cover every line
 	@.ci/packages
 	HYPOTHESIS_PROFILE=coverage $(PYTEST) --cov --cov-report=term-missing:skip-covered
 
-nightly: $(VENV)/.done  ## run the property tests with many more examples, and what takes long
+nightly: $(VENV)/.done  ## run the property tests with many more examples, and the slow tests
 	@.ci/packages
 	HYPOTHESIS_PROFILE=nightly $(PYTEST)
 
@@ -71,6 +71,9 @@ docs: $(VENV)/.done  ## build the documentation site in build/docs
 figures: $(VENV)/.done  ## run the simulations whose figures and drawings the documentation shows
 	$(BIN)/python docs/draw.py
 
+tables: $(VENV)/.done  ## write the tables of options in README.rst and docs/reference.rst
+	$(BIN)/python docs/option_tables.py
+
 $(VENV)/.dist: $(VENV)/.done
 	@.ci/install $(VENV) 'build and twine' --group dist
 	@touch $@
@@ -81,5 +84,5 @@ dist: $(VENV)/.dist  ## build the wheel and the sdist in dist/, and check them
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/python .ci/dist.py dist
 
-clean:  ## remove what the targets made
+clean:  ## remove the files that the targets made
 	rm -rf $(VENV) $(DEMO_VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,12 +1,19 @@
-"""Runs the snippets of the documents, each document in a namespace of its own."""
+"""Run the snippets of the documents and docstrings, those of each file in a namespace of their own."""
 
 from __future__ import annotations
 
 import logging
 from doctest import ELLIPSIS
 
-from sybil import Sybil
+from sybil import Document, Sybil
+from sybil.document import PythonDocStringDocument
 from sybil.parsers.rest import DocTestParser, PythonCodeBlockParser
+
+
+class _Docstrings(PythonDocStringDocument):
+    """The docstrings of a module, whose examples import all that they use, as a reader has to."""
+
+    __init__ = Document.__init__
 
 
 def _quiet(_namespace: dict[str, object]) -> None:
@@ -18,6 +25,7 @@ def _quiet(_namespace: dict[str, object]) -> None:
 
 pytest_collect_file = Sybil(
     parsers=[DocTestParser(optionflags=ELLIPSIS), PythonCodeBlockParser()],
-    patterns=["README.rst", "docs/*.rst"],
+    patterns=["README.rst", "docs/*.rst", "partialbatch/*.py"],
+    document_types={".py": _Docstrings},
     teardown=_quiet,
 ).pytest()

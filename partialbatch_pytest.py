@@ -1,7 +1,7 @@
-"""The pytest plugin: fixtures for tests of handlers.
+"""The pytest plugin, with fixtures for tests of handlers.
 
-A module of its own, beside the package: pytest imports plugins at every start, and this
-one must neither cost anything until used, nor load the package before coverage watches.
+It is a module beside the package, because pytest imports plugins at every start. So it costs nothing until
+you use it, and doesn't load the package before coverage has started.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def lambda_context() -> LambdaContext:
-    """A Lambda context with a timeout of 3 s, whose ``clock.advance(seconds)`` tests can call."""
+    """A Lambda context with a timeout of 3 s. Move its time with ``lambda_context.clock.advance(seconds)``."""
     from partialbatch.testing import LambdaContext
 
     return LambdaContext()
@@ -26,7 +26,7 @@ def lambda_context() -> LambdaContext:
 
 @pytest.fixture
 def simulate() -> Callable[..., Any]:
-    """``simulate(handler, records, source="sqs", **options)``: see `partialbatch.testing.simulate`."""
+    """The function `partialbatch.testing.simulate`: call it with your handler, the records, the source and options."""
     from partialbatch.testing import simulate
 
     return simulate

@@ -1,4 +1,4 @@
-"""Checks the wheel and the sdist that stand in a folder: `python .ci/dist.py dist`."""
+"""Checks the wheel and the sdist in a folder: `python .ci/dist.py dist`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
 def files_of_sdist(path: Path) -> set[str]:
-    """Return the files of an sdist, without the folder that holds them all."""
+    """Return the files of an sdist, without its top folder."""
     with tarfile.open(path) as archive:
         return {member.name.partition("/")[2] for member in archive if member.isfile()}
 
 
 def check_metadata(wheel: zipfile.ZipFile) -> None:
-    """Check what the package index shows."""
+    """Check the page that the package index will show."""
     (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
     metadata = message_from_bytes(wheel.read(name))
     assert metadata["License-Expression"] == "Apache-2.0", metadata["License-Expression"]
@@ -32,7 +32,7 @@ def check_metadata(wheel: zipfile.ZipFile) -> None:
 
 
 def check(folder: Path) -> None:
-    """Check that the sdist is the whole repository, and that the wheel holds the package alone."""
+    """Check that the sdist has the whole repository, and that the wheel has only the package."""
     (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
     tracked = set(subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True).stdout.split("\n"))
     missing = tracked - {""} - files_of_sdist(sdist)

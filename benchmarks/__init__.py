@@ -1,1 +1,1 @@
-"""Speed and memory side by side with the peers, measured in one run: ``python -m benchmarks``."""
+"""Speed and memory compared with the peers, measured in one run: ``python -m benchmarks``."""

@@ -1,4 +1,4 @@
-"""Run the benchmarks, print the table, and write it as JSON where asked."""
+"""Runs the benchmarks, prints the table, and writes it as JSON on request."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _run(module: str) -> list[dict[str, Any]]:
 
 
 def _machine() -> dict[str, Any]:
-    """Return what pyperf knows of this machine and this Python."""
+    """Return pyperf's description of this machine and this Python."""
     return pyperf.Run([1.0], collect_metadata=True).get_metadata()
 
 

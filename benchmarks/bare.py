@@ -1,6 +1,6 @@
-"""The cases as one would write them by hand: a for-loop with try and except.
+"""The cases written by hand: a for-loop with try and except.
 
-The floor: nothing here guards the response, the order or the identifiers.
+They are the lower bound, because nothing guards the response, the order or the identifiers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _loop(
 
 
 def _plain(value: dict[str, Any]) -> Any:
-    """Turn a DynamoDB value into a Python one: the few types of the event, floats for numbers."""
+    """Turn a DynamoDB value of one of the event's types into a Python value, with floats for numbers."""
     ((kind, inner),) = value.items()
     if kind == "M":
         return {name: _plain(entry) for name, entry in inner.items()}

@@ -1,4 +1,4 @@
-"""Records side by side: against the ideal, against greedy scheduling, against Powertools' asyncio processor."""
+"""Concurrent records, compared with the ideal, with greedy scheduling and with Powertools' asyncio processor."""
 
 import asyncio
 import heapq
@@ -66,7 +66,7 @@ def run() -> list[dict[str, Any]]:
 
 
 def _ideal() -> list[dict[str, Any]]:
-    """1,000 records in 100 groups of 10: nothing can be done before ten waits are over."""
+    """1,000 records in 100 groups of 10, which take at least the time of ten waits."""
     event = events.fifo(1_000, GROUPS)
     contestants = {"threads": partial(wait_in_thread, event, None), "tasks": partial(wait_in_task, event, None)}
     times = race(contestants, rounds=5)
@@ -104,7 +104,7 @@ def _greedy() -> dict[str, Any]:
 
 
 def makespan(durations: list[float], workers: int) -> float:
-    """Return when greedy list scheduling ends: each job goes, in order, to the worker that is free first."""
+    """Return the duration of greedy list scheduling: each job goes, in order, to the first free worker."""
     free = [0.0] * workers
     for duration in durations:
         heapq.heapreplace(free, free[0] + duration)
@@ -112,7 +112,7 @@ def makespan(durations: list[float], workers: int) -> float:
 
 
 def _threads() -> dict[str, Any]:
-    """The second invocation runs on the threads that the first has made."""
+    """The second invocation reuses the threads of the first."""
     event = events.sqs(200)
     name_thread.process(event)
     before = {thread.ident for thread in threading.enumerate()}

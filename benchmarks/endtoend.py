@@ -1,4 +1,4 @@
-"""What delivering to a sink adds to a record, above what its producer takes by itself."""
+"""The time that delivery to a sink adds to a record, compared with its producer alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST = 3.0
 
 
 class Queue:
-    """Accepts all at once: what is left is our own work."""
+    """Accepts everything at once, so that only our own work is measured."""
 
     def send_message_batch(self, Entries, **_):  # noqa: N803 - boto3's name
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}

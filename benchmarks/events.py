@@ -1,4 +1,4 @@
-"""Events of real shape, as large as asked for."""
+"""Events of real shape and any size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Peak memory: above an event of 10,000 Kinesis records, 6 MB, decoded one by one; and of a simulated record."""
+"""Peak memory of decoding an event of 10,000 Kinesis records (6 MB) one by one, and of a simulated record."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _GIVEN = {"sqs": "items", "kinesis": "items", "kafka": "{'orders-0': items}"}
 
 
 def event() -> dict[str, Any]:
-    """Build the event and see that it is as large as Lambda lets it be."""
+    """Build the event and check that it has the maximum size on Lambda."""
     built = events.kinesis(RECORDS, lambda number: {"order_id": f"order-{number:06d}", "amount": number})
     size = len(json.dumps(built))
     if not 0.9 * EVENT_BYTES < size < 1.05 * EVENT_BYTES:
@@ -66,10 +66,10 @@ def run() -> list[dict[str, Any]]:
 def _simulated(source: str) -> dict[str, Any]:
     code = _SIMULATED.format(records=RECORDS, source=source, given=_GIVEN[source])
     figures = (_peak(code) / RECORDS / 1024, ALLOWED)
-    return row(f"a simulated record, {source}", figures, "KB", 1.0, "what is allowed")
+    return row(f"a simulated record, {source}", figures, "KB", 1.0, "the allowance")
 
 
 def _peak(source: str) -> int:
-    """Return the peak in bytes, of a process of its own."""
+    """Return the peak in bytes, measured in a separate process."""
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     return int(done.stdout)

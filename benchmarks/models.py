@@ -13,7 +13,7 @@ class Item(BaseModel):
 
 
 class Order(BaseModel):
-    """What the records of the events hold."""
+    """The content of the events' records."""
 
     order_id: str
     customer: str

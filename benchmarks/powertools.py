@@ -17,7 +17,7 @@ from .models import Order
 
 
 class OrderRecord(SqsRecordModel):
-    """Powertools' way to a typed body: a model of the whole record."""
+    """A model of the whole record, which is how Powertools gives you a typed body."""
 
     body: Json[Order]
 

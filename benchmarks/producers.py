@@ -13,7 +13,7 @@ from boto3.dynamodb.table import BatchWriter
 from boto3.dynamodb.transform import TransformationInjector, copy_dynamodb_params
 
 from partialbatch.producers import DynamoDBProducer, KinesisProducer, SQSProducer
-from partialbatch.producers._dynamodb_types import Writer
+from partialbatch.producers._dynamodb_types import ItemSerializer
 
 from .table import render, row
 
@@ -37,13 +37,13 @@ encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=F
 class AtOnce:
     """A client of all services, which accepts everything at once."""
 
-    def send_message_batch(self, QueueUrl, Entries):  # noqa: N803 - boto3's names, here and below
+    def send_message_batch(self, QueueUrl, Entries):
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
-    def put_records(self, StreamName, Records):  # noqa: N803
+    def put_records(self, StreamName, Records):
         return {"FailedRecordCount": 0, "Records": [{"SequenceNumber": "1"}] * len(Records)}
 
-    def batch_write_item(self, RequestItems):  # noqa: N803
+    def batch_write_item(self, RequestItems):
         return {"UnprocessedItems": {}}
 
 
@@ -58,7 +58,7 @@ class Transforming(AtOnce):
         self.model = client.meta.service_model.operation_model("BatchWriteItem")
         self.inject = TransformationInjector().inject_attribute_value_input
 
-    def batch_write_item(self, RequestItems):  # noqa: N803
+    def batch_write_item(self, RequestItems):
         # As boto3's resource does, which must not change the caller's items.
         self.inject(copy_dynamodb_params({"RequestItems": RequestItems}), self.model)
         return {"UnprocessedItems": {}}
@@ -71,7 +71,7 @@ class Rejecting(AtOnce):
         self.random = Random(seed).random
         self.calls = 0
 
-    def send_message_batch(self, QueueUrl, Entries):  # noqa: N803
+    def send_message_batch(self, QueueUrl, Entries):
         self.calls += 1
         answer = {"Successful": [], "Failed": []}
         for entry in Entries:
@@ -131,7 +131,7 @@ def dynamodb():
 
 def dynamodb_floor():
     """Serialising and the calls."""
-    client, write = AtOnce(), Writer(convert_floats=False).item
+    client, write = AtOnce(), ItemSerializer(convert_floats=False).item
     for start in range(0, RECORDS, 25):
         client.batch_write_item([write(item) for item in ITEMS[start : start + 25]])
 

@@ -1,4 +1,4 @@
-"""What the library adds to a record and to a batch, beside Powertools and a bare loop."""
+"""The time that the library adds to a record and to a batch, compared with Powertools and a bare loop."""
 
 from __future__ import annotations
 
@@ -87,13 +87,13 @@ def _scaled(times: dict[str, float], factor: float) -> tuple[float, float, float
 
 
 def _fixed(large: dict[str, float], small: dict[str, float]) -> tuple[float, float, float]:
-    """Return what a batch costs before its first record: the intercept of the two sizes, in µs."""
+    """Return the cost of a batch before its first record in µs: the intercept of two batch sizes."""
     each = {name: (large[name] - small[name]) / (LARGE - SMALL) for name in large}
     return _scaled({name: small[name] - SMALL * each[name] for name in small}, 1e6)
 
 
 def _logged() -> list[dict[str, Any]]:
-    """Time the summary line, and the tracebacks: Powertools logs only the latter, and only if given a logger."""
+    """Time the summary line and the tracebacks. Powertools logs only the latter, and only with a logger."""
     summary = _race("view", events.sqs(SMALL), None)
     tracebacks = _race("logged failures", events.sqs(LARGE), None)
     return [
@@ -104,7 +104,7 @@ def _logged() -> list[dict[str, Any]]:
 
 @contextmanager
 def _logging(level: int) -> Iterator[None]:
-    """Set the level of both libraries' loggers, whose lines are formatted and thrown away."""
+    """Set the level of both libraries' loggers. Their lines are formatted and discarded."""
     loggers = [logging.getLogger(name) for name in ("partialbatch", "benchmarks.powertools", "aws_lambda_powertools")]
     with Path(os.devnull).open("w", encoding="utf-8") as stream:
         sink = logging.StreamHandler(stream)

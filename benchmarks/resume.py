@@ -1,4 +1,4 @@
-"""What a ledger adds to an invocation in which all goes well."""
+"""The time that a ledger adds to a successful invocation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _nothing(record: Any) -> None:
 
 
 def run() -> list[dict[str, Any]]:
-    """Time a batch with a ledger, without one by the same policy, and without one as handlers are by default."""
+    """Time a batch with a ledger, without one under the same policy, and without one under the default policy."""
     event = events.kinesis(10)
     handlers = {
         "ledger": batch_handler(_nothing, resume=ResumeLedger.in_memory()),
@@ -35,6 +35,6 @@ def run() -> list[dict[str, Any]]:
     took = {name: seconds * 1e6 for name, seconds in best.items()}
     added = max(0.0, took["ledger"] - took["skip_group"])
     return [
-        row("resume in memory, clean batch: added", (added, ALLOWED * 1e6), "µs", 1.0, "what is allowed"),
+        row("resume in memory, clean batch: added", (added, ALLOWED * 1e6), "µs", 1.0, "the allowance"),
         row("resume in memory, clean batch of 10", (took["ledger"], took["default"]), "µs", against="no options"),
     ]

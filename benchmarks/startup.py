@@ -1,4 +1,4 @@
-"""What a cold start pays: import, decorate and a first call, in a fresh process on top of Lambda's runtime client."""
+"""The cost of a cold start: import, decoration and first call, in a new process with Lambda's runtime client."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ VALIDATED = {
         def handler(event, context):
             return process_partial_response(event, record_handler, processor, context)
         """,
-    # What the two have in common, and what no library can save.
+    # The work that both have in common, and that no library can avoid.
     "pydantic": """
         from pydantic import BaseModel
 
@@ -94,7 +94,7 @@ VALIDATED = {
 
 
 def run(rounds: int = 12) -> list[dict[str, Any]]:
-    """Start fresh processes in turns; the first round only fills the caches."""
+    """Start new processes in turns. The first round only fills the caches."""
     plain, validated = _race(PLAIN, rounds), _race(VALIDATED, rounds // 2)
     bare = validated["pydantic"]
     return [
@@ -105,7 +105,7 @@ def run(rounds: int = 12) -> list[dict[str, Any]]:
 
 
 def _race(codes: dict[str, str], rounds: int) -> dict[str, float]:
-    """Return the least milliseconds of each."""
+    """Return the smallest number of milliseconds of each."""
     sources = {name: _TEMPLATE.format(code=dedent(code)) for name, code in codes.items()}
     times: dict[str, list[float]] = {name: [] for name in codes}
     for _ in range(rounds + 1):

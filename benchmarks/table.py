@@ -1,15 +1,15 @@
-"""The rows that every benchmark returns, and the one table they are printed in.
+"""The rows that every benchmark returns, and the table that shows them.
 
 A row is a dict with these keys:
 
-- ``name``: what was measured, in a few words.
+- ``name``: the measurement in a few words.
 - ``ours``, ``peer``: the two figures, in ``unit``.
-- ``floor``: what a bare loop takes, in the same unit; None where there is no such thing.
+- ``floor``: the figure of a bare loop, in the same unit; None if there is none.
 - ``unit``: ``"µs"``, ``"ms"``, ``"s"``, ``"MB"``, ...
-- ``against``: who the peer is.
+- ``against``: the peer's name.
 - ``ratio``: ours / peer.
-- ``target``: the bound of the ratio; None where the row only informs.
-- ``ok``: whether the bound holds; None without one.
+- ``target``: the upper bound of the ratio; None if the row is only for information.
+- ``ok``: whether the ratio is within the bound; None without a bound.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ POWERTOOLS = "Powertools"
 def row(
     name: str, figures: Sequence[float], unit: str, target: float | None = None, against: str = POWERTOOLS
 ) -> dict[str, Any]:
-    """Make a row of what we take, what the peer takes and, where there is one, what a bare loop takes.
+    """Make a row from our figure, the peer's figure and, if there is one, that of a bare loop.
 
     Args:
-        name: What was measured.
-        figures: Ours, the peer's, and the bare loop's where there is one.
+        name: The measurement.
+        figures: Our figure, the peer's, and the bare loop's if there is one.
         unit: Their unit.
-        target: The most that ours may be of the peer's; None where the row only informs.
-        against: Who the peer is.
+        target: The upper bound of our figure divided by the peer's; None if the row is only for information.
+        against: The peer's name.
     """
     ours, peer, floor = (*figures, None)[:3]
     ratio = ours / peer if peer else float(ours > 0)
@@ -50,7 +50,7 @@ def row(
 
 
 def render(rows: Iterable[dict[str, Any]]) -> str:
-    """Return the table as text, one line a row."""
+    """Return the table as text, with one line per row."""
     head = ("", "ours", "peer", "bare loop", "unit", "peer is", "ratio", "at most", "")
     lines = [head, *(_cells(entry) for entry in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]

@@ -1,4 +1,4 @@
-"""Interleaved timing: every round times each contestant once, so that noise hits all of them."""
+"""Interleaved timing: every round times each contestant once, so that noise affects all of them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SLICE = 0.02
 def race(contestants: Mapping[str, Callable[[], Any]], rounds: int = 15) -> dict[str, float]:
     """Time contestants in turns.
 
-    The garbage collector stays on, as it is in Lambda: who allocates more pays for it.
+    The garbage collector stays on, as on Lambda, so that allocations count.
 
     Returns:
-        The least seconds a call took, for each contestant: what the machine's other work adds is never negative.
+        The smallest number of seconds per call for each contestant, because other work can only add time.
     """
     loops = {name: _calibrate(call) for name, call in contestants.items()}
     best = dict.fromkeys(contestants, float("inf"))

@@ -40,6 +40,16 @@ def lead_to_pages(_app: Sphinx, doctree: nodes.document) -> None:
             link["refuri"] = PAGES[link["refuri"]]
 
 
+def leave_options_to_their_table(
+    _app: Sphinx, _kind: str, name: str, _documented: object, _settings: object, lines: list[str]
+) -> None:
+    """Cut the options from the decorator's docstring: the reference has a table of them, made from it."""
+    if name == "partialbatch.batch_handler":
+        begin = lines.index("Keyword Args:")
+        del lines[begin : lines.index("Returns:", begin)]
+
+
 def setup(app: Sphinx) -> None:
     """Register what this site adds."""
     app.connect("doctree-read", lead_to_pages)
+    app.connect("autodoc-process-docstring", leave_options_to_their_table, priority=400)  # before napoleon

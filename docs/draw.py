@@ -1,4 +1,4 @@
-"""Runs the simulations that the documentation shows: ``make figures`` writes docs/figures anew."""
+"""Runs the simulations in the documentation: ``make figures`` writes docs/figures again."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from partialbatch.testing import Delivery
-    from partialbatch.testing._delivery import Invocation
+    from partialbatch.testing._history import Invocation
 
 FOLDER = Path(__file__).parent / "figures"
 NAMES = {"sqs": "SQS", "fifo": "SQS FIFO", "kinesis": "Kinesis", "dynamodb": "DynamoDB", "kafka": "Kafka"}
 GROUPS = ("A", "B", "A", "B", "A", "B")
 FAILS = 2  # the third record, on its first attempt
-RECORDS = 1_000  # of the load under each policy
+RECORDS = 1_000  # records of the load under each policy
 WIDTH, ROW = 480, 46
 SOURCE, LAMBDA, HANDLER = 70, 215, 385
 STYLE = """
@@ -50,15 +50,15 @@ text { fill: var(--ink); text-anchor: middle }
 .chip.unrun { stroke: var(--line); stroke-dasharray: 3 2 } text.unrun { fill: var(--soft) }
 """
 FLOW = (
-    ("event", ("what Lambda sends",)),
-    ("source", ("who sent it, identifiers,", "groups, policy")),
-    ("records", ("one lazy view a record",)),
-    ("groups", ("what must stay in order",)),
+    ("event", ("the batch that Lambda sends",)),
+    ("source", ("its sender, with identifiers,", "groups, policy")),
+    ("records", ("one lazy view per record",)),
+    ("groups", ("records that must stay in order",)),
     ("runner", ("calls the record function:", "in order, in threads, as tasks")),
-    ("results", ("one a record, in event order",)),
-    ("response", ("what did not succeed",)),
+    ("results", ("one per record, in event order",)),
+    ("response", ("the records that did not succeed",)),
 )
-MARKS = {"good": "✓", "bad": "✗", "again": "✓✓", "unrun": "–"}  # noqa: RUF001 - a dash for what did not run
+MARKS = {"good": "✓", "bad": "✗", "again": "✓✓", "unrun": "–"}  # noqa: RUF001 - a dash for records that did not run
 
 
 def simulate(source: str, policy: str) -> Delivery:
@@ -80,10 +80,10 @@ def drawing(source: str, policy: str) -> str:
     delivery = simulate(source, policy)
     rows, parts = 0, []
     for number, invocation in enumerate(delivery.invocations):
-        told = list(_invocation(source, delivery, number, invocation))
-        for offset, make in enumerate(told):
+        steps = list(_invocation(source, delivery, number, invocation))
+        for offset, make in enumerate(steps):
             parts.append(make(64 + (rows + offset) * ROW))
-        rows += len(told)
+        rows += len(steps)
     height = 64 + rows * ROW
     lives = "".join(
         f'<line class="life" x1="{x}" x2="{x}" y1="42" y2="{height - 8}"/>' for x in (SOURCE, LAMBDA, HANDLER)
@@ -93,7 +93,7 @@ def drawing(source: str, policy: str) -> str:
 
 
 def in_words(source: str, policy: str) -> str:
-    """Return what the drawing shows, for those who do not see it."""
+    """Return a description of the drawing, for readers who can't see it."""
     delivery = simulate(source, policy)
     sentences: list[str] = []
     done: set[int] = set()
@@ -112,7 +112,7 @@ def in_words(source: str, policy: str) -> str:
 
 
 def load_in_words() -> str:
-    """Return what the loads of the table are."""
+    """Return a description of the table's loads."""
     queue, fifo, stream = (_load(source) for source in ("sqs", "fifo", "kinesis"))
     return (
         f"{queue.records:,} records, of which one attempt in {1 / queue.failure_rate:.0f} fails; "
@@ -127,14 +127,14 @@ def _list(indexes: Iterable[int]) -> str:
 
 
 def _met(delivery: Delivery, number: int) -> dict[int, Any]:
-    """Return what became of each record of an event, in its order."""
+    """Return the status of each record of an event, in its order."""
     runs = [(run, index) for index, story in enumerate(delivery.records) for run in story.runs]
     own = sorted((run.position, index, run.status) for run, index in runs if run.invocation == number)
     return {index: status for _, index, status in own}
 
 
 def flow() -> str:
-    """Return the picture of what an event goes through, as SVG."""
+    """Return a drawing of an event's path through the library, as SVG."""
     parts = []
     for place, (name, lines) in enumerate(FLOW):
         y = 12 + place * 56
@@ -143,7 +143,7 @@ def flow() -> str:
         parts += [f'<text class="soft left" x="220" y="{first + 16 * n}">{line}</text>' for n, line in enumerate(lines)]
         if place:
             parts.append(f'<path class="arrow" d="M150 {y - 23}V{y - 3}"/>')
-    return _svg("What an event goes through", 12 + 56 * len(FLOW), parts)
+    return _svg("The path of an event", 12 + 56 * len(FLOW), parts)
 
 
 def _svg(title: str, height: int, parts: list[str]) -> str:
@@ -165,7 +165,7 @@ def _box(x: int, y: int, name: str) -> str:
 
 
 def _invocation(source: str, delivery: Delivery, number: int, invocation: Invocation) -> Iterator[Any]:
-    """Yield the rows of one invocation: each takes its height and returns SVG."""
+    """Yield the rows of one invocation as functions of their height that return SVG."""
     stories = delivery.records
     met = _met(delivery, number)
     before = {
@@ -187,7 +187,7 @@ def _invocation(source: str, delivery: Delivery, number: int, invocation: Invoca
 
 
 def _reported(delivery: Delivery, invocation: Invocation) -> set[int]:
-    """Return the records that a response reports; a raised `FullBatchFailure` holds its own."""
+    """Return the records that a response reports. A raised `FullBatchFailure` has its own response."""
     response = invocation.response or getattr(invocation.error, "response", None)
     named = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
     return {index for index, story in enumerate(delivery.records) if story.identifier in named}
@@ -207,7 +207,7 @@ def _arrow(start: int, end: int, y: int, above: str, below: str) -> str:
 
 
 def _chips(y: int, met: dict[int, Any], before: set[int]) -> str:
-    """Draw what became of each record of an event."""
+    """Draw each record of an event with its status."""
     left = HANDLER - len(met) * 15
     drawn = [f'<path class="arrow" d="M{LAMBDA} {y + 14}H{left - 6}"/>']
     for place, (index, status) in enumerate(met.items()):
@@ -222,7 +222,7 @@ def _chips(y: int, met: dict[int, Any], before: set[int]) -> str:
 
 
 def table() -> str:
-    """Return, as CSV, what the same load costs under each policy."""
+    """Return the cost of the same load under each policy as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
@@ -245,14 +245,14 @@ def _load(source: str) -> Load:
 
 
 def _resumed(load: Load) -> list[Any]:
-    """Return the figures of a load whose handler remembers what succeeded behind a checkpoint."""
+    """Return the figures of a load whose handler remembers records that succeeded behind a checkpoint."""
     plan = load.plan()
 
     def work(item: dict[str, Any]) -> None:
         plan.attempt(int(item["number"]))
 
     handler = batch_handler(work, resume=ResumeLedger.in_memory())
-    delivery = load.simulated().run(handler, LambdaContext(900, Clock()))
+    delivery = load.simulator().run(handler, LambdaContext(900, Clock()))
     delivery.assert_in_order()
     order = f"{load.groups} of {load.groups}"
     counts = (len(delivery.invocations), delivery.records_delivered, delivery.duplicated_work)

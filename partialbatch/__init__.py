@@ -1,8 +1,15 @@
-"""Partial failure responses for AWS Lambda batches, from a per-record function."""
+"""Partial failure responses for AWS Lambda batches, from a function that handles one record.
+
+>>> from partialbatch import batch_handler
+>>> @batch_handler
+... def handler(record):
+...     print(record.body)
+"""
 
 from partialbatch._backoff import Backoff
-from partialbatch._core.decorator import BatchHandler, batch_handler
+from partialbatch._core.decorator import batch_handler
 from partialbatch._core.function.payloads import Change
+from partialbatch._core.handler import BatchHandler
 from partialbatch._core.results import BatchResult, RecordResult
 from partialbatch.errors import FullBatchFailure, PartialBatchError, Reject, RetryAfter
 from partialbatch.sources import DynamoDBRecord, KafkaRecord, KinesisRecord, Record, SQSRecord

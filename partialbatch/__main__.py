@@ -1,4 +1,4 @@
-"""``python -m partialbatch COMMAND``: the command line, where the script isn't on the path."""
+"""Runs the command line as ``python -m partialbatch COMMAND``, in case the script isn't on the path."""
 
 from partialbatch.cli import main
 

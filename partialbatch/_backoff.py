@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt."""
+"""The wait before the next attempt."""
 
 from __future__ import annotations
 
@@ -15,13 +15,24 @@ __all__ = ["Backoff"]
 
 @value
 class Backoff:
-    """Exponential waits with full jitter, ``random() * min(cap, base * 2**level)``.
+    """Exponential waits with full jitter, for ``retry_delay=`` and for producers.
+
+    A wait at a level is a random number of seconds from 0 to ``min(cap, base * 2**level)``.
+
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+
+    >>> from partialbatch import Backoff
+    >>> [Backoff(base=10, cap=60).ceiling(level) for level in range(4)]
+    [10.0, 20.0, 40.0, 60]
 
     Attributes:
-        base: The longest wait at level 0, in seconds.
-        cap: The longest wait at any level, in seconds.
-        max_stalls: How many calls in a row a producer makes without a single
-            record being accepted, before it hands back all that it holds.
+        base: The longest wait at level 0, in seconds; above 0.
+        cap: The longest wait at any level, in seconds; above 0.
+        max_stalls: The calls in a row, from 1 on, in which the service accepts no record before a producer hands
+            back all records that it holds.
+
+    Raises:
+        ConfigurationError: A value is out of range.
     """
 
     base: float = 0.1
@@ -39,9 +50,9 @@ class Backoff:
 
     def ceiling(self, level: int) -> float:
         """Return the longest wait at a level, in seconds."""
-        # Past 2**60 the cap has won long ago; a float would overflow at 2**1024.
+        # The cap is far below 2**60, and a float would overflow at 2**1024.
         return min(self.cap, self.base * 2.0 ** min(max(level, 0), 60))
 
     def wait(self, level: int, random: Callable[[], float]) -> float:
-        """Return a wait in seconds; `random` gives numbers from 0 to 1."""
+        """Return a wait in seconds; `random` returns numbers from 0 to 1."""
         return random() * self.ceiling(level)

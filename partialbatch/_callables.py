@@ -1,4 +1,4 @@
-"""Tell functions that run when they are called from async and generator functions."""
+"""Tell plain functions from async functions and generators."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ def yields(value: Any) -> bool:
 
 
 def _called(value: Any) -> Any:
-    return getattr(type(value), "__call__", None)  # noqa: B004 - its kind is asked for, not whether it exists
+    try:
+        return type(value).__call__
+    except AttributeError:  # an object that can't be called
+        return None
 
 
 def has_plain(value: Any, *names: str) -> bool:
-    """Tell whether an object has methods that run when they are called: no async and no generator functions."""
+    """Tell whether an object has methods that are neither async nor generators."""
     methods = [getattr(value, name, None) for name in names]
     return all(callable(method) and not gives_coroutine(method) and not yields(method) for method in methods)

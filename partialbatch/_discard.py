@@ -11,7 +11,17 @@ __all__ = ["discard"]
 
 
 class _Discard:
-    """A sink that keeps nothing, as the dead letter of a handler that drops records on purpose."""
+    """A dead letter that keeps nothing: ``dead_letter=discard`` drops records on purpose.
+
+    >>> from partialbatch import batch_handler
+    >>> from partialbatch.retries import discard
+    >>> from partialbatch.testing import sqs_event
+    >>> @batch_handler(permanent=ValueError, dead_letter=discard)
+    ... def handler(text: str):
+    ...     return int(text)
+    >>> handler(sqs_event(["1", "one"]), None)
+    {'batchItemFailures': []}
+    """
 
     def __repr__(self) -> str:
         return "discard"

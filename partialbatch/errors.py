@@ -1,33 +1,31 @@
-"""Everything partialbatch raises, in one tree.
+"""The exceptions of partialbatch, in one tree.
 
 ::
 
     Exception
     ├── PartialBatchError
-    │   ├── ConfigurationError (also a ValueError)   an option or a record function that cannot work
-    │   ├── EventError (also a ValueError)           an event, or a response to it, that cannot be trusted
-    │   ├── PayloadError                             a record that cannot be decoded or validated
-    │   ├── RecordSkipped                            why a record was not started
+    │   ├── ConfigurationError (also a ValueError)   an option, or a record function, that can't work
+    │   ├── EventError (also a ValueError)           an event, or the response to it, that can't be trusted
+    │   ├── PayloadError                             a record that can't be decoded or validated
+    │   ├── RecordSkipped                            the reason that a record wasn't started
     │   ├── FullBatchFailure                         no record of the batch succeeded
-    │   ├── RecordError (also a ValueError)          a record that no call could carry; raised by put()
-    │   ├── ClosedError (also a RuntimeError)        a producer used after it was closed
-    │   └── DeliveryError                            records that a service did not accept
+    │   ├── RecordError (also a ValueError)          a record that the service would never accept; from put()
+    │   ├── ClosedError (also a RuntimeError)        a producer that was used after it was closed
+    │   └── DeliveryError                            records that a service didn't accept
     ├── RetryAfter                                   raised by a record function: try again later
     └── Reject                                       raised by a record function: no retry cures it
 
-No message holds a record's body.
+Messages never hold a record's body.
 """
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
-from typing import TYPE_CHECKING, Any, Self, TypeGuard
+from typing import TYPE_CHECKING, Any, Self
 
-from partialbatch._inspection import kind_of, safe_str
+from partialbatch._inspection import clip, counted, is_number, kind_of, listing, safe_repr, safe_str
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 __all__ = [
     "ClosedError",
@@ -43,167 +41,140 @@ __all__ = [
     "RetryAfter",
 ]
 
-_NAMES_SHOWN = 10
-_NAME_LENGTH = 120
-_LONGEST_WAIT = 43_200
-"""Seconds, SQS's longest visibility timeout:
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
-"""
+_LONGEST_WAIT = 43_200  # seconds
 
 
-def is_number(value: object) -> TypeGuard[float]:
-    """Tell whether a value is a number that a float can hold; True, NaN and infinity are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
-def clip(text: str, limit: int = _NAME_LENGTH) -> str:
-    """Cut a text to `limit` characters and say that it was cut."""
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
-def safe_repr(value: object, limit: int = _NAME_LENGTH) -> str:
-    """Return a short repr of a value, also of one whose ``__repr__`` raises."""
-    try:
-        return clip(repr(value), limit)
-    except BaseException:
-        return f"<{kind_of(value)} whose repr raises>"
+INTERRUPTS = (SystemExit, KeyboardInterrupt)
+"""The exceptions that end the process. All others that user code raises are caught, also a `CancelledError`."""
 
 
 def described(error: BaseException) -> str:
-    """Return an exception's type and text; the type alone where there is no text."""
+    """Return an exception's type and text, or the type alone if the text is empty."""
     text = safe_str(error)
     return f"{kind_of(error)}: {text}" if text.strip() else kind_of(error)
 
 
-def listing(names: Iterable[object], shown: int = _NAMES_SHOWN) -> str:
-    """Join at most ten names, and say how many more there are."""
-    every = [name if isinstance(name, str) else safe_repr(name) for name in names]
-    head = ", ".join(clip(name) for name in every[:shown])
-    return head if len(every) <= shown else f"{head} and {len(every) - shown} more"
-
-
-INTERRUPTS = (SystemExit, KeyboardInterrupt)
-"""What ends the process. All else that the user's code raises, a `CancelledError` of its own included, is caught."""
-
-
 class PartialBatchError(Exception):
-    """The base of what partialbatch raises of its own accord."""
+    """The base class of the exceptions that partialbatch raises of its own accord.
+
+    >>> from partialbatch import PartialBatchError, batch_handler
+    >>> try:
+    ...     batch_handler(max_concurrency=0)
+    ... except PartialBatchError as error:
+    ...     print(error)
+    max_concurrency=0 is not possible: it takes a whole number from 1 on, or -1 for the number of vCPUs
+    """
 
 
 class ConfigurationError(PartialBatchError, ValueError):
-    """An option, or a record function, that cannot work; raised when the module loads."""
+    """An option, or a record function, can't work. Raised when the module loads.
+
+    >>> from partialbatch import batch_handler
+    >>> batch_handler(max_receive_count=0)
+    Traceback (most recent call last):
+    partialbatch.errors.ConfigurationError: max_receive_count=0 is not possible: it takes ... from 1 to 1000
+    """
 
     @classmethod
     def bad_value(cls, option: str, value: object, allowed: str) -> Self:
-        """Name the option, the value and what is allowed."""
+        """Name the option, its value and the values that it takes."""
         return cls(f"{option}={safe_repr(value)} is not possible: it takes {allowed}")
 
 
 class EventError(PartialBatchError, ValueError):
-    """An event, or the response to it, that cannot be trusted: the whole batch comes back."""
+    """The event, or the response to it, can't be trusted. Lambda delivers the whole batch again.
 
-    @classmethod
-    def mixed(cls, origins: Iterable[object]) -> Self:
-        """Name the sources that met in one event."""
-        return cls(f"one event holds records of several sources ({listing(origins)}); a batch has one")
-
-    @classmethod
-    def other_source(cls, wanted: str, found: str) -> Self:
-        """Say which source was asked for and which one sent the event."""
-        return cls(f"source={wanted!r} was asked for, but the event is from {found}; remove source= or correct it")
-
-    @classmethod
-    def no_identifier(cls, source: str, index: int) -> Self:
-        """Say which record cannot be reported."""
-        return cls(
-            f"record {index} of the {source} batch did not succeed and has no identifier to report it by; "
-            "the whole batch is given back, since a response without it would delete the record. "
-            "Does an input transformer or a hand-made event leave the identifier out?"
-        )
-
-    @classmethod
-    def no_window(cls) -> Self:
-        """Say why a `state` parameter cannot be filled."""
-        return cls(
-            "the record function has a 'state' parameter, but the event is of no tumbling window; set "
-            "TumblingWindowInSeconds on the event source mapping (Kinesis, DynamoDB Streams), or remove the parameter"
-        )
+    >>> from partialbatch import batch_handler
+    >>> from partialbatch.testing import kinesis_event
+    >>> handler = batch_handler(print, source="sqs")
+    >>> handler(kinesis_event(["A-1"]), None)
+    Traceback (most recent call last):
+    partialbatch.errors.EventError: the handler has source='sqs', and the event is from kinesis; correct source=, ...
+    """
 
     @classmethod
     def window_state(cls, size: int, limit: int) -> Self:
         """Name the size of a window's state and its limit, in bytes."""
         return cls(
-            f"the tumbling window's state is {size} bytes as JSON; Lambda takes at most {limit}: keep less in it"
+            f"the tumbling window's state has {size} bytes as JSON, and Lambda takes at most {limit}: keep less in it"
         )
 
 
-def shape(event: object) -> str:
-    """Describe an event by its type and keys."""
-    if isinstance(event, list) and event:
-        # Not by `shape` again: lists may be nested to any depth.
-        return f"a list whose first entry is {_shape(event[0])}"
-    return _shape(event)
-
-
-def _shape(value: object) -> str:
-    if isinstance(value, dict):
-        return f"a dict with the keys {listing(map(str, value)) or '(none)'}"
-    return f"a value of type {type(value).__name__}"
-
-
-def counted(names: Iterable[str]) -> str:
-    """Say how often each name occurs, the most frequent first."""
-    return listing(f"{count} {name}" for name, count in Counter(names).most_common())
-
-
 class PayloadError(PartialBatchError):
-    """A record that cannot be decoded or validated; never holds the body."""
+    """A record can't be decoded or validated. The message never holds the body.
+
+    >>> from partialbatch import batch_handler
+    >>> from partialbatch.testing import sqs_event
+    >>> @batch_handler
+    ... def handler(order: dict): ...
+    >>> handler.process(sqs_event(["not JSON"])).failed[0].error
+    PayloadError("the payload isn't valid JSON (JSONDecodeError at character 0)")
+    """
 
     @classmethod
     def field(cls, name: str, wanted: str, value: object) -> Self:
-        """Say which field of the raw record is not what it should be."""
+        """Name the field of the raw record that is missing or has another type."""
         found = "missing or null" if value is None else f"of type {kind_of(value)}"
         return cls(f"the record's field {name!r} is {found}; expected {wanted}")
 
     @classmethod
     def absent(cls, wanted: str) -> Self:
-        """Say what to write where records may come without a payload."""
+        """Say how to annotate a function whose records may have no payload."""
         return cls(
             "the record has no payload (DynamoDB: a REMOVE or a stream without new images; Kafka: a tombstone): "
-            f"annotate the parameter `{clip(wanted)} | None`, or keep such records out by filter criteria"
+            f"annotate the parameter `{clip(wanted)} | None`, or keep such records out with filter criteria"
         )
 
     @classmethod
     def json(cls, error: Exception) -> Self:
-        """Say where JSON is broken, without the text around it."""
+        """Name the position at which JSON is broken, without the text around it."""
         where = f" at character {error.pos}" if hasattr(error, "pos") else ""
-        return cls(f"the payload is no valid JSON ({type(error).__name__}{where})")
+        return cls(f"the payload isn't valid JSON ({type(error).__name__}{where})")
 
     @classmethod
     def kind(cls, wanted: str, value: object) -> Self:
-        """Say which JSON type was wanted and which one came."""
+        """Name the JSON type that is expected, and the one that came."""
         return cls(f"the payload is JSON of type {type(value).__name__}; expected {wanted}")
 
 
 class RecordSkipped(PartialBatchError):
-    """Why a record was not started."""
+    """The reason that a record wasn't started.
+
+    >>> from partialbatch import batch_handler
+    >>> from partialbatch.testing import sqs_event
+    >>> @batch_handler
+    ... def handler(order: dict): ...
+    >>> handler.process(sqs_event(["not JSON", {}], fifo=True)).skipped[0].error
+    RecordSkipped("not started: a record before it failed (error_policy 'stop')")
+    """
 
 
 class FullBatchFailure(PartialBatchError):
-    """No record of the batch succeeded (or the source takes no partial response).
+    """No record of the batch succeeded, or a record failed at a source that takes no partial response.
 
-    Lambda takes the raised error as a failed invocation and delivers the batch again.
+    The invocation fails, so it counts as an error in Lambda's metrics, and Lambda delivers the batch again.
+    With ``raise_on_full_failure=False``, the handler returns the response instead.
+
+    >>> from partialbatch import FullBatchFailure, batch_handler
+    >>> from partialbatch.testing import sqs_event
+    >>> @batch_handler
+    ... def handler(order: dict): ...
+    >>> try:
+    ...     handler(sqs_event(["not JSON"]), None)
+    ... except FullBatchFailure as failure:
+    ...     failure.response
+    {'batchItemFailures': [{'itemIdentifier': '00000000-0000-4000-8000-000000000000'}]}
 
     Attributes:
         result: The `BatchResult` of the call.
-        response: The partial failure response that it stands for.
+        response: The partial failure response that the handler would have returned.
         errors: The errors of the failed records, in event order.
     """
 
     def __init__(self, result: Any, source: str) -> None:
         failed, skipped = result.failed, result.skipped
         why = counted(kind_of(entry.error) for entry in failed) or "none"
-        # From the response: a record function may have changed the raw record since.
+        # From the response, because a record function may have changed the raw record.
         which = listing(item["itemIdentifier"] for item in result.response["batchItemFailures"])
         super().__init__(
             f"{len(failed)} of {len(result.results)} {source} records failed and {len(skipped)} were not started; "
@@ -214,16 +185,22 @@ class FullBatchFailure(PartialBatchError):
         self.errors: tuple[BaseException, ...] = tuple(entry.error for entry in failed)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        result = self.result.portable()  # an exception of the user's own may refuse to be pickled
+        result = self.result.portable()  # the user's exceptions may refuse to be pickled
         state = {**vars(self), "result": result, "errors": tuple(entry.error for entry in result.failed)}
         return type(self).__new__, (type(self), *self.args), state
 
 
 class RecordError(PartialBatchError, ValueError):
-    """A record, or an option of it, that the service would never take; nothing was sent.
+    """The service would never accept this record, or one of its put options. Nothing was sent.
+
+    >>> from partialbatch.producers import SQSProducer
+    >>> producer = SQSProducer("https://sqs.eu-west-1.amazonaws.com/123456789012/orders", client=object())
+    >>> producer.put("A" * 2_000_000)
+    Traceback (most recent call last):
+    partialbatch.errors.RecordError: MessageBody...: has 2000000 bytes, and at most 1048576 are possible
 
     Attributes:
-        field: The name of what is wrong: a put option, or the service's own name.
+        field: The put option, or the service's own name for the part of the record that is wrong.
     """
 
     def __init__(self, field: str, problem: str) -> None:
@@ -237,14 +214,28 @@ class RecordError(PartialBatchError, ValueError):
 
 
 class ClosedError(PartialBatchError, RuntimeError):
-    """A producer was used after it was closed."""
+    """A producer was used after it was closed.
+
+    >>> from partialbatch.producers import SQSProducer
+    >>> with SQSProducer("https://sqs.eu-west-1.amazonaws.com/123456789012/orders", client=object()) as producer:
+    ...     pass
+    >>> producer.put("A-1")
+    Traceback (most recent call last):
+    partialbatch.errors.ClosedError: SQSProducer is closed: make a new one, or put before leaving the `with` block
+    """
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} is closed: make a new one, or put before leaving the `with` block")
 
 
 class DeliveryError(PartialBatchError):
-    """Records that a service did not accept, and that no ``flush()`` has returned.
+    """A service didn't accept some records, and no ``flush()`` has returned them.
+
+    >>> from partialbatch.errors import DeliveryError
+    >>> from partialbatch.types import Unprocessed
+    >>> raise DeliveryError([Unprocessed("A-1", code="InternalError")])
+    Traceback (most recent call last):
+    partialbatch.errors.DeliveryError: 1 records were not accepted (1 InternalError); they are in .unprocessed, ...
 
     Attributes:
         unprocessed: The `Unprocessed` entries, in the order in which they were put.
@@ -259,16 +250,28 @@ class DeliveryError(PartialBatchError):
 
 
 class RetryAfter(Exception):
-    """Raised by a record function: deliver the record again after some seconds.
+    """Raise this in a record function to have an SQS message delivered again after a wait.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
+
+    >>> from partialbatch import RetryAfter
+    >>> def record_function(record):
+    ...     raise RetryAfter(60)
+    >>> record_function("A-1")
+    Traceback (most recent call last):
+    partialbatch.errors.RetryAfter: retry after 60 s
 
     Attributes:
         seconds: The wait, from 0 to 43,200 (12 hours, SQS's longest visibility timeout).
+
+    Raises:
+        ConfigurationError: The wait is out of range.
     """
 
     def __init__(self, seconds: float) -> None:
         if not (is_number(seconds) and 0 <= seconds <= _LONGEST_WAIT):
             raise ConfigurationError.bad_value("RetryAfter.seconds", seconds, "a number of seconds from 0 to 43,200")
-        # The number, not a text: an exception is copied and unpickled from its arguments.
+        # The number instead of a text, because an exception is copied and unpickled from its arguments.
         super().__init__(seconds)
         self.seconds = seconds
 
@@ -277,10 +280,19 @@ class RetryAfter(Exception):
 
 
 class Reject(Exception):
-    """Raised by a record function: no retry cures this record.
+    """Raise this in a record function if no retry cures the record. With ``dead_letter=``, it goes there.
+
+    >>> from partialbatch import Reject, batch_handler
+    >>> from partialbatch.testing import sqs_event
+    >>> letters = []
+    >>> @batch_handler(dead_letter=letters.append)
+    ... def handler(order: dict):
+    ...     raise Reject("the customer is unknown")
+    >>> handler.process(sqs_event([{}])).dead_lettered[0].error
+    Reject('the customer is unknown')
 
     Attributes:
-        reason: What is wrong with it.
+        reason: The reason, for logs and dead letters.
     """
 
     def __init__(self, reason: str = "") -> None:

@@ -28,7 +28,7 @@ def test_ceilings_double_up_to_the_cap():
     assert [backoff.ceiling(level) for level in (-1, 0, 1, 2, 3, 9)] == [0.5, 0.5, 1.0, 2.0, 3, 3]
 
 
-def test_defaults():
+def test_backoff_has_the_documented_defaults():
     """The defaults are those of the documentation."""
     backoff = Backoff()
     assert (backoff.base, backoff.cap, backoff.max_stalls) == (0.1, 20.0, 10)
@@ -36,14 +36,14 @@ def test_defaults():
 
 @pytest.mark.parametrize("option", ["base", "cap"])
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), True, "1", None, 10**400])
-def test_bad_seconds(option, value):
+def test_seconds_that_are_not_above_0_are_refused(option, value):
     """What is no number of seconds above 0 is refused by name."""
     with pytest.raises(ConfigurationError, match=rf"Backoff\.{option}=.*a number of seconds above 0"):
         Backoff(**{option: value})
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "1", None])
-def test_bad_stalls(value):
+def test_stalls_that_are_not_a_whole_number_are_refused(value):
     """What is no whole number from 1 on is refused by name."""
     with pytest.raises(ConfigurationError, match=r"Backoff\.max_stalls=.*a whole number from 1 on"):
         Backoff(max_stalls=value)

@@ -15,13 +15,16 @@ from hypothesis import strategies as st
 
 from partialbatch import batch_handler, errors
 from partialbatch._core.results import BatchResult, RecordResult
+from partialbatch._inspection import shape
 from partialbatch.errors import (
+    ClosedError,
     ConfigurationError,
     DeliveryError,
     EventError,
     FullBatchFailure,
     PartialBatchError,
     PayloadError,
+    RecordError,
     RecordSkipped,
     Reject,
     RetryAfter,
@@ -35,7 +38,7 @@ class _Unprintable:
         raise RuntimeError("no repr")
 
 
-def test_tree():
+def test_each_error_has_its_place_in_the_documented_tree():
     """Each error stands where the documented tree has it."""
     for kind in (ConfigurationError, EventError, PayloadError, RecordSkipped, FullBatchFailure, DeliveryError):
         assert issubclass(kind, PartialBatchError)
@@ -60,7 +63,7 @@ def test_clip_never_exceeds_its_limit(text, limit):
         assert clipped == text[: limit - 1] + "…"
 
 
-def test_clip_at_its_limit():
+def test_text_as_long_as_the_limit_is_not_cut():
     """A text as long as the limit is not cut."""
     assert errors.clip("abc", 3) == "abc"
     assert errors.clip("abcd", 3) == "ab…"
@@ -73,7 +76,7 @@ def test_safe_repr_of_what_has_none():
     assert len(errors.safe_repr("a" * 500)) == 120
 
 
-def test_listing_shows_ten():
+def test_listing_shows_ten_names_and_counts_the_rest():
     """Ten names are shown, the rest is counted, and each name is cut."""
     assert errors.listing(map(str, range(10))) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
     assert errors.listing(map(str, range(12))) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
@@ -81,7 +84,7 @@ def test_listing_shows_ten():
     assert len(errors.listing(["x" * 1000] * 10)) == 10 * 120 + 9 * 2
 
 
-def test_counted_is_by_frequency():
+def test_names_are_counted_the_most_frequent_first():
     """Names are counted, the most frequent first."""
     assert errors.counted(["B", "A", "A"]) == "2 A, 1 B"
     assert errors.counted([]) == ""
@@ -101,7 +104,7 @@ def test_counted_is_by_frequency():
         (None, False),
     ],
 )
-def test_is_number(value, expected):
+def test_number_is_what_a_float_can_hold(value, expected):
     """Only what a float can hold is a number; booleans are none."""
     assert errors.is_number(value) is expected
 
@@ -121,29 +124,41 @@ def test_is_number(value, expected):
 )
 def test_shape_names_keys_never_values(event, expected):
     """An event is described by its type and keys."""
-    assert errors.shape(event) == expected
+    assert shape(event) == expected
     assert "secret" not in str(unrecognized(event))
     assert expected in str(unrecognized(event))
 
 
-def test_texts_say_what_to_do():
-    """Each message names what is concerned and what to do about it."""
-    cases = [
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
         (ConfigurationError.bad_value("fifo", 3, "True or False"), "fifo=3 is not possible: it takes True or False"),
-        (EventError.mixed(["aws:sqs a", "aws:sqs b"]), "aws:sqs a, aws:sqs b"),
-        (EventError.other_source("sqs", "kinesis"), "source='sqs' was asked for, but the event is from kinesis"),
-        (EventError.no_identifier("sqs", 3), "record 3 of the sqs batch"),
-        (EventError.no_window(), "TumblingWindowInSeconds"),
-        (EventError.window_state(2_000_000, 1_048_576), "2000000 bytes as JSON; Lambda takes at most 1048576"),
+        (
+            EventError.window_state(2_000_000, 1_048_576),
+            "the tumbling window's state has 2000000 bytes as JSON, and Lambda takes at most 1048576: keep less in it",
+        ),
         (PayloadError.field("body", "str", None), "the record's field 'body' is missing or null; expected str"),
         (PayloadError.field("body", "str", 5), "the record's field 'body' is of type int; expected str"),
-        (PayloadError.absent("Order"), "annotate the parameter `Order | None`"),
+        (
+            PayloadError.absent("Order"),
+            (
+                "the record has no payload (DynamoDB: a REMOVE or a stream without new images; Kafka: a tombstone): "
+                "annotate the parameter `Order | None`, or keep such records out with filter criteria"
+            ),
+        ),
         (PayloadError.kind("an object", []), "the payload is JSON of type list; expected an object"),
-        (PayloadError.json(ValueError("secret")), "the payload is no valid JSON (ValueError)"),
-    ]
-    for error, text in cases:
-        assert text in str(error)
-        assert "secret" not in str(error)
+        (PayloadError.json(ValueError("secret")), "the payload isn't valid JSON (ValueError)"),
+        (RecordError.too_large("body", 9, 8), "body: has 9 bytes, and at most 8 are possible"),
+        (ClosedError("SQSProducer"), "SQSProducer is closed: make a new one, or put before leaving the `with` block"),
+        (
+            DeliveryError([Unprocessed("a", code="Slow"), Unprocessed("b")]),
+            "2 records were not accepted (1 Slow, 1 unsent); they are in .unprocessed, as they were given",
+        ),
+    ],
+)
+def test_text_says_what_is_wrong_and_what_to_do(error, text):
+    """Each message names what is wrong and says what to do about it."""
+    assert str(error) == text
 
 
 def test_absent_is_short_for_long_annotations():
@@ -158,7 +173,7 @@ def _failure(count, error, identifier="m-{}", skipped=0):
     return FullBatchFailure(BatchResult((*failed, *left), response), "sqs")
 
 
-def test_full_batch_failure_text():
+def test_full_batch_failure_counts_records_and_shows_ten_identifiers():
     """The text counts records, types, and shows ten identifiers."""
     failure = _failure(12, KeyError("k"), skipped=2)
     assert str(failure) == (
@@ -239,7 +254,7 @@ def test_a_failure_whose_results_all_can_travel_keeps_them():
     )
 
 
-def test_delivery_error_counts_codes():
+def test_delivery_error_counts_the_services_codes():
     """The text counts the service's codes, or the reasons where it named none."""
     unprocessed = [
         Unprocessed({"a": "secret"}, code="Throttled", reason="throttled"),
@@ -254,7 +269,7 @@ def test_delivery_error_counts_codes():
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5, 43_200])
-def test_retry_after_takes_seconds(seconds):
+def test_retry_after_takes_the_whole_range_of_sqs(seconds):
     """The whole range of SQS's visibility timeout is taken."""
     error = RetryAfter(seconds)
     assert error.seconds == seconds
@@ -269,7 +284,7 @@ def test_retry_after_refuses_the_rest(seconds):
 
 
 @pytest.mark.parametrize("error", [RetryAfter(3), Reject("bad order"), PayloadError("x")])
-def test_errors_survive_copies(error):
+def test_errors_survive_copies_and_pickles(error):
     """A process pool sends exceptions by pickle."""
     for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert type(twin) is type(error)
@@ -277,7 +292,7 @@ def test_errors_survive_copies(error):
         assert vars(twin) == vars(error)
 
 
-def test_reject_keeps_its_reason():
+def test_reason_of_a_reject_is_its_text():
     """The reason is the text."""
     assert Reject("bad").reason == str(Reject("bad")) == "bad"
     assert Reject().reason == ""

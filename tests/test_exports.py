@@ -13,8 +13,8 @@ MODULES = [name for _, name, _ in pkgutil.walk_packages(partialbatch.__path__, "
 OPTIONAL = ("partialbatch.cli", "partialbatch.testing", "partialbatch.producers", "partialbatch.hooks")
 
 
-def test_the_face():
-    """The package exports what its documentation lists, sorted, and all of it exists."""
+def test_package_exports_the_names_of_its_documentation():
+    """The package exports the names that its documentation lists, sorted, and all of them exist."""
     assert partialbatch.__all__ == [
         "Backoff",
         "BatchHandler",
@@ -38,7 +38,7 @@ def test_the_face():
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if not name.startswith(OPTIONAL)])
-def test_every_module_exports_what_it_has(name):
-    """Each module's list is true."""
+def test_every_module_has_the_names_that_it_exports(name):
+    """Each name in a module's list exists in the module."""
     module = importlib.import_module(name)
     assert all(hasattr(module, each) for each in getattr(module, "__all__", []))

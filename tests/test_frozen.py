@@ -52,20 +52,20 @@ def test_takes_fields_by_position_name_and_default():
 @pytest.mark.parametrize(
     ("args", "kwargs", "said"),
     [
-        ((), {}, "lacks x"),
-        ((1, 2, 3), {}, "takes 2 values, and got 3"),
-        ((1, 2), {"y": 3}, "twice or an unknown one: y"),
-        ((1,), {"x": 3}, "twice or an unknown one: x"),
-        ((1,), {"z": 3}, "twice or an unknown one: z"),
+        ((), {}, "needs x"),
+        ((1, 2, 3), {}, "has 2 fields, and got 3 values"),
+        ((1, 2), {"y": 3}, "twice, or one that it doesn't have: y"),
+        ((1,), {"x": 3}, "twice, or one that it doesn't have: x"),
+        ((1,), {"z": 3}, "twice, or one that it doesn't have: z"),
     ],
 )
-def test_refuses_other_arguments(args, kwargs, said):
+def test_arguments_that_do_not_fit_the_fields_are_refused(args, kwargs, said):
     """What does not fit the fields is a TypeError that names it."""
     with pytest.raises(TypeError, match=said):
         Point(*args, **kwargs)
 
 
-def test_is_frozen_and_slotted():
+def test_fields_can_neither_change_nor_be_added():
     """Fields cannot be changed or deleted, and there is no room for others."""
     point = Point(1)
     for change in (lambda: setattr(point, "x", 2), lambda: delattr(point, "x"), lambda: setattr(point, "z", 2)):

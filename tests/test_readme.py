@@ -32,7 +32,7 @@ def test_the_yaml_is_that_of_an_example():
 
 
 @pytest.mark.parametrize("target", ["demo", "test", "bench", "docs"])
-def test_the_commands_exist(target):
+def test_each_make_target_of_the_readme_exists(target):
     """Each make target that the README names is one."""
     assert f"make {target}" in README
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -52,7 +52,7 @@ def test_the_extras_and_groups_exist():
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_the_links_lead_somewhere(name):
+def test_every_file_that_is_linked_to_exists(name):
     """Every file that a text file links to exists."""
     text = (ROOT / name).read_text()
     for target in re.findall(r"<([^>:`]+)>`_", text):
@@ -81,6 +81,6 @@ def test_the_texts_are_well_formed(name):
     publish_string((ROOT / name).read_text(), writer="html", settings_overrides={"report_level": 1, "halt_level": 1})
 
 
-def test_the_readme_stays_short():
+def test_readme_has_fewer_than_120_lines():
     """The README has fewer than 120 lines, those aside that say where its links lead."""
     assert len([line for line in README.splitlines() if not line.startswith(".. _")]) < 120

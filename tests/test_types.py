@@ -7,7 +7,7 @@ import pytest
 from partialbatch.types import ErrorPolicy, RawRecord, Unprocessed
 
 
-def test_error_policies_are_texts():
+def test_error_policy_equals_its_text():
     """Each policy equals the text that the option takes."""
     assert [*ErrorPolicy] == ["derive", "continue", "stop", "skip_group"]
 
@@ -18,7 +18,7 @@ def test_raw_record_is_the_dict():
     assert RawRecord(raw) is raw
 
 
-def test_unprocessed_defaults():
+def test_unprocessed_entry_that_was_never_sent_says_so():
     """An entry that was never sent says so; it is frozen, and equal to itself alone."""
     entry = Unprocessed("item")
     assert {name: getattr(entry, name) for name in Unprocessed.__match_args__} == {

@@ -77,7 +77,7 @@ UNRUN = {
 }
 
 
-PENDING = "a future (Future) that is not done, and nobody waits for it: return its result()"
+PENDING = "a future (Future) that isn't done, and nobody waits for it: return its result()"
 
 
 @pytest.mark.parametrize("make", UNRUN.values(), ids=UNRUN)
@@ -119,7 +119,7 @@ ORDINARY = {
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("make", ORDINARY.values(), ids=ORDINARY)
-def test_other_values_are_ordinary(make):
+def test_cursors_files_and_done_futures_are_ordinary_values(make):
     """Cursors, files and other iterators, functions and classes, and futures that are done."""
     check_value(make())
     assert batch_handler(lambda record: make())(sqs(1)) == {"batchItemFailures": []}

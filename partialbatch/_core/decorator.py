@@ -1,218 +1,38 @@
-"""The decorator, and the Lambda handler that it makes of a record function."""
+"""The decorator, and the description of its options.
+
+``docs/option_tables.py`` makes the tables of options in README.rst and docs/reference.rst from this docstring, so
+each option is described in one place. After the text of an option come its values and its default, and then the
+event sources that have it and its environment variable, if it isn't for all sources or can be set in the environment.
+"""
 
 from __future__ import annotations
 
-import inspect
-import sys
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from partialbatch._core.function.annotations import has_names
-from partialbatch._core.function.signature import plan
+from partialbatch._core.handler import BatchHandler
 from partialbatch._core.options import resolve
-from partialbatch._core.pipeline import Pipeline
-from partialbatch._core.references import BoundReferable, Referable
-from partialbatch.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from types import CodeType, FrameType
-    from typing import Unpack
+    from typing import ParamSpec, Protocol, TypeVar, Unpack
 
-    from partialbatch._core.function.signature import Plan
     from partialbatch._core.options import Options
-    from partialbatch._core.results import BatchResult
-    from partialbatch.types import BatchResponse
 
-    # wrapt is untyped up to 1.17: the parts of it in use, for the type checker.
-    class FunctionWrapper:
-        _self_binding: str
+    Parameters = ParamSpec("Parameters")
+    Value = TypeVar("Value")
 
-        def __init__(self, wrapped: Any, wrapper: Any) -> None: ...
-        def __get__(self, instance: Any, owner: Any) -> Any: ...
-
-    class BoundFunctionWrapper(FunctionWrapper):
-        _self_instance: Any
-        _self_parent: Any
-
-else:
-    from wrapt import BoundFunctionWrapper, FunctionWrapper
-
-__all__ = ["BatchHandler", "batch_handler"]
-
-Function = TypeVar("Function")
-Parameters = ParamSpec("Parameters")
-Value = TypeVar("Value")
+    class _Decorator(Protocol):
+        @overload
+        def __call__(
+            self, function: Callable[Parameters, Coroutine[Any, Any, Value]], /
+        ) -> BatchHandler[Callable[Parameters, Coroutine[Any, Any, Value]], Value]: ...
+        @overload
+        def __call__(
+            self, function: Callable[Parameters, Value], /
+        ) -> BatchHandler[Callable[Parameters, Value], Value]: ...
 
 
-def _lambda_handler(event: Any, context: Any = None) -> BatchResponse:  # type: ignore[empty-body]
-    """Stand for a handler: others look at the signature and code of this function."""
-
-
-def _lambda_method(self: Any, event: Any, context: Any = None) -> BatchResponse:  # type: ignore[empty-body]
-    """Stand for a handler that is bound to an instance or a class."""
-
-
-_lambda_handler.__annotations__ = _lambda_method.__annotations__ = {}  # the signature is ``(event, context=None)``
-
-
-class _Signature:
-    """Shows ``(event, context=None)`` on a handler, whatever it wraps; the class is called with a function."""
-
-    def __get__(self, instance: object, owner: type) -> inspect.Signature:
-        return inspect.signature(batch_handler if instance is None else _lambda_handler)
-
-
-class _Callable(Referable, Generic[Function, Value]):
-    """The common part of a handler and its bound form.
-
-    Attributes:
-        __wrapped__: The record function itself, as for any decorator: `function`.
-    """
-
-    __slots__ = ()  # or `functools.wraps` over a handler finds a `__dict__` that is not wrapt's
-
-    __wrapped__: Function
-    __signature__ = _Signature()
-
-    @property
-    def function(self) -> Function:
-        """The record function itself, for unit tests."""
-        return self.__wrapped__
-
-    @property
-    def __code__(self) -> CodeType:
-        # `inspect` and asyncio look here for whether a call gives a coroutine: it never does.
-        return _lambda_handler.__code__
-
-    def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
-        """Handle a batch.
-
-        Args:
-            event: What Lambda delivered.
-            context: Lambda's context object.
-            surplus: Nothing; there for the error that a misplaced ``@classmethod`` deserves.
-
-        Returns:
-            The partial failure response.
-
-        Raises:
-            FullBatchFailure: No record succeeded (unless ``raise_on_full_failure=False``).
-            EventError: It is no batch, or not one that can be answered; Lambda delivers all of it again.
-            RuntimeError: The record function or the sink is async, and an event loop runs here: await `aprocess`.
-        """
-        pipeline, function, asked = self._target()
-        if surplus:
-            raise TypeError(f"a handler takes an event and a context, and got {2 + len(surplus)} arguments")
-        return pipeline.handle(function, asked, event, context)
-
-    def process(self, event: Any, context: Any = None) -> BatchResult[Value]:
-        """Handle a batch and return what became of each record; never raises for a record's failure.
-
-        Raises:
-            EventError: It is no batch, or not one that can be answered.
-        """
-        pipeline, function, asked = self._target()
-        return pipeline.process(function, asked, event, context)
-
-    async def aprocess(self, event: Any, context: Any = None) -> BatchResult[Value]:
-        """Handle a batch from inside an event loop; otherwise as `process`."""
-        pipeline, function, asked = self._target()
-        return await pipeline.aprocess(function, asked, event, context)
-
-    if TYPE_CHECKING:
-
-        def _target(self) -> tuple[Pipeline, Any, Plan]: ...
-
-
-class BoundBatchHandler(BoundReferable, _Callable[Function, Value], BoundFunctionWrapper):
-    """A handler made of a method, for one instance or class; shares all with its `BatchHandler`."""
-
-    @property
-    def __func__(self) -> Callable[..., Any]:
-        # `inspect` looks here first, at objects that have the class of a bound method.
-        return _lambda_method
-
-    def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
-        """Handle a batch; first comes the instance where the class was asked: ``Orders.handle(orders, event)``."""
-        if self._self_instance is None and self._self_binding == "function":
-            handle = self._self_parent.__get__(event, type(event))
-            response: BatchResponse = handle(context, *surplus)
-            return response
-        return super().__call__(event, context, *surplus)
-
-    def _target(self) -> tuple[Pipeline, Any, Plan]:
-        handler = self._self_parent
-        asked = handler._self_plan(bound=self._self_binding != "staticmethod")
-        return handler._self_pipeline, self.__wrapped__, asked
-
-
-class BatchHandler(_Callable[Function, Value], FunctionWrapper):
-    """A Lambda handler over a per-record function; see `batch_handler`."""
-
-    __bound_function_wrapper__ = BoundBatchHandler
-
-    def __init__(self, function: Function, /, **options: Unpack[Options]) -> None:
-        """Wrap a record function.
-
-        Raises:
-            ConfigurationError: An option, or the function, that cannot work.
-        """
-        if isinstance(function, _Callable):
-            raise ConfigurationError(
-                "batch_handler takes a record function, and got a handler that it made before: "
-                "give it the function itself, `handler.function`"
-            )
-        super().__init__(function, _lambda_handler)
-        self._self_settings = resolve(**options)
-        self._self_pipeline = Pipeline(self._self_settings)
-        self._self_plans: dict[bool, Plan] = {}
-        self._self_unbound: tuple[Pipeline, Any, Plan] | None = None
-        # For annotations that are strings; let go of as soon as the function was read. Not for others: up to
-        # Python 3.12 a frame keeps, until it ends, the dict of its variables that was asked for.
-        frame = sys._getframe(1)  # as `typing` does
-        self._self_namespace: dict[str, Any] = _namespace(frame) if has_names(function) else {}
-        if isinstance(function, classmethod) or not _is_in_class_body(function):
-            self._self_plan(bound=isinstance(function, classmethod))
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        """Check the record function of a method, now that it is known to be one."""
-        self._self_name = name
-        self._self_plan(bound=self._self_binding in ("function", "classmethod"))
-
-    def __get__(self, instance: Any, owner: Any = None) -> BoundBatchHandler[Function, Value]:
-        """Return the handler for an instance."""
-        if isinstance(instance, type) and instance is owner and self._self_binding == "function":
-            raise _swap(self)  # as @classmethod asks up to Python 3.12
-        bound: BoundBatchHandler[Function, Value] = super().__get__(instance, owner)
-        return bound
-
-    def _self_plan(self, *, bound: bool) -> Plan:
-        """Return how to call the function, read once for each way in which it can be bound."""
-        namespace = self._self_namespace  # read first: another thread may be letting go of it
-        if bound not in self._self_plans:
-            function: Any = self.__wrapped__
-            if not bound and _is_in_class_body(function) and not isinstance(function, staticmethod):
-                names = list(inspect.signature(function).parameters)
-                if names[:1] in (["cls"], ["self"]):
-                    raise _swap(self)
-            asked = plan(function, self._self_settings, namespace, bound=bound)
-            self._self_pipeline.load_for(asked, function)
-            self._self_plans[bound] = asked
-            self._self_namespace = {}
-        return self._self_plans[bound]
-
-    def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
-        # Each look at an attribute goes through the proxy, a microsecond in all.
-        target = self._self_unbound
-        if surplus or target is None:
-            return super().__call__(event, context, *surplus)
-        pipeline, function, asked = target
-        return pipeline.handle(function, asked, event, context)
-
-    def _target(self) -> tuple[Pipeline, Any, Plan]:
-        if self._self_unbound is None:
-            self._self_unbound = (self._self_pipeline, self.__wrapped__, self._self_plan(bound=False))
-        return self._self_unbound
+__all__ = ["batch_handler"]
 
 
 @overload
@@ -226,60 +46,122 @@ def batch_handler(
 @overload
 def batch_handler(**options: Unpack[Options]) -> _Decorator: ...
 def batch_handler(function: Any = None, /, **options: Unpack[Options]) -> Any:
-    """Make a Lambda handler of a function that handles one record.
+    """Make a Lambda handler from a function that handles one record.
+
+    Use it as a decorator, with or without options, or call it with the function. The options are checked when the
+    module loads. An argument takes precedence over the environment variable, and the variable over the default.
+
+    >>> from partialbatch import batch_handler
+    >>> from partialbatch.testing import sqs_event
+    >>> @batch_handler(source="sqs", max_concurrency=4)
+    ... def handler(order: dict):
+    ...     if order["quantity"] < 1:
+    ...         raise ValueError("nothing was ordered")
+    >>> handler(sqs_event([{"quantity": 2}, {"quantity": 0}]), None)
+    {'batchItemFailures': [{'itemIdentifier': '00000000-0000-4000-8000-000000000001'}]}
 
     Args:
-        function: The record function: a function, method, callable object, partial, or ``async def``.
-        options: See the table of options in the documentation.
+        function: The record function: a function, method, callable object or partial, plain or ``async def``.
+        options: The options below.
+
+    Keyword Args:
+        source: The event source, for handlers that accept only one.
+            By default, each event tells. With a name, options and annotations that the source doesn't have are
+            refused when the module loads, and events of other sources when they arrive.
+            Values: ``"auto"``, ``"sqs"``, ``"kinesis"``, ``"dynamodb"``, ``"kafka"``, or an `EventSource` of your own.
+            Default: ``"auto"``.
+            Environment: ``PARTIALBATCH_SOURCE``: ``auto``, ``sqs``, ``kinesis``, ``dynamodb``, ``kafka``.
+        fifo: Whether the SQS queue keeps the order of its messages.
+            With ``"auto"``, a queue is FIFO if its ARN ends in ``.fifo``.
+            Values: ``"auto"``, ``True``, ``False``.
+            Default: ``"auto"``.
+            Sources: ``sqs``.
+        error_policy: The records that still run after one has failed: all, none, or those of other groups.
+            ``"continue"`` runs all of them, ``"stop"`` none, and ``"skip_group"`` those of other groups. Records that
+            don't run are reported. ``"derive"`` means ``"stop"`` on a FIFO queue and in tumbling windows,
+            ``"skip_group"`` with `resume`, and ``"continue"`` otherwise.
+            Values: ``"derive"``, ``"continue"``, ``"stop"``, ``"skip_group"``, or a member of `ErrorPolicy`.
+            Default: ``"derive"``.
+            Environment: ``PARTIALBATCH_ERROR_POLICY``: ``derive``, ``continue``, ``stop``, ``skip_group``.
+        raise_on_full_failure: Whether `FullBatchFailure` is raised if no record succeeded.
+            The invocation then counts as an error in Lambda's metrics.
+            Values: ``True``, ``False``.
+            Default: ``True``.
+            Environment: ``PARTIALBATCH_RAISE_ON_FULL_FAILURE``: ``true``, ``false``, ``1``, ``0``, ``yes``, ``no``,
+            ``on``, ``off``.
+        max_concurrency: How many records may run at the same time.
+            Plain functions run in threads, async functions as tasks. Records of one group run one after another.
+            Values: a whole number from 1 on, or ``-1`` for the number of vCPUs.
+            Default: ``1``.
+            Environment: ``PARTIALBATCH_MAX_CONCURRENCY``: a whole number from 1 on, or ``-1``.
+        group_by: Returns the group of a record; records of one group run in order.
+            It gets the record view, and is called once for each record before the first one starts.
+            Values: a function that returns a hashable value and isn't async, or ``None`` for the source's own groups.
+            Default: ``None``.
+        deadline_margin: Seconds to keep free at the end of the invocation.
+            No record starts if less than the margin plus the duration of the slowest record of the batch is left.
+            Such records are reported, and delivered again.
+            Values: a number of seconds from 0 on; ``"off"`` or ``None`` for no deadline.
+            Default: ``0.5``, or ``2.0`` with `sink`, `dead_letter`, `retry_delay` or `resume`.
+            Environment: ``PARTIALBATCH_DEADLINE_MARGIN``: a number of seconds from 0 on, or ``off``.
+        record_timeout: Seconds that a record may take; async functions only.
+            The task of a record that takes longer is cancelled, and the record fails.
+            Values: a number of seconds above 0, or ``None`` for no limit.
+            Default: ``None``.
+            Environment: ``PARTIALBATCH_RECORD_TIMEOUT``: a number of seconds above 0, or ``off``.
+        model: The type to validate the payload as, in place of the annotation.
+            Values: any type that the annotation of the first parameter can be.
+            Default: ``None``, the annotation.
+        envelope: The wrapper to take your payload out of: that of SNS, that of EventBridge, or your own.
+            ``"sns"`` takes the ``Message`` of an SNS notification, ``"eventbridge"`` the ``detail`` of an event.
+            Values: ``"sns"``, ``"eventbridge"``, a function from payload to payload, or ``None``.
+            Default: ``None``.
+        max_receive_count: The ``maxReceiveCount`` of your queue: a last attempt that fails holds nothing back.
+            SQS is about to move that message to the dead-letter queue, so the records after it can run.
+            Values: a whole number from 1 to 1000, or ``None``.
+            Default: ``None``.
+            Sources: ``sqs``.
+            Environment: ``PARTIALBATCH_MAX_RECEIVE_COUNT``: a whole number from 1 to 1000, or ``off``.
+        permanent: Exceptions that no retry cures; needs `dead_letter`.
+            Values: an exception type, or a tuple of them.
+            Default: ``()``.
+        dead_letter: Takes the records that no retry cures: a producer, a function, or `discard`.
+            Those are the records that raise `Reject` or a `permanent` exception. They aren't reported once the dead
+            letter has accepted them.
+            Values: a `Sink` (every producer is one), a function, `discard` from ``partialbatch.retries``, or ``None``.
+            Default: ``None``.
+        retry_delay: The wait before a failed SQS message becomes visible again.
+            Values: a `Backoff` with `base` and `cap` in seconds, or ``None`` for the queue's visibility timeout.
+            Default: ``None``.
+            Sources: ``sqs``.
+        sink: Takes the items that your function returns; a record succeeds once all are accepted.
+            A generator function may yield them. If the sink is a function, it is called once, at the end of the
+            batch, with the succeeded results, and returns those that failed.
+            Values: a `Sink` (every producer is one), a function, or ``None``.
+            Default: ``None``.
+        resume: Keeps the records of a stream that have succeeded from running again.
+            A stream delivers everything from the first reported record on again, the successes included.
+            Values: a `ResumeLedger` from ``partialbatch.retries``, or ``None``.
+            Default: ``None``.
+            Sources: ``kinesis``, ``dynamodb``.
+        window_end: Called with the final state of a tumbling window.
+            Values: a function that takes the state, or ``None``.
+            Default: ``None``.
+            Sources: ``kinesis``, ``dynamodb``.
+        hooks: Called around batches and records: `EmfMetrics`, `SentryHook`, `OpenTelemetryHook`, or your own.
+            A hook that raises is logged, and changes nothing.
+            Values: a list or tuple of `Hook` objects; ``partialbatch.hooks`` has three.
+            Default: ``()``.
 
     Returns:
-        The `BatchHandler`; called without a function, a decorator that gives it.
+        The `BatchHandler`. Without a function, a decorator that returns it.
 
     Raises:
-        ConfigurationError: An option, or the function, that cannot work; when the module loads.
+        ConfigurationError: An option has a value that can't work, or the record function can't be called with a
+            record. It is raised when the module loads.
+        TypeError: There is no such option.
     """
     if function is not None:
         return BatchHandler(function, **options)
     resolve(**options)  # an unknown or impossible option shows where it was written
     return lambda decorated: BatchHandler(decorated, **options)
-
-
-def _is_in_class_body(function: Any) -> bool:
-    """Tell, by its qualified name, whether a function was defined in the body of a class."""
-    scope = function.__qualname__.rpartition(".")[0] if inspect.isfunction(function) else ""
-    return bool(scope) and not scope.endswith("<locals>")
-
-
-def _namespace(frame: FrameType | None) -> dict[str, Any]:
-    """Return the local variables around a decorated function, including those around a class body."""
-    while frame is not None and frame.f_globals is globals():
-        frame = frame.f_back
-    scopes: list[dict[str, Any]] = []
-    while frame is not None and frame.f_locals is not frame.f_globals:
-        scopes.insert(0, frame.f_locals)
-        frame = frame.f_back if "__qualname__" in frame.f_locals else None
-    merged: dict[str, Any] = {}
-    for scope in scopes:
-        merged |= scope
-    return merged
-
-
-def _swap(handler: Any) -> ConfigurationError:
-    return ConfigurationError(
-        f"{handler.__qualname__}: @classmethod, or another decorator, stands over @batch_handler; swap them, "
-        "so that @batch_handler is outermost"
-    )
-
-
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    class _Decorator(Protocol):
-        @overload
-        def __call__(
-            self, function: Callable[Parameters, Coroutine[Any, Any, Value]], /
-        ) -> BatchHandler[Callable[Parameters, Coroutine[Any, Any, Value]], Value]: ...
-        @overload
-        def __call__(
-            self, function: Callable[Parameters, Value], /
-        ) -> BatchHandler[Callable[Parameters, Value], Value]: ...

@@ -1,8 +1,8 @@
-"""What is written on the ``partialbatch`` logger.
+"""The lines on the ``partialbatch`` logger.
 
-The names of the ``extra`` fields are stable: dashboards and alarms may rely on them.
+The names of the ``extra`` fields are stable, so that dashboards and alarms can rely on them.
 
-A failed record: ``record_source``, ``record_identifier``, ``record_receive_count`` (None where the source
+A failed record: ``record_source``, ``record_identifier``, ``record_receive_count`` (None if the source
 has none), ``record_error`` (the exception's type). The end of a batch: ``batch_source``, ``batch_size``,
 ``batch_succeeded``, ``batch_failed``, ``batch_skipped``, ``batch_dead_lettered``, ``batch_duration`` (seconds).
 Records given back: ``batch_source``, ``batch_left_over``.
@@ -33,18 +33,18 @@ TRACEBACKS_SHOWN = 10
 def _write(
     level: int, text: str, *arguments: Any, exc_info: Any = None, extra: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a line; a filter or a handler that raises must cost no record its result."""
+    """Write a line. A filter or a handler that raises must not change a record's result."""
     try:
-        # The line is its caller's: by that one's name `cli.invoke` tells which lines its table repeats.
+        # The line gets its caller's name, by which `cli.invoke` knows the lines that its table repeats.
         logger.log(level, text, *arguments, exc_info=exc_info, extra=extra, stacklevel=2)
     except INTERRUPTS:
         raise
-    except BaseException:  # noqa: S110 - there is nowhere else to tell of it
-        pass
+    except BaseException:  # there is no other place to report it
+        return
 
 
 def _is_enabled(level: int) -> bool:
-    """Tell whether a line would be written; by a logger of the user's own, which may raise."""
+    """Tell whether a line would be written. A logger of the user's own may raise."""
     try:
         return logger.isEnabledFor(level)
     except INTERRUPTS:
@@ -92,9 +92,9 @@ def batch_ended(source: str, untold: Sequence[str], counts: Mapping[Status, int]
 
     Args:
         source: The event source's name.
-        untold: The types of the errors that `record_failed` has not told of.
-        counts: How many records there are of each status.
-        seconds: How long the batch took.
+        untold: The types of the errors that `record_failed` has not logged.
+        counts: The number of records with each status.
+        seconds: The duration of the batch.
     """
     level = logging.WARNING if counts["failed"] or counts["skipped"] else logging.INFO
     if not _is_enabled(level):
@@ -131,20 +131,20 @@ _told: set[str] = set()
 
 
 def once(topic: str, text: str) -> None:
-    """Warn of something once a process."""
+    """Warn once in each process."""
     if topic not in _told:
         _told.add(topic)
         _write(logging.WARNING, text)
 
 
 def hook_failed(moment: str, error: BaseException) -> None:
-    """Warn of a hook that raised; nothing else comes of it."""
+    """Warn of a hook that raised, which has no other effect."""
     shown = presentable(error)
     _write(logging.WARNING, "a hook raised in %s", moment, exc_info=(type(shown), shown, shown.__traceback__))
 
 
 def dead_letter_refused(batch: Any, index: int, error: BaseException) -> None:
-    """Warn that a record with a permanent error comes back all the same."""
+    """Warn that a record with a permanent error is delivered again."""
     identifier, shown = batch.identifiers[index], presentable(error)
     _write(
         logging.WARNING,
@@ -156,15 +156,15 @@ def dead_letter_refused(batch: Any, index: int, error: BaseException) -> None:
 
 
 def sink_not_closed(error: BaseException) -> None:
-    """Warn that the session of a sink could not be ended; what it had accepted is not in doubt."""
+    """Warn that the session of a sink could not be closed. The items that it accepted stay accepted."""
     _write(logging.WARNING, "the session of a sink could not be closed (%s)", kind_of(error))
 
 
 def visibility_unchanged(reasons: Mapping[str, int]) -> None:
-    """Warn that messages come back when their queue says, not when they were asked to.
+    """Warn that messages become visible again after the queue's visibility timeout instead of the wait they asked for.
 
     Args:
-        reasons: How many messages, by the reason.
+        reasons: The number of messages for each reason.
     """
     why = "; ".join(f"{count} of them: {clip(reason, TEXT_SHOWN)}" for reason, count in reasons.items())
     _write(
@@ -173,7 +173,7 @@ def visibility_unchanged(reasons: Mapping[str, int]) -> None:
 
 
 def ledger_unavailable(what: str, error: BaseException) -> None:
-    """Warn that a batch runs as without its resume ledger."""
+    """Warn that a batch runs as if it had no resume ledger."""
     kind = kind_of(error)
     _write(logging.WARNING, "the resume ledger could not be %s (%s): records may run again", what, kind)
 
@@ -191,8 +191,8 @@ def records_left_over(source: str, count: int, why: str) -> None:
 
 
 def receive_count(raw: Any) -> int | None:
-    """Return how often SQS has delivered the record, None where it does not say."""
+    """Return the number of times that SQS has delivered the record, or None if there is no count."""
     try:
         return int(raw["attributes"]["ApproximateReceiveCount"])
-    except BaseException:  # user code may have put anything there
+    except BaseException:  # user code may have changed the record
         return None

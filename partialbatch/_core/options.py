@@ -1,4 +1,4 @@
-"""A handler's settings: arguments first, then the environment, then the defaults."""
+"""A handler's settings, from the arguments, the environment and the defaults, in this order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Options", "Settings", "resolve"]
 
 UNSET: Any = type("Unset", (), {"__repr__": lambda _: "UNSET"})()
-"""Stands for an option that was not given, where None is a value of its own."""
+"""Stands for an option that was not given, because None can be a value of it."""
 
 _STREAMS = ("kinesis", "dynamodb")
 PARTICULAR = {
@@ -29,15 +29,15 @@ PARTICULAR = {
     "resume": _STREAMS,
     "window_end": _STREAMS,
 }
-"""The options that not every event source has, each with the sources that do."""
+"""The options that not every event source has, each with the sources that have it."""
 
 MARGIN = 0.5
-LATE_MARGIN = 2.0  # where something is sent after the last record
+LATE_MARGIN = 2.0  # if something is sent after the last record
 _WORDS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no", "off"), False)
 
 
 class Options(TypedDict, total=False):
-    """The keyword arguments of `batch_handler`; the docs describe each."""
+    """The keyword arguments of `batch_handler`, whose docstring describes each."""
 
     source: Literal["auto", "sqs", "kinesis", "dynamodb", "kafka"] | EventSource
     fifo: Literal["auto"] | bool
@@ -61,7 +61,7 @@ class Options(TypedDict, total=False):
 
 @value
 class Settings:
-    """What a handler was told, checked; the defaults are those of the documentation."""
+    """A handler's options, checked and complete."""
 
     source: str | EventSource
     fifo: bool | Literal["auto"]
@@ -84,12 +84,12 @@ class Settings:
 
     @property
     def source_name(self) -> str:
-        """The source's name, ``"auto"`` where the event tells."""
+        """The source's name, or ``"auto"`` if each event tells its source."""
         return self.source if isinstance(self.source, str) else self.source.name
 
     @property
     def particular(self) -> dict[str, tuple[str, ...]]:
-        """Those of `PARTICULAR` that are set."""
+        """The options of `PARTICULAR` that are set."""
         given = {
             "fifo": self.fifo is True,
             "max_receive_count": self.max_receive_count is not None,
@@ -124,7 +124,7 @@ def resolve(  # the options are the contract
     """Check the options and fill in the rest from the environment and the defaults.
 
     Raises:
-        ConfigurationError: A value that is not possible; it names option, value and what is allowed.
+        ConfigurationError: An option has a value that it doesn't take.
     """
     late = any(option is not None for option in (dead_letter, retry_delay, sink, resume))
     settings = Settings(
@@ -155,19 +155,19 @@ def resolve(  # the options are the contract
     return settings
 
 
-# Python's own TypeError for an unknown option names what its user has called.
+# Python's own TypeError for an unknown option then names the function that the user has called.
 resolve.__qualname__ = "batch_handler"
 
 
 def check_source(particular: Mapping[str, tuple[str, ...]], name: str) -> None:
-    """Refuse options that an event source does not have.
+    """Check that an event source has the options that are set.
 
     Args:
         particular: `Settings.particular`.
         name: The source's name.
 
     Raises:
-        ConfigurationError: One of them was given.
+        ConfigurationError: It doesn't have one of them.
     """
     for option, sources in particular.items():
         if name not in sources:
@@ -177,23 +177,23 @@ def check_source(particular: Mapping[str, tuple[str, ...]], name: str) -> None:
 
 
 def _check_together(settings: Settings) -> None:
-    """Refuse options that contradict each other."""
+    """Check that the options don't contradict each other."""
     if settings.permanent and settings.dead_letter is None:
         raise ConfigurationError(
-            "permanent needs dead_letter: without it a record that no retry cures has nowhere to go. "
-            "Give dead_letter= a producer, a callable, or `discard` from partialbatch.retries"
+            "permanent needs dead_letter, which takes the records that no retry cures: give dead_letter= a producer, "
+            "a function, or `discard` from partialbatch.retries"
         )
     if settings.resume is not None and settings.error_policy is ErrorPolicy.CONTINUE:
         raise ConfigurationError(
-            "resume does not go with error_policy='continue': it would skip a success that was made out of order, "
-            "and leave old data last. Take 'skip_group' (what 'derive' means with resume) or 'stop'"
+            "resume does not go with error_policy='continue': a record that failed would run after later records of "
+            "its group, and old data would be written last. Use 'skip_group' (the default with resume) or 'stop'"
         )
 
 
 def _setting(
     option: str, given: Any, default: Any, parse: Callable[[str], Any], check: Callable[[str, Any], Any]
 ) -> Any:
-    """Take the argument, else the environment variable, else the default."""
+    """Return the argument, the environment variable or the default, in this order."""
     if given is not UNSET:
         return check(option, given)
     variable = f"PARTIALBATCH_{option.upper()}"
@@ -210,7 +210,7 @@ def _word(text: str) -> Any:
 
 
 def _number(text: str) -> Any:
-    """Read a number; whatever else stays text, for the check to refuse."""
+    """Read a number. Other text stays as it is, and the check refuses it."""
     for kind in (int, float):
         try:
             return kind(text)

@@ -1,6 +1,6 @@
 """Describe pydantic's validation errors by types and locations, without a word of the input.
 
-Nothing here loads pydantic: an error of it shows that it is loaded.
+This module doesn't load pydantic: if there is such an error, pydantic is loaded.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ __all__ = ["described_invalid", "is_validation_error", "without_input", "words_o
 
 _ERRORS_SHOWN = 5
 _KEYS = ("extra_forbidden", "invalid_key")
-"""The types of errors whose location ends in a key of the input."""
+"""The error types whose location ends in a key of the input."""
 _INPUT = re.compile(r"input_value=.*?(?:(?=, input_type=\w+\]\s*?(?:\n|\Z))|\Z)", re.DOTALL)
-"""Up to the type at the end of a line: an input may hold what looks like one. Where there is none, all of the rest."""
+"""The input ends at the type at the end of a line, because it may hold such text itself, or else at the end."""
 
 
 def is_validation_error(error: BaseException) -> bool:
-    """Tell whether an error is pydantic's, of version 1 or 2."""
+    """Tell whether an error is pydantic's, from version 1 or 2."""
     try:
         names = [(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__]
     except BaseException:  # a metaclass that raises is not pydantic's
@@ -30,7 +30,7 @@ def is_validation_error(error: BaseException) -> bool:
 
 
 def described_invalid(error: Any) -> str:
-    """Say where and how an input was invalid, for an error that the user's own code met."""
+    """Describe a validation error from the user's own code."""
     title = str(getattr(error, "title", None) or getattr(error.model, "__name__", "value"))
     return f"invalid {clip(title)}: {places(error, _words_of_models(title))}"
 
@@ -38,11 +38,11 @@ def described_invalid(error: Any) -> str:
 def places(error: Any, words: set[str]) -> str:
     """List at most five locations, each with the type of its error.
 
-    Types, not messages: those quote the input at times (a union's tag, a bad UUID's letter).
+    Without pydantic's messages, because they can quote the input (a union's tag, a bad UUID's letter).
 
     Args:
         error: The error.
-        words: The words of the schema, which may be shown.
+        words: The words of the schema. Other words come from the input, and are not shown.
     """
     try:
         found = error.errors(include_url=False, include_context=False, include_input=False)
@@ -53,7 +53,7 @@ def places(error: Any, words: set[str]) -> str:
 
 def _location(entry: Any, words: set[str]) -> str:
     parts = list(entry["loc"])
-    # A number is an index of a list, or a key of a dict, which is the input's. It cannot be told which.
+    # A number is the index of a list, or a key of a dict in the input. If there are dicts, both are possible.
     indexes = bool(words) and "dict" not in words
     shown = [str(part) if (indexes if isinstance(part, int) else part in words) else "…" for part in parts]
     if parts and entry["type"] in _KEYS and isinstance(parts[-1], int):
@@ -62,7 +62,7 @@ def _location(entry: Any, words: set[str]) -> str:
 
 
 def words_of(schema: Any) -> set[str]:
-    """Collect the words that a validation schema itself holds."""
+    """Collect the words in a validation schema."""
     words: set[str] = set()
     pending = [schema]
     while pending:
@@ -78,7 +78,7 @@ def words_of(schema: Any) -> set[str]:
 
 
 def _words_of_models(title: str) -> set[str]:
-    """Collect the words of the models that an error's title names."""
+    """Collect the words in the models that an error's title names."""
     base = getattr(sys.modules.get("pydantic"), "BaseModel", None)
     names, words = set(re.findall(r"\w+", title)), set[str]()
     pending = [] if base is None else [base]
@@ -91,5 +91,5 @@ def _words_of_models(title: str) -> set[str]:
 
 
 def without_input(text: str) -> str:
-    """Return a text without the inputs that pydantic's own text quotes."""
+    """Return a text of pydantic's without the inputs that it quotes."""
     return _INPUT.sub("input_value=…", text) if "input_value=" in text else text

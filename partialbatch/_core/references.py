@@ -1,4 +1,4 @@
-"""Handlers by name: finding one behind other decorators, pickling it by reference, and copying it."""
+"""Find a handler behind other decorators, pickle it by its name, and copy it."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ if TYPE_CHECKING:
 __all__ = ["BoundReferable", "Referable", "handler_behind"]
 
 _MOST_DECORATORS = 100
-"""What names itself as ``__wrapped__``, or something new each time, would have no end."""
+"""The search ends here for an object whose ``__wrapped__`` is itself, or a new object each time."""
 
 _Reduced = tuple["Callable[..., Any]", tuple[Any, ...]]
 
 
 class Referable:
-    """A handler, or its bound form, which pickles and copies by reference as functions and methods do."""
+    """A handler, or its bound form, which pickles and copies by its name as functions and methods do."""
 
     __slots__ = ()
 
     def __reduce_ex__(self, protocol: Any) -> _Reduced:
-        """Return how unpickling finds the handler: by its module and qualified name.
+        """Have unpickling find the handler by its module and qualified name.
 
         Raises:
-            PicklingError: It cannot be found that way.
+            PicklingError: The handler can't be found in this way.
         """
         return _by_name(self)
 
@@ -45,10 +45,10 @@ class BoundReferable(Referable):
     __slots__ = ()
 
     def __reduce_ex__(self, protocol: Any) -> _Reduced:
-        """Return how unpickling finds the handler: by its instance, or class, and the method's name.
+        """Have unpickling find the handler by its instance, or class, and the method's name.
 
         Raises:
-            PicklingError: It cannot be found that way.
+            PicklingError: The handler can't be found in this way.
         """
         owner, name = _owner(self), _name(self)
         if owner is None:
@@ -62,7 +62,7 @@ class BoundReferable(Referable):
         return self.__reduce_ex__(0)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        """Return the handler of a copy of the instance: a copied object must not call the one it is a copy of."""
+        """Return the handler of a copied instance, so that the copy doesn't call the original."""
         owner = _owner(self)
         if owner is None or isinstance(owner, type):
             return self
@@ -73,18 +73,18 @@ class BoundReferable(Referable):
 
 
 def handler_behind(function: Any) -> Any:
-    """Return the handler that a callable is, or stands over: decorators that wrap it are followed by ``__wrapped__``.
+    """Return the handler that a callable is, or wraps. Decorators are followed by ``__wrapped__``.
 
     Returns:
-        The `BatchHandler`, or its bound form; None where there is none.
+        The `BatchHandler` or its bound form, or None.
     """
     for _ in range(_MOST_DECORATORS):
-        # By its type: a proxy passes for what it wraps, and objects may say anything of their class.
+        # By its type, because a proxy has the class of the object that it wraps.
         if issubclass(type(function), Referable):
             return function
         try:
             function = function.__wrapped__
-        except Exception:  # objects may answer to any name, also by raising
+        except Exception:  # objects may raise for any name
             return None
     return None
 
@@ -92,16 +92,18 @@ def handler_behind(function: Any) -> Any:
 def _by_name(handler: Any) -> _Reduced:
     module, name = getattr(handler, "__module__", None), getattr(handler, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str):
-        raise _unpicklable("a handler", "its record function has no name to be found by")
+        raise _unpicklable("a handler", "its record function has no name")
     full = f"{module}.{name}"
     if "<locals>" in name:
-        raise _unpicklable(full, "it is made inside a function; make it at the top of a module")
+        raise _unpicklable(full, "it is defined inside a function; define it at the top of a module")
     try:
         found = _look_up(module, name)
     except (ImportError, AttributeError) as error:
-        raise _unpicklable(full, f"it is not there ({error})") from None
+        raise _unpicklable(full, f"the module doesn't have it ({error})") from None
     if not _same(handler_behind(found), handler):
-        raise _unpicklable(full, "there is something else under that name; give the handler its record function's name")
+        raise _unpicklable(
+            full, "the module has something else under that name; give the handler the name of its record function"
+        )
     return _found, (module, name)
 
 
@@ -111,7 +113,7 @@ def _found(module: str, name: str) -> Any:
     if handler is None:
         from pickle import UnpicklingError  # few handlers are pickled
 
-        raise UnpicklingError(f"{module}.{name} is no handler here, and was one where it was pickled")
+        raise UnpicklingError(f"{module}.{name} was a handler when it was pickled, and isn't one here")
     return handler
 
 
@@ -127,7 +129,7 @@ def _look_up(module: str, name: str) -> Any:
 def _unpicklable(what: str, why: str) -> Exception:
     from pickle import PicklingError
 
-    return PicklingError(f"{what} cannot be pickled: handlers are pickled by reference, and {why}")
+    return PicklingError(f"{what} can't be pickled: handlers are pickled by name, and {why}")
 
 
 def _parent(handler: Any) -> Any:
@@ -135,17 +137,17 @@ def _parent(handler: Any) -> Any:
 
 
 def _owner(handler: Any) -> Any:
-    """Return what a handler is bound to: an instance, or the class of a class method."""
+    """Return the instance that a handler is bound to, or the class of a class method."""
     return getattr(handler.__wrapped__, "__self__", None)
 
 
 def _name(handler: Any) -> str:
-    """Return the name that the handler has in its class, which need not be that of the record function."""
+    """Return the handler's name in its class, which may differ from the record function's name."""
     return getattr(_parent(handler), "_self_name", None) or str(handler.__wrapped__.__name__)
 
 
 def _same(found: Any, handler: Any) -> bool:
-    """Tell whether two handlers are one, or are bound to one object."""
+    """Tell whether two handlers are the same, or are bound to the same object."""
     if found is None or type(found) is not type(handler) or _parent(found) is not _parent(handler):
         return False
     return not isinstance(handler, BoundReferable) or _owner(found) is _owner(handler)

@@ -1,4 +1,4 @@
-"""What became of the records, and the response that says so."""
+"""The results of a batch and of its records, and the response that is built from them."""
 
 from __future__ import annotations
 
@@ -17,22 +17,31 @@ __all__ = ["BatchResult", "RecordResult", "Status", "build_response"]
 
 Value = TypeVar("Value")
 SKIPPED, SUCCEEDED, FAILED, DEAD_LETTERED = 0, 1, 2, 3
-"""What a record's slot holds. Every record starts as skipped: only an observed success changes that."""
+"""The states of a record. Every record starts as skipped, and only an observed success makes it succeeded."""
 
 Status = Literal["succeeded", "failed", "skipped", "dead_lettered"]
 
 
 @value
 class RecordResult(Generic[Value]):
-    """What became of one record.
+    """The result of one record.
+
+    >>> from partialbatch import batch_handler
+    >>> from partialbatch.testing import sqs_event
+    >>> handler = batch_handler(int, model=str)
+    >>> [good, bad] = handler.process(sqs_event(["1", "one"])).results
+    >>> good.status, good.value
+    ('succeeded', 1)
+    >>> bad.status, bad.error
+    ('failed', ValueError("invalid literal for int() with base 10: 'one'"))
 
     Attributes:
         record: The record view.
-        status: ``succeeded``, ``failed``, ``skipped`` (not started) or ``dead_lettered``.
-        value: What the record function returned, awaited if need be; None unless it succeeded.
-        error: Why it failed; a `RecordSkipped` where it was not started.
-        duration: Seconds in the record function, None where it was not measured.
-        resumed: True when it had succeeded in an earlier invocation and did not run again.
+        status: ``"succeeded"``, ``"failed"``, ``"skipped"`` (not started) or ``"dead_lettered"``.
+        value: The value that the record function returned, awaited if it is async. None unless it succeeded.
+        error: The exception that failed the record, or a `RecordSkipped`. None if it succeeded.
+        duration: The seconds that the record function took, or None if they were not measured.
+        resumed: True if the record had succeeded in an earlier invocation, and did not run again.
     """
 
     record: Any
@@ -46,24 +55,24 @@ class RecordResult(Generic[Value]):
     __hash__ = object.__hash__
 
     def with_error(self, error: BaseException) -> RecordResult[Value]:
-        """Return this result as a failed one: what a bulk step returns to name the reason."""
+        """Return this result as a failed one. A function given as ``sink=`` returns such results."""
         failed = _Refused(self.record, "failed", None, error, self.duration, False)
         object.__setattr__(failed, "origin", origin_of(self))
         return failed
 
     def __repr__(self) -> str:
         error = "" if self.error is None else f", error={kind_of(self.error)}"
-        # A view shows its identifier; what else a source of one's own gives may show the record.
+        # A view shows its identifier. Objects from a source of the user's own may show the record.
         is_ours = getattr(type(self.record).__repr__, "__module__", "").startswith("partialbatch.")
         record = safe_repr(self.record) if is_ours or self.record is None else f"<{type(self.record).__name__}>"
         return f"RecordResult({record}, {self.status!r}{error})"
 
 
 class _Refused(RecordResult[Any]):
-    """What `RecordResult.with_error` returns.
+    """A result of `RecordResult.with_error`.
 
     Attributes:
-        origin: The result that it was made of: records may share a view, or have none.
+        origin: The result that it was made from. It tells records apart that share a view, or have none.
     """
 
     __slots__ = ("origin",)
@@ -81,11 +90,19 @@ def origin_of(result: Any) -> Any:
 
 @value
 class BatchResult(Generic[Value]):
-    """What became of a batch.
+    """The result of a batch, from `BatchHandler.process`.
+
+    >>> from partialbatch import batch_handler
+    >>> from partialbatch.testing import sqs_event
+    >>> result = batch_handler(int, model=str).process(sqs_event(["1", "one"]))
+    >>> result
+    BatchResult(succeeded=1, failed=1, skipped=0, dead_lettered=0)
+    >>> result.response
+    {'batchItemFailures': [{'itemIdentifier': '00000000-0000-4000-8000-000000000001'}]}
 
     Attributes:
-        results: One `RecordResult` a record, in the event's order.
-        response: The partial failure response: it names each record that did not succeed, once.
+        results: A `RecordResult` for each record, in the event's order.
+        response: The partial failure response. It names each record that did not succeed, once.
     """
 
     results: tuple[RecordResult[Value], ...]
@@ -96,12 +113,12 @@ class BatchResult(Generic[Value]):
 
     @property
     def succeeded(self) -> list[RecordResult[Value]]:
-        """The records that need no further delivery."""
+        """The records that succeeded."""
         return self._with("succeeded")
 
     @property
     def failed(self) -> list[RecordResult[Value]]:
-        """The records whose function, or whose decoding, raised."""
+        """The records that could not be decoded, or whose function raised."""
         return self._with("failed")
 
     @property
@@ -111,16 +128,16 @@ class BatchResult(Generic[Value]):
 
     @property
     def dead_lettered(self) -> list[RecordResult[Value]]:
-        """The records that the dead letter took."""
+        """The records that the dead letter accepted."""
         return self._with("dead_lettered")
 
     @property
     def full_failure(self) -> bool:
-        """True when at least one record failed and none succeeded or was dead-lettered."""
+        """True if at least one record failed, and none succeeded or was dead-lettered."""
         return bool(self.failed) and not self.succeeded and not self.dead_lettered
 
     def portable(self) -> BatchResult[Any]:
-        """Return a result that can be pickled: without the values, and with stand-ins for the errors, that cannot."""
+        """Return a result that can be pickled. Values that can't be are left out, and such errors are replaced."""
         return self if _travels(self) else BatchResult(tuple(map(_portable, self.results)), self.response)
 
     def _with(self, status: Status) -> list[RecordResult[Value]]:
@@ -134,8 +151,8 @@ class BatchResult(Generic[Value]):
 
 
 def _travels(value: object) -> bool:
-    """Tell whether a value can be pickled, and made again."""
-    from pickle import dumps, loads  # only where a failure is pickled; our own data
+    """Tell whether a value can be pickled and unpickled."""
+    from pickle import dumps, loads  # only needed to pickle a failure; our own data
 
     try:
         loads(dumps(value))  # noqa: S301 - as above
@@ -160,15 +177,19 @@ def build_response(source: str, identifiers: Sequence[Identifier | None], report
     """Build the response that names the reported records in event order, each identifier once.
 
     Raises:
-        EventError: A reported record has no identifier. Lambda would take a response that leaves it
-            out as its success, so the whole batch must come back instead.
+        EventError: A reported record has no identifier. Lambda takes a record that the response leaves out for a
+            success, so the whole batch must come back instead.
     """
     failures: dict[Any, Identifier] = {}
     for index in reported:
         identifier = identifiers[index]
         if not identifier or not isinstance(identifier, str | dict):
-            raise EventError.no_identifier(source, index)
-        # By its repr: an event source of the user's own may nest what cannot be hashed.
+            raise EventError(
+                f"record {index} of the {source} batch did not succeed, and has no identifier to report it by. The "
+                "whole batch is given back, because Lambda would delete a record that the response leaves out. Check "
+                "whether an input transformer, or an event made by hand, leaves the identifier out"
+            )
+        # By its repr, because identifiers from a source of the user's own may not be hashable.
         key = identifier if isinstance(identifier, str) else (repr(identifier),)
         failures.setdefault(key, identifier)
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failures.values()]}

@@ -1,4 +1,4 @@
-"""Exceptions made safe and short to log: an error's own text may be of any length, raise, or quote a record."""
+"""Make exceptions safe and short to log: an error's text may be long, raise, or quote a record."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["TEXT_SHOWN", "presentable"]
 
 TEXT_SHOWN = 1024
 ALL_SHOWN = 16_000
-"""Bytes that the traceback of a record may take in the log."""
+"""The most bytes that the traceback of a record takes in the log."""
 _FEW, _SHALLOW = 3, 12
-"""Exceptions and frames of which the traceback is surely short enough."""
+"""A traceback with at most so many exceptions and frames is short enough."""
 _DEEPEST = 5
 
 
 class _Budget(NamedTuple):
-    """How much of a tree is shown: links of a chain, exceptions in all, frames of each, letters of each."""
+    """The part of a tree that is shown: links of a chain, exceptions in all, frames and characters of each."""
 
     links: int
     exceptions: int
@@ -40,9 +40,8 @@ _BUDGETS = (_Budget(8, 24, 12, TEXT_SHOWN), _Budget(4, 8, 6, TEXT_SHOWN // 2), _
 def presentable(error: BaseException) -> BaseException:
     """Return an exception that is safe and short to log: the error itself, or a stand-in.
 
-    Handlers format what they are given, so a stand-in of the same name, with the same tracebacks as far
-    as there is room, takes the place of a tree with an exception that raises, that is long, or that is
-    pydantic's, which quotes its input.
+    Log handlers format the exception that they get. If an exception in the tree raises, is long, or is pydantic's,
+    which quotes its input, a stand-in takes its place. It has the same name, and as much of the traceback as fits.
     """
     tree = list(islice(_tree(error), _BUDGETS[0].exceptions + 1))
     if len(tree) <= _BUDGETS[0].exceptions and all(map(_is_harmless, tree)):
@@ -55,13 +54,13 @@ def presentable(error: BaseException) -> BaseException:
 
 
 def _is_builtin(error: BaseException) -> bool:
-    """Tell whether an exception's class is Python's own: such a one is formatted without a surprise."""
+    """Tell whether an exception's class is Python's own, so that formatting it is safe."""
     return getattr(builtins, kind_of(error), None) is type(error)
 
 
 def _size(error: BaseException) -> int:
-    """Return how many bytes a formatted traceback has; far too many where it cannot be formatted."""
-    from traceback import format_exception  # loaded by logging, and by whoever formats one
+    """Return the size of a formatted traceback in bytes, or `sys.maxsize` if it can't be formatted."""
+    from traceback import format_exception  # logging has loaded it
 
     try:
         lines = format_exception(type(error), error, error.__traceback__)
@@ -71,12 +70,12 @@ def _size(error: BaseException) -> int:
 
 
 def _field(error: BaseException, name: str) -> Any:
-    """Return an attribute that all exceptions have, past a property of the same name that may raise."""
+    """Return an attribute of `BaseException`, even if the class has a property of that name, which may raise."""
     return vars(BaseException)[name].__get__(error)
 
 
 def _tree(error: BaseException) -> Iterator[BaseException]:
-    """Give all exceptions that a traceback of this one shows: its chain, and the members of groups."""
+    """Yield all exceptions in the traceback of this one: its chain, and the members of groups."""
     seen: set[int] = set()  # by identity: an exception may define its own equality
     pending: list[BaseException | None] = [error]
     while pending:
@@ -89,11 +88,11 @@ def _tree(error: BaseException) -> Iterator[BaseException]:
 
 
 def _below(error: BaseException) -> BaseException | None:
-    """Return what an exception was raised from, or in place of."""
+    """Return the exception that this one was raised from, or while handling."""
     below: BaseException | None = _field(error, "__cause__")
     if below is None and not _field(error, "__suppress_context__"):
         below = _field(error, "__context__")
-    return below  # not by its truth, which an exception may define
+    return below  # compared with None, because an exception may define its truth
 
 
 def _frames(error: BaseException) -> list[TracebackType]:
@@ -108,15 +107,15 @@ def _frames(error: BaseException) -> list[TracebackType]:
 def _is_harmless(error: BaseException) -> bool:
     """Tell whether a traceback may show an exception itself."""
     if is_a(error, SyntaxError) or is_validation_error(error):
-        return False  # the line of source, if it is none but a record's body; the input
+        return False  # they quote a line of text, which may be a record's body, or the input
     text = _text(error)
     return text is not None and len(text) <= TEXT_SHOWN and "input_value=" not in text
 
 
 def _text(error: BaseException) -> str | None:
-    """Return all that a traceback prints of an exception's own text, None where it cannot be had."""
+    """Return the text that a traceback prints for an exception, or None if reading it raises."""
     try:
-        # Formatters ask for all of these.
+        # Formatters read all of these.
         _ = repr(error), error.__class__, error.__cause__, error.__context__, error.__traceback__
         return "\n".join([str(error), *getattr(error, "__notes__", ())])
     except BaseException:
@@ -135,7 +134,7 @@ def _shown(error: BaseException, letters: int) -> str:
 
 
 class _StandIns:
-    """Makes exceptions of the same names with safe, short texts."""
+    """Make stand-ins for exceptions: with the same names, and with safe, short texts."""
 
     def __init__(self, budget: _Budget) -> None:
         self._budget = budget
@@ -143,7 +142,7 @@ class _StandIns:
         self._seen: set[int] = set()
 
     def of(self, error: BaseException, depth: int = 0) -> BaseException:
-        """Return a stand-in, with stand-ins for all below it; the middle of a long chain is left out."""
+        """Return a stand-in, with stand-ins for its causes. The middle of a long chain is left out."""
         chain: list[BaseException] = []
         link: BaseException | None = error
         while link is not None and id(link) not in self._seen:
@@ -166,7 +165,7 @@ class _StandIns:
         return below or Exception("(shown above)")
 
     def _short_form(self, error: BaseException, depth: int) -> BaseException:
-        """Return an exception of the same name and with a text of its own; a group keeps its members."""
+        """Return an exception with the same name and a text of its own. A group keeps its members."""
         self._left -= 1
         shown, kind, inside = _shown(error, self._budget.letters), type(error), members(error)
         names = {"__module__": _name(kind, "__module__"), "__qualname__": _name(kind, "__qualname__")}
@@ -194,7 +193,7 @@ class _StandIns:
 
 
 def _name(kind: type, attribute: str) -> str:
-    """Return a name of a class, also of one whose metaclass raises."""
+    """Return a name of a class, even if its metaclass raises."""
     try:
         name = getattr(kind, attribute)
     except BaseException:

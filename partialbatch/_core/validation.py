@@ -1,4 +1,4 @@
-"""One check an option: each returns the value, or raises a `ConfigurationError` that says what is allowed."""
+"""A check for each option. It returns the value, or raises a `ConfigurationError` that names the values it takes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOMENTS = ("on_batch_start", "around_record", "on_record_end", "on_batch_end")
 
 
 def is_integer(value: object) -> bool:
-    """Tell whether a value is a whole number; True and False are none."""
+    """Tell whether a value is a whole number, which isn't a boolean."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -28,7 +28,7 @@ def is_seconds(value: object) -> TypeGuard[float]:
 
 
 def source(option: str, value: Any) -> Any:
-    """Check an event source: a name, or an object with all that `EventSource` has."""
+    """Check an event source: a name, or an object with all members of `EventSource`."""
     if isinstance(value, str):
         if value in SOURCES:
             return value
@@ -36,7 +36,9 @@ def source(option: str, value: Any) -> Any:
         missing = [name for name in _EVENT_SOURCE if not hasattr(value, name)]
         if not missing:
             return value
-        raise ConfigurationError(f"{option}: {type(value).__name__} is no EventSource, it lacks {', '.join(missing)}")
+        raise ConfigurationError(
+            f"{option}: {type(value).__name__} isn't an EventSource, because it lacks {', '.join(missing)}"
+        )
     raise ConfigurationError.bad_value(option, value, f"{', '.join(map(repr, SOURCES))} or an EventSource object")
 
 
@@ -78,7 +80,7 @@ def concurrency(option: str, value: Any) -> int:
 
 
 def margin(option: str, value: Any) -> float | None:
-    """Check seconds, or that there is no deadline."""
+    """Check a number of seconds, None or a word for no deadline."""
     if value is None or value in OFF:
         return None
     if is_seconds(value):
@@ -87,7 +89,7 @@ def margin(option: str, value: Any) -> float | None:
 
 
 def timeout(option: str, value: Any) -> float | None:
-    """Check seconds above 0, or None."""
+    """Check a number of seconds above 0, or None."""
     if value is None:
         return None
     if is_seconds(value) and value > 0:
@@ -98,22 +100,23 @@ def timeout(option: str, value: Any) -> float | None:
 def receives(option: str, value: Any) -> int | None:
     """Check a queue's ``maxReceiveCount``, or None."""
     if value is None or (is_integer(value) and 1 <= value <= 1000):  # SQS's own limits
-        return value  # type: ignore[no-any-return]  # an int or None, as just checked
+        count: int | None = value
+        return count
     raise ConfigurationError.bad_value(option, value, "the queue's maxReceiveCount, a whole number from 1 to 1000")
 
 
 def window_end(option: str, value: Any) -> Any:
-    """Check a callable, or None: calling a generator function runs nothing."""
+    """Check a callable, or None. A generator function is refused, because calling it runs nothing."""
     if value is None or (callable(value) and not yields(value)):
         return value
-    raise ConfigurationError.bad_value(option, value, "a callable that is no generator function, or None")
+    raise ConfigurationError.bad_value(option, value, "a function that isn't a generator, or None")
 
 
 def group_by(option: str, value: Any) -> Any:
-    """Check a plain callable, or None: a coroutine can be hashed too, and each is a group of its own."""
+    """Check a plain callable, or None. An async one is refused: each coroutine would be a group of its own."""
     if value is None or (callable(value) and not gives_coroutine(value) and not yields(value)):
         return value
-    raise ConfigurationError.bad_value(option, value, "a callable that is no async and no generator function, or None")
+    raise ConfigurationError.bad_value(option, value, "a function that is neither async nor a generator, or None")
 
 
 def envelope(option: str, value: Any) -> Any:
@@ -121,7 +124,7 @@ def envelope(option: str, value: Any) -> Any:
     if value is None or (callable(value) and not gives_coroutine(value)) or value in ENVELOPES:
         return value
     raise ConfigurationError.bad_value(
-        option, value, "'sns', 'eventbridge', a callable from payload to payload that is not async, or None"
+        option, value, "'sns', 'eventbridge', a function from payload to payload that isn't async, or None"
     )
 
 
@@ -140,7 +143,7 @@ def sink(option: str, value: Any) -> Any:
     if value is None or (not isinstance(value, type) and (_opens(value) or _takes_calls(value))):
         return value
     raise ConfigurationError.bad_value(
-        option, value, "a Sink (an object with `open(*, ordered, seconds_left)`: every producer is one) or a callable"
+        option, value, "a Sink (an object with `open(*, ordered, seconds_left)`, such as a producer) or a function"
     )
 
 
@@ -154,12 +157,12 @@ def dead_letter(option: str, value: Any) -> Any:
 
 
 def _opens(value: Any) -> bool:
-    """Tell whether a session can be opened; the ``open`` of a path or a file takes other arguments."""
+    """Tell whether `open` makes a session. The ``open`` of a path or a file takes other arguments."""
     try:
         inspect.signature(value.open).bind(ordered=True, seconds_left=None)
     except (AttributeError, TypeError):
         return False
-    except ValueError:  # of a builtin that tells nothing
+    except ValueError:  # a builtin without a signature
         return True
     return True
 
@@ -187,7 +190,9 @@ def hooks(option: str, value: Any) -> tuple[Any, ...]:
     if isinstance(value, list | tuple) and all(map(_is_hook, value)):
         return tuple(value)
     raise ConfigurationError.bad_value(
-        option, value, f"a list or tuple of objects with any of {', '.join(MOMENTS)}, none of them async or a generator"
+        option,
+        value,
+        f"a list or tuple of objects with any of {', '.join(MOMENTS)}, none of them async or a generator",
     )
 
 

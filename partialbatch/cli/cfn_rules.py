@@ -1,7 +1,7 @@
-"""The rules as rules of cfn-lint: ``cfn-lint template.yaml -a partialbatch.cli.cfn_rules``.
+"""The rules of ``partialbatch check`` for cfn-lint: ``cfn-lint template.yaml -a partialbatch.cli.cfn_rules``.
 
-The template comes first: cfn-lint takes every word after ``-a`` for a module with rules.
-Errors are E97nn, warnings W97nn; what cannot be told is I97nn, which cfn-lint shows with ``-c I``.
+Put the template first: cfn-lint takes every word after ``-a`` for a module with rules. Errors are E97nn,
+warnings are W97nn. Settings that can't be determined are I97nn, which cfn-lint only shows with ``-c I``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cfnlint.rules import CloudFormationLintRule, RuleMatch
 
 from partialbatch.cli.check import cloudformation
 from partialbatch.cli.check.findings import Severity
-from partialbatch.cli.check.handlers import from_environment
+from partialbatch.cli.check.handler_options import from_environment
 from partialbatch.cli.check.rules import NOT_CHECKED, RULES, check, not_checked
 from partialbatch.cli.check.stacks import Stack
 
@@ -29,7 +29,7 @@ _LETTERS = {Severity.ERROR: "E", Severity.WARNING: "W", Severity.UNKNOWN: "I"}
 
 
 def _make(number: int, name: str, severity: Severity) -> type:
-    """Make the rule class for the findings of one rule and severity: cfn-lint reads the severity off the id."""
+    """Make the rule class for one rule and severity. cfn-lint takes the severity from the first letter of the id."""
 
     def match(_self: object, cfn: Template) -> list[RuleMatch]:
         findings = [each for each in _findings(cfn) if (each.rule, each.severity) == (name, severity)]
@@ -48,14 +48,14 @@ def _make(number: int, name: str, severity: Severity) -> type:
 
 @lru_cache(maxsize=1)
 def _findings(cfn: Template) -> list[Finding]:
-    """Check a template once for all rules."""
+    """Check a template, once for all rules."""
     found = cloudformation.read([Stack(cfn)])
     known = [_with_options(each) for each in found.mappings]
     return check(replace(found, mappings=tuple(known)))
 
 
 def _with_options(mapping: Mapping) -> Mapping:
-    """Read the options from the environment alone: a linter imports nobody's code."""
+    """Read the options from the environment only, because a linter must not import the user's code."""
     return replace(mapping, function=replace(mapping.function, options=from_environment(mapping.function)))
 
 
@@ -63,7 +63,7 @@ def _line(add: str | None) -> str:
     return f" Add: {add}" if add else ""
 
 
-# cfn-lint takes the classes that it finds as names of this module.
+# cfn-lint finds the rule classes by their names in this module.
 globals().update(
     {
         made.__name__: made

@@ -1,4 +1,4 @@
-"""The group of commands; each is imported when it is asked for."""
+"""The group of commands. A command's module is imported when the command is called."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 import click
 
 from partialbatch import __version__
+from partialbatch.cli.command_error import CommandError
 from partialbatch.cli.extras import install
 from partialbatch.cli.output import make_safe, writing
-from partialbatch.cli.unusable import Unusable
 
 __all__ = ["main"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """Where a command is, and what its line in the list says.
+    """A command that is not imported yet.
 
     Attributes:
         target: ``module:attribute`` of the click command.
-        summary: One line for ``partialbatch --help``.
+        summary: The command's line in ``partialbatch --help``.
     """
 
     target: str
@@ -39,51 +39,54 @@ class _Command:
 
 
 def _explained(missing: ModuleNotFoundError, command: str) -> Exception:
-    """Name the install command for a module of an extra; a module of this package is a bug.
+    """Return an error with the install command for a missing third-party module.
 
-    Modules that users' code misses don't come here: `loading` tells of those.
+    A missing module of this package is a bug, and returned as it is. Modules that the user's code imports in
+    vain are reported by `loading`.
     """
     name = str(missing.name)
     if name.startswith("partialbatch"):
         return missing
-    return Unusable(f"`partialbatch {command}` needs {name}: {install([command, *sys.argv[1:]], name)}")
+    return CommandError(f"`partialbatch {command}` needs {name}: {install([command, *sys.argv[1:]], name)}")
 
 
 _COMMANDS = {
     "check": _Command(
-        "partialbatch.cli.check:check",
-        "Find what loses or repeats work in a deployed function, a template or a plan.",
+        "partialbatch.cli.check.command:check",
+        "Find settings that lose or repeat work, in a deployed function, a template or a plan.",
     ),
     "demo": _Command(
         "partialbatch.cli.demo.command:demo",
-        "Run handlers over local queues and streams; count what is lost.",
+        "Run handlers over local queues and streams, and count lost records.",
     ),
-    "event": _Command("partialbatch.cli.event:event", "Print a sample event of a queue, stream, table or topic."),
+    "event": _Command("partialbatch.cli.event:event", "Print a sample event from a queue, stream, table or topic."),
     "invoke": _Command(
-        "partialbatch.cli.invoke:invoke", "Run a handler on saved events, and tell what Lambda would do."
+        "partialbatch.cli.invoke.command:invoke", "Run a handler on saved events, and show what Lambda would do."
     ),
-    "poll": _Command("partialbatch.cli.poll.command:poll", "Poll a queue or a stream, and give a handler its batches."),
+    "poll": _Command(
+        "partialbatch.cli.poll.command:poll", "Poll a queue or a stream, and call a handler with its batches."
+    ),
     "simulate": _Command(
         "partialbatch.cli.simulate:simulate",
-        "Compare what error policies cost, on simulated queues and streams.",
+        "Compare the cost of error policies on simulated queues and streams.",
     ),
 }
 
 
 class _LazyGroup(click.Group):
-    """Lists the commands without importing them: ``--help`` stays quick."""
+    """A group that lists its commands without importing them, so that ``--help`` is quick."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         found = _COMMANDS.get(cmd_name)
         return found.load(cmd_name) if found else None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except ModuleNotFoundError as missing:  # some are imported when an option asks for them
+        except ModuleNotFoundError as missing:  # some options import a module of their own
             raise _explained(missing, str(ctx.invoked_subcommand)) from None
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -99,4 +102,4 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup)
 @click.version_option(__version__, prog_name="partialbatch")
 def main() -> None:
-    """Partial failure responses for AWS Lambda batches: try them, check them, run them."""
+    """Try, check and run handlers of AWS Lambda batches with partial failure responses."""

@@ -1,4 +1,4 @@
-"""``partialbatch event``: sample events, to try handlers on."""
+"""``partialbatch event``: print sample events to try handlers on."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ import click
 from rich.console import Console
 from rich.json import JSON
 
-from partialbatch.cli.loading import Unusable
-from partialbatch.cli.paths import OpenFile
+from partialbatch.cli.command_error import CommandError
+from partialbatch.cli.option_types import OpenFile
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing._events import (
-    BATCH_LIMIT,
-    FIFO_LIMIT,
     dynamodb_event,
     kafka_event,
     kinesis_event,
     pipes_event,
     sqs_event,
 )
+from partialbatch.testing._limits import BATCH_LIMIT, FIFO_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +35,13 @@ _OWN = {
     "window": ("kinesis", "dynamodb"),
     "self_managed": ("kafka",),
 }
-"""The options that only some sources have."""
+"""Options that only some sources have."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _EventSettings:
+    """The event to make."""
+
     payloads: Sequence[Any]
     groups: int | None
     name: str
@@ -50,7 +51,7 @@ class _Wanted:
     self_managed: bool
 
     def group(self, number: int) -> str:
-        """Return the name of a record's group; records take turns."""
+        """Return the name of a record's group. The records are dealt out to the groups in turn."""
         return f"group-{number % (self.groups or 1)}"
 
     @property
@@ -64,22 +65,26 @@ class _Wanted:
 @click.option(
     "--groups",
     type=click.IntRange(1),
-    help="Message groups, partition keys, items or partitions that the records share, in turn.",
+    help="Number of message groups, partition keys, items or partitions; the records are dealt out to them in turn.",
 )
-@click.option("--fifo", is_flag=True, help="SQS: of a FIFO queue, which has at most 10 messages a batch.")
+@click.option("--fifo", is_flag=True, help="SQS: make an event from a FIFO queue (at most 10 messages).")
 @click.option(
-    "--receive-count", type=click.IntRange(1), default=1, show_default=True, help="SQS: ApproximateReceiveCount."
+    "--receive-count",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="SQS: ApproximateReceiveCount of every message.",
 )
-@click.option("--window", is_flag=True, help="Kinesis, DynamoDB: of a tumbling window.")
-@click.option("--self-managed", is_flag=True, help="Kafka: of a cluster of one's own.")
-@click.option("--pipes", is_flag=True, help="As EventBridge Pipes hands it over: a bare list.")
-@click.option("--name", default="orders", show_default=True, help="Of the queue, stream, table or topic.")
+@click.option("--window", is_flag=True, help="Kinesis, DynamoDB: make an event of a tumbling window.")
+@click.option("--self-managed", is_flag=True, help="Kafka: make an event from a self-managed cluster.")
+@click.option("--pipes", is_flag=True, help="Make the event that EventBridge Pipes sends: a bare list.")
+@click.option("--name", default="orders", show_default=True, help="Name of the queue, stream, table or topic.")
 @click.option(
     "--payloads",
     type=OpenFile(encoding="utf-8"),
-    help="A file with one payload a line, text or JSON (DynamoDB: an item); - is standard input.",
+    help="File with one payload per line, text or JSON (DynamoDB: an item); - is standard input.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One line, without colours.")
+@click.option("--json", "as_json", is_flag=True, help="Print the event on one line, without colours.")
 def event(
     *,
     source: str,
@@ -89,64 +94,62 @@ def event(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Print a sample event, the same each time.
+    """Print a sample event. The same options always print the same event.
 
     \b
       partialbatch event sqs -n 10 --fifo --groups 3 > event.json
       partialbatch invoke app:handler event.json
-    """  # noqa: D301 - click's sign for text that is not to be wrapped
+    """
     _check(source, pipes=pipes, options=options)
-    wanted = _Wanted(payloads=_payloads(source, records, payloads, options["groups"]), **options)
+    wanted = _EventSettings(payloads=_payloads(source, records, payloads, options["groups"]), **options)
     limit, where = (FIFO_LIMIT, "a FIFO queue") if wanted.fifo else (BATCH_LIMIT, source)
     count = len(wanted.payloads)
     if count > limit:
-        raise Unusable(f"{count:,} records are more than the {limit:,} that one batch of {where} holds")
+        raise CommandError(f"{count:,} records are too many: a batch from {where} holds at most {limit:,}")
     if pipes and not count:
-        raise click.UsageError("--pipes needs a record: EventBridge Pipes hands over no empty batch")
+        raise click.UsageError("--pipes needs at least one record: EventBridge Pipes sends no empty batches")
     try:
         made: Any = _MAKERS[source](wanted)
         made = pipes_event(made) if pipes else made
     except ConfigurationError as error:
-        raise Unusable(str(error)) from None
+        raise CommandError(str(error)) from None
     if as_json:
         click.echo(json.dumps(made))
     elif sys.stdout.isatty():
-        Console().print(JSON(json.dumps(made)), soft_wrap=True)  # hard line breaks would end up in what one copies
+        Console().print(JSON(json.dumps(made)), soft_wrap=True)  # hard line breaks would be copied with the text
     else:
         click.echo(json.dumps(made, indent=2))
 
 
 def _check(source: str, *, pipes: bool, options: dict[str, Any]) -> None:
-    """Refuse what the source does not have."""
+    """Refuse options that the source does not have."""
     context = click.get_current_context()
     for option, sources in _OWN.items():
         given = context.get_parameter_source(option) is not click.core.ParameterSource.DEFAULT
         if given and source not in sources:
-            raise click.UsageError(
-                f"--{option.replace('_', '-')} works with {' and '.join(sources)}, not with {source}"
-            )
+            raise click.UsageError(f"--{option.replace('_', '-')} is for {' and '.join(sources)}, not for {source}")
     if pipes and options["window"]:
-        raise click.UsageError("--window does not go with --pipes: EventBridge Pipes has no tumbling windows")
+        raise click.UsageError("--window can't be combined with --pipes: EventBridge Pipes has no tumbling windows")
 
 
 def _payloads(source: str, records: int | None, file: Any, groups: int | None) -> list[Any]:
-    """Return the payloads: those of a file, or made-up orders."""
+    """Return the payloads from a file, or made-up orders without one."""
     if file is None:
         count = 3 if records is None else records
         return [{"id": f"order-{_item(source, number, groups)}", "amount": number + 1} for number in range(count)]
     try:
-        # Not splitlines(): it breaks at U+2028 and others, too, which JSON may hold as they are.
+        # splitlines() would also split at U+2028 and the like, which JSON may hold unescaped.
         lines = [line for line in file.read().split("\n") if line.strip()]
     except UnicodeDecodeError:
-        raise Unusable("--payloads: the file is no text in UTF-8") from None
+        raise CommandError("--payloads: the file isn't UTF-8 text") from None
     if records is not None and records > len(lines):
-        raise Unusable(f"--records {records} is more than the {len(lines)} lines of --payloads")
+        raise CommandError(f"--records {records} is too many: --payloads has {len(lines)} lines")
     lines = lines[:records]
     return [_item_of(number, line) for number, line in enumerate(lines, 1)] if source == "dynamodb" else lines
 
 
 def _item(source: str, number: int, groups: int | None) -> int:
-    """Return which order a record is about: a table's stream has several changes of one item."""
+    """Return the number of a record's order. A table's stream has several changes of one item."""
     return number % groups if source == "dynamodb" and groups else number
 
 
@@ -156,11 +159,11 @@ def _item_of(number: int, line: str) -> dict[str, Any]:
     except ValueError:
         item = None
     if not isinstance(item, dict):
-        raise Unusable(f"--payloads: line {number} is no item of a table: a JSON object with an 'id'")
+        raise CommandError(f"--payloads: line {number} isn't a table item; write a JSON object with an 'id'")
     return item
 
 
-def _sqs(wanted: _Wanted) -> Any:
+def _sqs(wanted: _EventSettings) -> Any:
     return sqs_event(
         wanted.payloads,
         fifo=wanted.fifo,
@@ -170,7 +173,7 @@ def _sqs(wanted: _Wanted) -> Any:
     )
 
 
-def _kinesis(wanted: _Wanted) -> Any:
+def _kinesis(wanted: _EventSettings) -> Any:
     return kinesis_event(
         wanted.payloads,
         partition_keys=wanted.group_names,
@@ -179,8 +182,8 @@ def _kinesis(wanted: _Wanted) -> Any:
     )
 
 
-def _dynamodb(wanted: _Wanted) -> Any:
-    """Let the first record about an item insert it, and the others modify it."""
+def _dynamodb(wanted: _EventSettings) -> Any:
+    """Make a stream in which the first record of an item inserts it, and the later ones modify it."""
     items: dict[str, Any] = {}
     changes = []
     for item in wanted.payloads:
@@ -190,7 +193,7 @@ def _dynamodb(wanted: _Wanted) -> Any:
     return dynamodb_event(changes, table=wanted.name, window={} if wanted.window else None)
 
 
-def _kafka(wanted: _Wanted) -> Any:
+def _kafka(wanted: _EventSettings) -> Any:
     partitions: dict[str, list[Any]] = {}
     for number, payload in enumerate(wanted.payloads):
         partition = number % (wanted.groups or 1)

@@ -1,4 +1,4 @@
-"""The extras that commands need, by command, option and module."""
+"""The extras of this package that commands, options and modules need."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _OF_MODULE = {"cfnlint": "lint", "matplotlib": "plot", "watchfiles": "watch"}
 
 
 def install(arguments: Sequence[str], module: str = "") -> str:
-    """Return one install command that brings all that a command line needs.
+    """Return one command that installs everything a command line needs.
 
     Args:
         arguments: The command line, without the program's name.
-        module: The module that is missing.
+        module: The module that can't be found; empty if it doesn't matter.
     """
     of_command = next((_OF_COMMAND[word] for word in arguments if word in _OF_COMMAND), ("cli",))
     of_options = [_OF_OPTION[word.partition("=")[0]] for word in arguments if word.partition("=")[0] in _OF_OPTION]

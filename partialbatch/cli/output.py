@@ -1,4 +1,4 @@
-"""Standard output, which is for a command's own words."""
+"""Standard output, which only a command itself may write to."""
 
 from __future__ import annotations
 
@@ -21,59 +21,59 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0
 
 
 def visible(text: str) -> str:
-    """Escape control characters: an error can hold what a stranger sent, and a terminal obeys it."""
+    """Escape control characters. An error may contain text from an attacker, which a terminal would obey."""
     return text.translate(_CONTROLS)
 
 
 def make_safe() -> None:
-    """Let standard output take any text, and be there.
+    """Make sure that the standard streams exist and that standard output takes any text.
 
-    A lone surrogate in a message group, or a locale that knows no accents, is no reason to stop half-way.
-    A parent that closed the streams leaves None in their places.
+    A lone surrogate in a message group, or a locale without accents, must not stop a command half-way.
+    If the parent process closed the streams, Python sets them to None.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - open to the end
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - stays open to the end
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """End the process with one line, and 2, where the output takes no more: on a full disk, say."""
+    """End the process with one line and exit code 2 if the output can't be written, on a full disk for example."""
     try:
         try:
             yield
         finally:
-            sys.stdout.flush()  # else the interpreter does it, after the last line that can tell of a failure
+            sys.stdout.flush()  # else the interpreter flushes at exit, too late to report a failure
     except OSError as error:
         if error.errno not in _GONE:
             raise
-        _let_go()
-        if error.errno == errno.EPIPE:  # the reader has what it wanted
+        _discard_buffer()
+        if error.errno == errno.EPIPE:  # the reader has read enough
             sys.exit(1)
-        sys.stderr.write(f"Error: the output cannot be written: {error.strerror}\n")
+        sys.stderr.write(f"Error: the output can't be written: {error.strerror}\n")
         sys.exit(2)
 
 
-def _let_go() -> None:
-    """Let what is still buffered go nowhere: the interpreter tries again when it ends, and complains."""
-    with suppress(OSError), open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - a descriptor
+def _discard_buffer() -> None:
+    """Send buffered output to nowhere, because the interpreter would try to write it again at exit."""
+    with suppress(OSError), open(os.devnull, "w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 @contextmanager
 def output_aside() -> Iterator[TextIO]:
-    """Send to standard error what handlers print, their child processes too; give the true standard output."""
+    """Redirect the output of handlers and their child processes to standard error; yield the real standard output."""
     own = sys.stdout
     with redirect_stdout(sys.stderr):
         try:
             number, other = own.fileno(), sys.stderr.fileno()
-        except OSError:  # streams in memory: no child process writes to them
+        except OSError:  # streams in memory, which child processes can't write to
             yield own
             return
         own.flush()
-        with open(os.dup(number), "w", encoding=own.encoding, errors=own.errors) as kept:  # noqa: PTH123 - a descriptor
+        with open(os.dup(number), "w", encoding=own.encoding, errors=own.errors) as kept:
             os.dup2(other, number)
             try:
                 yield kept

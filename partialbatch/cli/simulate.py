@@ -1,4 +1,4 @@
-"""``partialbatch simulate``: what an error policy costs, before production tells."""
+"""``partialbatch simulate``: compare the cost of error policies before you go to production."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from partialbatch.cli.loading import Unusable
-from partialbatch.cli.paths import FilePath
+from partialbatch.cli.command_error import CommandError
+from partialbatch.cli.option_types import FilePath
 from partialbatch.errors import ConfigurationError, listing
 from partialbatch.testing._comparison import POLICIES, SOURCES, Figures, Load, compare, usual_groups
 
@@ -25,7 +25,7 @@ _OWN = {
     "bisect": ("kinesis", "dynamodb"),
     "shards": ("kinesis", "dynamodb"),
 }
-"""The options that only some sources have."""
+"""Options that only some sources have."""
 _COLUMNS = (
     ("policy", "policy"),
     ("invocations", "invocations"),
@@ -40,37 +40,47 @@ _COLUMNS = (
 
 @click.command()
 @click.option("--source", type=click.Choice(SOURCES), default="sqs", show_default=True, help="The event source.")
-@click.option("--records", type=int, default=1_000, show_default=True, help="Records of the load.")
-@click.option("--groups", type=int, help="Groups, keys or partitions.  [default: 20; fifo: one for 4 records]")
-@click.option("--batch-size", type=int, help="Records an invocation.  [default: 10; streams and Kafka: 100]")
+@click.option("--records", type=int, default=1_000, show_default=True, help="Number of records.")
+@click.option(
+    "--groups", type=int, help="Number of groups, keys or partitions.  [default: 20; fifo: one per 4 records]"
+)
+@click.option("--batch-size", type=int, help="Records per invocation.  [default: 10; streams and Kafka: 100]")
 @click.option("--failure-rate", type=float, default=0.01, show_default=True, help="Probability that an attempt fails.")
-@click.option("--poison", type=int, default=0, show_default=True, help="Records that always fail.")
-@click.option("--record-seconds", type=float, default=0.01, show_default=True, help="Virtual seconds a record takes.")
+@click.option("--poison", type=int, default=0, show_default=True, help="Number of records that always fail.")
+@click.option(
+    "--record-seconds", type=float, default=0.01, show_default=True, help="Virtual seconds that a record takes."
+)
 @click.option(
     "--max-receive-count",
     type=click.IntRange(0, 1_000),
     default=5,
     show_default=True,
-    help="SQS: of the redrive policy; 0: none.",
+    help="SQS: maxReceiveCount of the redrive policy; 0 for no redrive policy.",
 )
 @click.option(
     "--retries",
     type=click.IntRange(-1, 10_000),
     default=10,
     show_default=True,
-    help="Streams, Kafka: retries; -1: no limit.",
+    help="Streams, Kafka: maximum number of retries; -1 for no limit.",
 )
-@click.option("--bisect", is_flag=True, help="Streams: BisectBatchOnFunctionError.")
-@click.option("--shards", type=int, default=1, show_default=True, help="Streams: shards.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the load.")
-@click.option("--policy", default=",".join(POLICIES), show_default=True, help="Error policies, with commas between.")
-@click.option("--plot", type=FilePath(dir_okay=False, writable=True), help="Draw the figures: .svg, .png or .pdf.")
+@click.option("--bisect", is_flag=True, help="Streams: set BisectBatchOnFunctionError.")
+@click.option("--shards", type=int, default=1, show_default=True, help="Streams: number of shards.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random numbers.")
+@click.option(
+    "--policy", default=",".join(POLICIES), show_default=True, help="Error policies to compare, separated by commas."
+)
+@click.option(
+    "--plot",
+    type=FilePath(dir_okay=False, writable=True),
+    help="Draw a chart of the figures into a file: .svg, .png or .pdf.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> None:  # click's way
-    """Run a synthetic load under several error policies and compare what becomes of it.
+def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> None:
+    """Run a synthetic load under several error policies and compare the results.
 
-    Ends with 1 if a policy lost records, with 2 if an option is not possible or the plot
-    cannot be drawn.
+    Ends with 1 if a policy lost records, and with 2 if an option has an impossible value or the
+    chart can't be drawn.
     """
     _refuse(settings["source"])
     if plot is not None:
@@ -79,7 +89,7 @@ def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> N
         load = _load(**settings)
         figures = compare(load, [name.strip() for name in policy.split(",")])
     except ConfigurationError as error:
-        raise Unusable(str(error)) from None
+        raise CommandError(str(error)) from None
     click.echo(json.dumps(_told(load, figures), indent=2) if as_json else _text(load, figures))
     if plot is not None:
         _draw(load, figures, plot)
@@ -88,12 +98,12 @@ def simulate(policy: str, plot: str | None, as_json: bool, **settings: Any) -> N
 
 
 def _refuse(source: str) -> None:
-    """Refuse what the source does not have."""
+    """Refuse options that the source does not have."""
     context = click.get_current_context()
     for option, sources in _OWN.items():
         given = context.get_parameter_source(option) is not click.core.ParameterSource.DEFAULT
         if given and source not in sources:
-            raise click.UsageError(f"--{option.replace('_', '-')} works with {listing(sources)}, not with {source}")
+            raise click.UsageError(f"--{option.replace('_', '-')} is for {listing(sources)}, not for {source}")
 
 
 def _load(*, batch_size: int | None, groups: int | None, max_receive_count: int, retries: int, **settings: Any) -> Load:
@@ -118,7 +128,7 @@ def _text(load: Load, figures: list[Figures]) -> str:
         title = fill(title, columns)
         if max(map(len, lines)) > columns:
             lines = _stacked(figures)
-    left = [f"{entry.policy}: {entry.remaining:,} records were still there" for entry in figures if entry.remaining]
+    left = [f"{entry.policy}: {entry.remaining:,} records were left" for entry in figures if entry.remaining]
     return "\n".join([title, "", *lines, *left])
 
 
@@ -134,7 +144,7 @@ def _table(figures: list[Figures]) -> list[str]:
 
 
 def _stacked(figures: list[Figures]) -> list[str]:
-    """Return a line a figure, for terminals that would break the table's lines."""
+    """Return one line per figure, for terminals that are too narrow for the table."""
     lines = []
     for entry in figures:
         lines += [entry.policy, *(f"  {title:<15}{_cell(entry, name)}" for name, title in _COLUMNS[1:]), ""]
@@ -158,24 +168,26 @@ def _title(load: Load) -> str:
 
 
 def _check_plot(path: str) -> None:
-    """Refuse what could not be drawn, before anything runs."""
-    from partialbatch.testing._plot import endings  # an extra
+    """Refuse a chart that can't be drawn, before the simulation runs."""
+    from partialbatch.testing._plot import endings  # loads matplotlib
 
     try:
         known = endings()
     except ImportError:
-        raise Unusable("--plot needs matplotlib: pip install 'partialbatch[plot]'") from None
+        raise CommandError("--plot needs matplotlib: pip install 'partialbatch[plot]'") from None
     ending, folder = Path(path).suffix.lower(), Path(path).parent
     if ending not in known:
-        raise Unusable(f"--plot {path}: {ending or 'no ending'} names no format; it takes {', '.join(known)}")
+        raise CommandError(
+            f"--plot {path}: {ending or 'a name without ending'} isn't a known format; use {', '.join(known)}"
+        )
     if not folder.is_dir():
-        raise Unusable(f"--plot: there is no folder {folder}")
+        raise CommandError(f"--plot: there is no folder {folder}")
 
 
 def _draw(load: Load, figures: list[Figures], path: str) -> None:
-    from partialbatch.testing._plot import draw  # an extra
+    from partialbatch.testing._plot import draw  # loads matplotlib
 
     try:
         draw(_title(load), figures, path)
     except (OSError, ValueError) as error:
-        raise Unusable(f"--plot {path}: {error}") from None
+        raise CommandError(f"--plot {path}: {error}") from None

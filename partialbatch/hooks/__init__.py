@@ -1,4 +1,4 @@
-"""Hooks that come with the package: metrics, error reports, traces. Give them as ``hooks=``."""
+"""Hooks for metrics, error reports and traces. Pass them as ``hooks=`` to ``batch_handler``."""
 
 from partialbatch.hooks.emf import EmfMetrics
 from partialbatch.hooks.opentelemetry import OpenTelemetryHook

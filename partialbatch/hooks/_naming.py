@@ -1,4 +1,4 @@
-"""What hooks call a record, also one of an event source of the user's own, whose views may lack what ours have."""
+"""The names that hooks use for records, also for the views of your own event sources."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ __all__ = ["identifier_of", "source_of"]
 
 
 def source_of(record: Any) -> str:
-    """Return the name of a record's source: ``custom`` where its view has no ``source``."""
+    """Return the name of a record's source, or ``custom`` if its view has no ``source``."""
     name = getattr(record, "source", None)
     return name if isinstance(name, str) and name else "custom"
 
 
 def identifier_of(record: Any) -> str:
-    """Return what names a record, also one that lacks its identifier."""
+    """Return the identifier of a record as text, or ``none`` if it has no identifier."""
     try:
         return str(record.identifier)
     except Exception:

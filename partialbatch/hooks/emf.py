@@ -1,4 +1,4 @@
-"""Metrics in CloudWatch's embedded metric format: one line of JSON a batch on standard output.
+"""Metrics in CloudWatch's embedded metric format: one line of JSON for each batch, on standard output.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
@@ -12,7 +12,7 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
-from partialbatch.hooks._batches import Batches
+from partialbatch.hooks._batch_stack import BatchStack
 from partialbatch.hooks._naming import source_of
 
 if TYPE_CHECKING:
@@ -39,9 +39,31 @@ RESERVED = ("_aws", "Source", *_UNITS)
 
 
 class EmfMetrics:
-    """Writes batch size, failures, duration and the age of the oldest record, by source.
+    """A hook that writes metrics: batch size, failures, duration and the age of the oldest record, by source.
 
-    CloudWatch Logs makes metrics of the line; no call is made, and no permission needed.
+    CloudWatch Logs turns the line into metrics, so the function makes no call and needs no permission.
+
+    Args:
+        namespace: The CloudWatch namespace.
+        dimensions: Dimensions beside ``Source``, such as the name of the function. At most 29.
+        write: Called with the line of each batch. By default, the line goes to standard output.
+
+    Raises:
+        ConfigurationError: CloudWatch doesn't accept the namespace or a dimension.
+
+    Example:
+        >>> import json
+        >>> from partialbatch import batch_handler
+        >>> from partialbatch.hooks import EmfMetrics
+        >>> from partialbatch.testing import sqs_event
+        >>> lines = []
+        >>> @batch_handler(hooks=[EmfMetrics("Shop", write=lines.append)])
+        ... def handler(record):
+        ...     return record.body
+        >>> response = handler(sqs_event(["tea", "jam"]))
+        >>> metrics = json.loads(lines[0])
+        >>> metrics["Source"], metrics["BatchSize"], metrics["Failed"]
+        ('sqs', 2, 0)
     """
 
     def __init__(
@@ -51,16 +73,6 @@ class EmfMetrics:
         dimensions: Mapping[str, str] | None = None,
         write: Callable[[str], object] | None = None,
     ) -> None:
-        """Name the metrics.
-
-        Args:
-            namespace: The CloudWatch namespace.
-            dimensions: Further dimensions beside ``Source``, the function's name for instance.
-            write: Takes the line; standard output by default.
-
-        Raises:
-            ConfigurationError: A namespace or a dimension that CloudWatch would not take, or more than 29.
-        """
         if not (NAMESPACE.fullmatch(namespace) and namespace.strip()):
             raise ConfigurationError.bad_value(
                 "EmfMetrics.namespace", namespace, "1 to 255 letters, digits, spaces or any of .-_/#:"
@@ -68,25 +80,25 @@ class EmfMetrics:
         self._namespace = namespace
         self._dimensions = dict(dimensions or {})
         if len(self._dimensions) >= MOST_DIMENSIONS:
-            raise ConfigurationError.bad_value("EmfMetrics.dimensions", len(self._dimensions), "at most 29 of them")
+            raise ConfigurationError.bad_value("EmfMetrics.dimensions", len(self._dimensions), "at most 29 dimensions")
         for name, value in self._dimensions.items():
             if name in RESERVED or not (_is_text(name, 250) and _is_text(value, 1024)):
                 raise ConfigurationError.bad_value(
                     "EmfMetrics.dimensions",
                     {name: value},
-                    f"names and values of printable ASCII, no name among {', '.join(RESERVED)}",
+                    f"names and values of printable ASCII, and none of the names {', '.join(RESERVED)}",
                 )
         self._write = write
-        self._batches: Batches[tuple[float, float | None]] = Batches("partialbatch_emf")
+        self._batches: BatchStack[tuple[float, float | None]] = BatchStack("partialbatch_emf")
 
-    def on_batch_start(self, records: Sequence[Any], context: LambdaContext | None) -> None:  # noqa: ARG002 - the hook's shape
-        """Note when the batch began, and how old its oldest record is."""
+    def on_batch_start(self, records: Sequence[Any], context: LambdaContext | None) -> None:
+        """Remember the start of the batch, and the age of its oldest record."""
         self._batches.begin(len(records))
         moments = [moment for moment in map(_moment, records) if moment is not None]
-        self._batches.note((perf_counter(), time() - min(moments) if moments else None))
+        self._batches.keep((perf_counter(), time() - min(moments) if moments else None))
 
     def on_batch_end(self, result: BatchResult[Any]) -> None:
-        """Write the line."""
+        """Write the line of the batch."""
         begun, age = self._batches.end(len(result.results)) or (perf_counter(), None)
         values: dict[str, float] = {
             "BatchSize": len(result.results),
@@ -122,11 +134,11 @@ class EmfMetrics:
             self._write(line)
         else:
             sys.stdout.write(f"{line}\n")
-            sys.stdout.flush()  # a frozen environment writes nothing
+            sys.stdout.flush()  # a frozen execution environment doesn't flush
 
 
 def _is_text(value: object, longest: int) -> bool:
-    """Tell whether CloudWatch takes a text as a dimension's name or value.
+    """Tell whether CloudWatch accepts a value as the name or value of a dimension.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
     """
@@ -136,7 +148,7 @@ def _is_text(value: object, longest: int) -> bool:
 
 
 def _moment(record: Any) -> float | None:
-    """Return when a record was made, in seconds since the epoch; None where its source does not say."""
+    """Return the time of a record in seconds since the epoch, or None if its source has none."""
     for name in ("sent_at", "arrived_at", "created_at", "timestamp"):
         if hasattr(type(record), name):
             try:

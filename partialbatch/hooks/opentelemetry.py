@@ -1,4 +1,4 @@
-"""A span a batch and a record, linked to the trace that sent the record.
+"""A span for each batch and each record, linked to the trace that sent the record.
 
 https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.hooks._batches import Batches
+from partialbatch.hooks._batch_stack import BatchStack
 from partialbatch.hooks._naming import identifier_of, source_of
 
 if TYPE_CHECKING:
@@ -20,28 +20,47 @@ __all__ = ["OpenTelemetryHook"]
 
 
 SYSTEMS = {"sqs": "aws_sqs", "kinesis": "aws_kinesis", "dynamodb": "aws_dynamodb"}
-"""Our names of sources by OpenTelemetry's, where they differ; it has none for streams yet."""
+"""OpenTelemetry's names of the sources, if they differ from ours. It doesn't define any for streams yet."""
 
 
 class OpenTelemetryHook:
-    """Opens spans with the global tracer provider, or the one that is given."""
+    """A hook that opens a span for each batch and, below it, one for each record.
+
+    Args:
+        tracer_provider: An OpenTelemetry tracer provider. By default, the global one.
+
+    Raises:
+        ImportError: ``opentelemetry-api`` isn't installed.
+
+    Example:
+        >>> from opentelemetry.sdk.trace import TracerProvider
+        >>> from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+        >>> from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+        >>> from partialbatch import batch_handler
+        >>> from partialbatch.hooks import OpenTelemetryHook
+        >>> from partialbatch.testing import sqs_event
+        >>> provider, exporter = TracerProvider(), InMemorySpanExporter()
+        >>> provider.add_span_processor(SimpleSpanProcessor(exporter))
+        >>> @batch_handler(hooks=[OpenTelemetryHook(provider)])
+        ... def handler(record):
+        ...     return record.body
+        >>> response = handler(sqs_event(["tea"]))
+        >>> [span.name for span in exporter.get_finished_spans()]
+        ['process sqs', 'process sqs batch']
+    """
 
     def __init__(self, tracer_provider: Any = None) -> None:
-        """Import the API now, when the module loads.
-
-        Args:
-            tracer_provider: An OpenTelemetry tracer provider; by default the global one.
-        """
-        from opentelemetry import propagate, trace  # only with this hook
+        # Imported here: only this hook needs it, and it loads with your module.
+        from opentelemetry import propagate, trace
         from opentelemetry.context import Context
 
         self._empty = Context
         self._trace = trace
         self._propagate = propagate
         self._tracer = trace.get_tracer("partialbatch", tracer_provider=tracer_provider)
-        self._batches: Batches[Any] = Batches("partialbatch_span")
+        self._batches: BatchStack[Any] = BatchStack("partialbatch_span")
 
-    def on_batch_start(self, records: Sequence[Any], context: Any) -> None:  # noqa: ARG002 - the hook's shape
+    def on_batch_start(self, records: Sequence[Any], context: Any) -> None:
         """Open the batch's span."""
         self._batches.begin(len(records))
         source = source_of(records[0]) if records else "empty"
@@ -50,13 +69,13 @@ class OpenTelemetryHook:
             kind=self._trace.SpanKind.CONSUMER,
             attributes={**_attributes(source), "messaging.batch.message_count": len(records)},
         )
-        self._batches.note(span)
+        self._batches.keep(span)
 
     @contextmanager
     def around_record(self, record: Any) -> Iterator[None]:
-        """Open the record's span; an error is recorded on it."""
+        """Open the record's span, and record an error on it."""
         batch, source = self._batches.current, source_of(record)
-        # Beside the batch's span, the context keeps what else is in it: baggage, say.
+        # The rest of the context, such as baggage, is kept.
         parent = self._trace.set_span_in_context(batch) if batch is not None else None
         with self._tracer.start_as_current_span(
             f"process {source}",
@@ -80,9 +99,9 @@ class OpenTelemetryHook:
         span.end()
 
     def _links(self, record: Any) -> list[Any]:
-        """Link to the trace in a message's attributes: W3C's ``traceparent``, or X-Ray's header."""
+        """Return a link to the trace that a message's attributes name: ``traceparent``, or X-Ray's header."""
         carrier = _headers(record)
-        # From an empty context: what is current here is the batch's, and sent nothing.
+        # An empty context, because the current span belongs to the batch, and didn't send the record.
         extracted = self._propagate.extract(carrier, context=self._empty())
         context = self._trace.get_current_span(extracted).get_span_context()
         if not context.is_valid and "AWSTraceHeader" in carrier:
@@ -90,7 +109,7 @@ class OpenTelemetryHook:
         return [self._trace.Link(context)] if context.is_valid else []
 
     def _xray(self, header: str) -> Any:
-        """Read ``Root=1-<8 hex>-<24 hex>;Parent=<16 hex>;Sampled=1``.
+        """Parse ``Root=1-<8 hex>-<24 hex>;Parent=<16 hex>;Sampled=1``.
 
         https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
         """
@@ -107,7 +126,7 @@ class OpenTelemetryHook:
 
 
 def _is_refused(result: BatchResult[Any]) -> bool:
-    """Tell whether there was no response, so that the whole batch comes back."""
+    """Tell whether no response was possible, so that the whole batch is delivered again."""
     return any(item["itemIdentifier"] == "" for item in result.response["batchItemFailures"])
 
 
@@ -116,10 +135,10 @@ def _attributes(source: str) -> dict[str, Any]:
 
 
 def _headers(record: Any) -> dict[str, str]:
-    """Return what a record carries of its sender's trace: an SQS message, in its attributes."""
+    """Return the attributes of an SQS message that may name its sender's trace. Other records have none."""
     raw = getattr(record, "raw", None)
     if not isinstance(raw, dict):
-        return {}  # of an event source of the user's own
+        return {}  # a view of your own event source
     headers: dict[str, str] = {}
     for name, value in (raw.get("messageAttributes") or {}).items():
         text = value.get("stringValue")

@@ -1,4 +1,4 @@
-"""Failures in Sentry, each with the scope that was open when it happened.
+"""Error reports to Sentry, each with the scope of its record.
 
 https://docs.sentry.io/platforms/python/
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.hooks._batches import Batches
+from partialbatch.hooks._batch_stack import BatchStack
 from partialbatch.hooks._naming import identifier_of, source_of
 
 if TYPE_CHECKING:
@@ -21,32 +21,45 @@ __all__ = ["SentryHook"]
 
 
 class SentryHook:
-    """Captures the error of each failed record once, in a scope with the record's source and identifier.
+    """A hook that captures the error of each failed record once, with the record's source and identifier as tags.
 
-    What the record function raises is captured while its own scope is open, with the tags and
-    breadcrumbs that it set; what fails the record later, a sink that refuses its items say, when it does.
+    An error of the record function is captured while its scope is open, with the tags and breadcrumbs that the
+    function has set. An error that comes later, for instance from a sink, is captured in a scope of its own.
+
+    Raises:
+        ImportError: ``sentry-sdk`` isn't installed.
+
+    Example:
+        >>> from partialbatch import batch_handler
+        >>> from partialbatch.hooks import SentryHook
+        >>> from partialbatch.testing import sqs_event
+        >>> @batch_handler(hooks=[SentryHook()])  # after sentry_sdk.init(dsn=...)
+        ... def handler(record):
+        ...     return record.body
+        >>> handler(sqs_event(["tea"]))
+        {'batchItemFailures': []}
     """
 
     def __init__(self) -> None:
-        """Import the SDK now, when the module loads."""
-        import sentry_sdk  # only with this hook
+        # Imported here: only this hook needs it, and it loads with your module.
+        import sentry_sdk
 
         self._sdk = sentry_sdk
-        # By identity: the batch keeps its errors alive, and an exception may define its own equality.
-        self._captured: Batches[set[int]] = Batches("partialbatch_sentry")
+        # By identity, because exceptions may define their own equality. The batch keeps them alive.
+        self._captured: BatchStack[set[int]] = BatchStack("partialbatch_sentry")
 
-    def on_batch_start(self, records: Sequence[Any], context: LambdaContext | None) -> None:  # noqa: ARG002 - the hook's shape
-        """Begin to note which errors were captured."""
+    def on_batch_start(self, records: Sequence[Any], context: LambdaContext | None) -> None:
+        """Begin a set of captured errors."""
         self._captured.begin(len(records))
-        self._captured.note(set())
+        self._captured.keep(set())
 
     def on_batch_end(self, result: BatchResult[Any]) -> None:
-        """Forget the batch."""
+        """Drop the set of captured errors."""
         self._captured.end(len(result.results))
 
     @contextmanager
     def around_record(self, record: Any) -> Iterator[None]:
-        """Open a scope; capture what the record function raises."""
+        """Open a scope, and capture an error of the record function."""
         with self._scope(record):
             try:
                 yield
@@ -55,7 +68,7 @@ class SentryHook:
                 raise
 
     def on_record_end(self, result: RecordResult[Any]) -> None:
-        """Capture what failed the record after its function had returned."""
+        """Capture an error that came after the record function had returned."""
         if result.status == "failed" and id(result.error) not in (self._captured.current or ()):
             with self._scope(result.record):
                 self._capture(result.error)

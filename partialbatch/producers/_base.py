@@ -1,4 +1,4 @@
-"""What all producers share: options, put, flush, the `with` block, and lent sessions."""
+"""The base class of all producers: common options, ``put``, ``flush``, the ``with`` statement, and sessions."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from partialbatch.errors import ClosedError, DeliveryError, RecordError, listing
-from partialbatch.producers._buffer import Buffer, Lanes
+from partialbatch.producers._buffer import Buffer, KeyedBuffer
 from partialbatch.producers._entry import Entry, Stats
 from partialbatch.producers._options import CommonOptions, Limits, Settings
-from partialbatch.producers._sender import Engine
+from partialbatch.producers._sender import Sender
 from partialbatch.producers._session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
     from types import TracebackType
 
-    from partialbatch.producers._responses import Faults
+    from partialbatch.producers._responses import Failures
     from partialbatch.types import Unprocessed
 
 __all__ = ["Producer"]
@@ -26,15 +26,14 @@ _NOTHING: dict[str, Any] = {}
 
 
 class Producer(ABC):
-    """Sends records in batches; a subclass says what a service's call looks like.
+    """Sends records in batches. Each subclass knows the call of one AWS service.
 
-    Not for use by itself. A subclass sets `service`, gives its `Limits`, and has
-    `entry`, `call` and `read`.
+    A subclass sets `service`, passes its `Limits`, and implements `entry`, `call` and `read`.
 
     Attributes:
-        service: What boto3 calls the service.
-        put_options: The options that `put`, or an `Item`, takes beside the record.
-        item_options: What a session's `Unprocessed` tell beside the options that were given.
+        service: The service's name in boto3.
+        put_options: The names of the options that `put`, or an `Item`, takes beside the record.
+        item_options: Default options that a session adds to `Unprocessed.options`.
     """
 
     service: ClassVar[str]
@@ -47,11 +46,11 @@ class Producer(ABC):
             raise TypeError(f"{type(self).__name__}() got unexpected keyword arguments: {listing(sorted(unknown))}")
         self._settings = Settings.checked(limits, options)
         self._serializer = options.get("serializer")
-        # Ids, unique in a producer and its sessions; one C call, 30 ns.
+        # Ids, unique in a producer and its sessions. One call into C, 30 ns.
         self._next = count().__next__
         client = options.get("client")
         self._client = make_client(self.service, self._settings.workers) if client is None else client
-        self._engine = self._make_engine(ordered=False, lent=False, seconds_left=None)
+        self._sender = self._make_sender(ordered=False, for_session=False, seconds_left=None)
         self._unsent: list[Unprocessed] = []
 
     @property
@@ -61,57 +60,57 @@ class Producer(ABC):
 
     @property
     def stats(self) -> Stats:
-        """What was done so far; sessions count for themselves."""
-        return self._engine.stats
+        """The counts of this producer. Each session has its own."""
+        return self._sender.stats
 
     @property
     def unsent(self) -> list[Unprocessed]:
-        """What was held when the body of a `with` block raised, or `close` was interrupted."""
+        """Records that were held when the body of a ``with`` statement raised, or ``close`` was interrupted."""
         return self._unsent
 
     def flush(self, seconds: float | Callable[[], float] | None = None) -> list[Unprocessed]:
-        """Send what is held, and return what was not accepted; each entry once.
+        """Send all held records, and return those that were not accepted, each one once.
 
         Args:
-            seconds: A time limit, or a callable that gives the seconds left; None: no limit.
+            seconds: A time limit in seconds, or a callable that returns the seconds left. Default: no limit.
 
         Raises:
             ClosedError: The producer is closed.
         """
-        return self._engine.flush(seconds)
+        return self._sender.flush(seconds)
 
     def close(self) -> None:
-        """Send what is held, and take nothing more; a second call does nothing.
+        """Send all held records, and take no more. A second call does nothing.
 
         Raises:
-            DeliveryError: With all that was not accepted and that no flush has returned.
-            ClosedError: The producer is closed, and there is something in `unsent`.
+            DeliveryError: Records were not accepted, and no flush has returned them.
+            ClosedError: The producer is closed already, and has records in `unsent`.
         """
-        if self._engine.is_closed and not self._unsent:
+        if self._sender.is_closed and not self._unsent:
             return
         try:
             unprocessed = self.flush()
         except BaseException:
             self._interrupt()
             raise
-        self._engine.close(type(self).__name__)
+        self._sender.close(type(self).__name__)
         if unprocessed:
             raise DeliveryError(unprocessed)
 
     def open(self, *, ordered: bool = False, seconds_left: Callable[[], float] | None = None) -> Session:
-        """Lend a session: the client and the options are shared, the buffer is its own.
+        """Start a session, which shares the client and the options, and has its own buffer.
 
         Args:
-            ordered: Whether items of one group must arrive in order (of one key, in DynamoDB).
-            seconds_left: Gives the seconds left for sending; None: no limit.
+            ordered: Whether items of one group (with DynamoDB: of one key) must arrive in order.
+            seconds_left: A callable that returns the seconds left for sending. Default: no limit.
 
         Raises:
             ClosedError: The producer is closed.
         """
-        if self._engine.is_closed:
+        if self._sender.is_closed:
             raise ClosedError(type(self).__name__)
-        engine = self._make_engine(ordered=ordered, lent=True, seconds_left=seconds_left)
-        return Session(self, engine, ordered=ordered)
+        sender = self._make_sender(ordered=ordered, for_session=True, seconds_left=seconds_left)
+        return Session(self, sender, ordered=ordered)
 
     def __enter__(self) -> Self:
         """Return the producer."""
@@ -120,74 +119,75 @@ class Producer(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Send what is held; after a body that raised, keep it in `unsent` instead."""
+        """Close the producer. If the body raised, send nothing more, and keep the held records in `unsent`."""
         if kind is None:
             self.close()
         else:
             self._interrupt()
 
     def _interrupt(self) -> None:
-        self._engine.close(type(self).__name__)
-        # Added: a close() in the block, and then leaving it, both come here.
-        self._unsent += self._engine.unsent()
+        self._sender.close(type(self).__name__)
+        # Added to the list: a close() in the body, and then the end of the body, both come here.
+        self._unsent += self._sender.unsent()
 
-    def _make_engine(self, *, ordered: bool, lent: bool, seconds_left: Callable[[], float] | None) -> Engine:
+    def _make_sender(self, *, ordered: bool, for_session: bool, seconds_left: Callable[[], float] | None) -> Sender:
         stats = Stats()
-        return Engine(
+        return Sender(
             self,
             self._settings,
-            self._buffer(stats, ordered=ordered, lent=lent),
+            self._make_buffer(stats, ordered=ordered, for_session=for_session),
             stats,
-            serial=self._serial(ordered=ordered),
+            one_call_at_a_time=self._one_call_at_a_time(ordered=ordered),
             seconds_left=seconds_left,
         )
 
-    def _buffer(self, stats: Stats, *, ordered: bool, lent: bool) -> Buffer:
-        """Make what records wait in: of the producer itself, or of a session that is lent."""
+    def _make_buffer(self, stats: Stats, *, ordered: bool, for_session: bool) -> Buffer:
+        """Create the buffer of the producer itself or of a session."""
         settings = self._settings
         if ordered:
-            return Lanes(settings.max_entries, settings.max_bytes, stats, "serialize")
+            return KeyedBuffer(settings.max_entries, settings.max_bytes, stats, "serialize")
         return Buffer(settings.max_entries, settings.max_bytes)
 
-    def _serial(self, *, ordered: bool) -> bool:
-        """Tell whether only one call at a time may be made."""
+    def _one_call_at_a_time(self, *, ordered: bool) -> bool:
+        """Tell whether a call must wait for the one before it."""
         return False
 
-    def _check(self, options: Mapping[str, Any]) -> None:
+    def _check_put_options(self, options: Mapping[str, Any]) -> None:
         unknown = options.keys() - self.put_options
         if unknown:
             known = listing(sorted(self.put_options)) or "no options"
-            raise RecordError(listing(sorted(unknown)), f"is unknown: {type(self).__name__}.put takes {known}")
+            raise RecordError(listing(sorted(unknown)), f"unknown option; {type(self).__name__}.put takes {known}")
 
     def group_options(self, group: Hashable) -> Mapping[str, Any]:
-        """Return the put options that a session's group stands for, where a service has such."""
+        """Return the put options that a session's group stands for."""
         return _NOTHING
 
     @abstractmethod
     def entry(self, record: Any, options: Mapping[str, Any]) -> Entry:
-        """Check and serialise a record."""
+        """Check and serialize a record."""
 
     @abstractmethod
     def call(self, entries: Sequence[Entry]) -> Any:
-        """Make one call."""
+        """Make one call, and return its response."""
 
     @abstractmethod
-    def read(self, answer: Any, entries: Sequence[Entry], stats: Stats) -> Faults:
-        """Tell from the answer what was not accepted."""
+    def read(self, response: Any, entries: Sequence[Entry], stats: Stats) -> Failures:
+        """Find the failed entries in a response."""
 
-    def measure(self, entries: Sequence[Entry]) -> int:
+    def size_of(self, entries: Sequence[Entry]) -> int:
         """Return the bytes of some entries."""
         return sum([entry.size for entry in entries])
 
-    def weigh(self, entries: Sequence[Entry]) -> float:
+    def load(self, entries: Sequence[Entry]) -> float:
         """Return the load of some entries."""
         return len(entries)
 
 
 def make_client(service: str, workers: int) -> Any:
-    """Make a client whose retries are left to the producer, which knows the deadline."""
-    import boto3  # 100 ms that only a client made here needs
+    """Create a client without retries of its own: the producer retries, since it knows the deadline."""
+    import boto3  # takes 100 ms, and nothing else needs it
     from botocore.config import Config
 
+    make: Any = boto3.client  # its stubs have an overload for each service's name
     config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, max_pool_connections=max(10, workers))
-    return boto3.client(service, config=config)  # type: ignore[call-overload] # the service is a variable
+    return make(service, config=config)

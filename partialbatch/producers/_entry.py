@@ -1,4 +1,4 @@
-"""What the engine holds: entries, what went wrong with them, and the counts."""
+"""Records on their way to a service, the failures of their calls, and the counts."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from partialbatch.types import Unprocessed
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-__all__ = ["Entry", "Fault", "Kind", "Stats"]
+__all__ = ["Entry", "Failure", "FailureKind", "Stats"]
 
 
-class Kind(StrEnum):
-    """What a failure means for the records of a call."""
+class FailureKind(StrEnum):
+    """The consequence of a failure for the records of a call."""
 
     THROTTLED = "throttled"
     TRANSIENT = "transient"
-    CUT = "cut"  # a page that was cut by size: sent again, with no wait
-    POISON = "poison"  # a whole call refused for what is in it: bisected
+    CUT = "cut"  # a page that was cut by size: sent again without a wait
+    INVALID_CALL = "invalid call"  # a whole call refused because of its content: bisected
     REJECTED = "rejected"
     FATAL = "fatal"
     DEADLINE = "deadline"
@@ -28,10 +28,10 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a record, or a whole call, was not accepted."""
+class Failure:
+    """The reason why a record, or a whole call, was not accepted."""
 
-    kind: Kind
+    kind: FailureKind
     code: str | None = None
     message: str | None = None
     ambiguous: bool = False
@@ -39,19 +39,31 @@ class Fault:
 
 @dataclass(slots=True)
 class Stats:
-    """What a producer has done so far.
+    """Counts of a producer, a session or a reader. You get them as ``stats``, and in ``progress``.
+
+    >>> from partialbatch.producers import SQSProducer
+    >>> class Queue:  # in place of boto3's client
+    ...     def send_message_batch(self, QueueUrl, Entries):
+    ...         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
+    >>> producer = SQSProducer("https://sqs.eu-west-1.amazonaws.com/123456789012/orders", client=Queue())
+    >>> for number in range(25):
+    ...     producer.put({"order": number})
+    >>> producer.flush()
+    []
+    >>> producer.stats.calls, producer.stats.records, producer.stats.bytes
+    (3, 25, 290)
 
     Attributes:
         calls: Calls made, failed ones included.
         records: Records that the service has accepted.
-        retries: Records sent again, each time counted.
-        bytes: Bytes of the records sent, in the service's own measure.
+        retries: Records that were sent again, counted each time.
+        bytes: Bytes of the records sent, by the service's own rules for the size of a record.
         waits: Waits after a throttled or failed call.
         waited: Seconds spent in those waits.
-        paced: Pauses made to keep to `rate`.
-        rate: Records (DynamoDB: capacity units) a second while throttled, else None.
+        paced: Waits made to keep to `rate`.
+        rate: The limit while the service throttles, in records (DynamoDB: capacity units) a second; None without one.
         consumed_capacity: Capacity units that DynamoDB reported.
-        superseded: DynamoDB operations that another one on the same key replaced.
+        superseded: DynamoDB operations that were left out in favour of another one on the same key.
         unprocessed: Records handed back.
     """
 
@@ -69,9 +81,9 @@ class Stats:
 
 
 class Entry:
-    """One record on its way; a plain slotted class, as a dataclass takes 60 ns more to make."""
+    """One record on its way. A plain class with slots: a dataclass takes 60 ns more to create."""
 
-    __slots__ = ("attempts", "fault", "flying", "key", "options", "record", "seq", "size", "wire")
+    __slots__ = ("attempts", "failure", "in_flight", "key", "options", "record", "seq", "size", "wire")
 
     def __init__(
         self, seq: int, record: Any, options: Mapping[str, Any], wire: Any, size: int, key: Hashable = None
@@ -82,47 +94,47 @@ class Entry:
         self.wire = wire
         self.size = size
         self.key = key
-        self.flying = False  # kept by a buffer that must not replace what is in flight
+        self.in_flight = False  # kept by a buffer that must not replace a record in flight
         self.attempts = 0
-        self.fault: Fault | None = None
+        self.failure: Failure | None = None
 
-    def fail(self, fault: Fault) -> None:
-        """Note one more attempt that was not acknowledged."""
+    def fail(self, failure: Failure) -> None:
+        """Count one more attempt that failed."""
         self.attempts += 1
-        self.blame(fault)
+        self.set_failure(failure)
 
-    def blame(self, fault: Fault) -> None:
-        """Note a reason; what may once have been written stays ambiguous."""
-        if self.fault is not None and self.fault.ambiguous and not fault.ambiguous:
-            fault = replace(fault, ambiguous=True)
-        self.fault = fault
+    def set_failure(self, failure: Failure) -> None:
+        """Set the reason. A record that may once have been written stays ambiguous."""
+        if self.failure is not None and self.failure.ambiguous and not failure.ambiguous:
+            failure = replace(failure, ambiguous=True)
+        self.failure = failure
 
-    def give_up(self, fault: Fault) -> None:
-        """Note why the record is handed back; what the service last said about it stays."""
-        own = self.fault
-        # What befell other records' calls cannot have written this one.
-        fault = replace(fault, ambiguous=False) if fault.ambiguous else fault
-        if own is None or fault.kind is Kind.FATAL:
-            self.blame(fault)
-        elif fault.kind in {Kind.DEADLINE, Kind.UNSENT}:
-            self.blame(Fault(fault.kind, own.code, own.message))
-        elif own.kind not in {Kind.THROTTLED, Kind.TRANSIENT}:
-            self.blame(fault)
+    def give_up(self, failure: Failure) -> None:
+        """Set the reason for handing the record back. The service's last code and message stay."""
+        own = self.failure
+        # A failed call with other records cannot have written this one.
+        failure = replace(failure, ambiguous=False) if failure.ambiguous else failure
+        if own is None or failure.kind is FailureKind.FATAL:
+            self.set_failure(failure)
+        elif failure.kind in {FailureKind.DEADLINE, FailureKind.UNSENT}:
+            self.set_failure(Failure(failure.kind, own.code, own.message))
+        elif own.kind not in {FailureKind.THROTTLED, FailureKind.TRANSIENT}:
+            self.set_failure(failure)
 
-    def become(self, other: Entry) -> None:
-        """Take the place of an older operation, where that one stood."""
+    def replace_with(self, other: Entry) -> None:
+        """Become another entry, in the same place of the buffer."""
         for name in self.__slots__:
             setattr(self, name, getattr(other, name))
 
     def unprocessed(self) -> Unprocessed:
-        """Return what the caller gets back."""
-        fault = self.fault or Fault(Kind.UNSENT)
+        """Return the entry as the user gets it back."""
+        failure = self.failure or Failure(FailureKind.UNSENT)
         return Unprocessed(
             self.record,
             dict(self.options),
-            code=fault.code,
-            message=fault.message,
+            code=failure.code,
+            message=failure.message,
             attempts=self.attempts,
-            reason=fault.kind.value,
-            ambiguous=fault.ambiguous,
+            reason=failure.kind.value,
+            ambiguous=failure.ambiguous,
         )

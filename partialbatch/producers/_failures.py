@@ -1,6 +1,6 @@
-"""What an error means: by its code, whatever prefix and suffix a service gives it.
+"""Classifies errors by their codes, with any prefix or suffix that a service adds.
 
-Error codes: botocore's service models, and each service's "Common Errors" page, e.g.
+The codes come from botocore's service models and from each service's "Common Errors" page, for instance
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
 """
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from partialbatch._inspection import safe_str
 from partialbatch.errors import clip
-from partialbatch.producers._entry import Fault, Kind
+from partialbatch.producers._entry import Failure, FailureKind
 
-__all__ = ["by_code", "classify"]
+__all__ = ["classify", "kind_of_code"]
 
-# Lower case, without "Exception" at the end and without a namespace in front:
+# In lower case, without "Exception" at the end and without a namespace in front, because
 # SQS says KmsDisabled, SNS KMSDisabled and Kinesis KMSDisabledException.
 _THROTTLED = frozenset(
     {
@@ -86,8 +86,8 @@ _FATAL = frozenset(
         "platformapplicationdisabled",
     }
 )
-# botocore's own exceptions, by name: botocore itself need not be loaded here.
-_NO_WAY_IN = frozenset(
+# Exceptions of botocore by name, so that this module needs no import of botocore.
+_NO_ACCESS = frozenset(
     {
         "NoCredentialsError",
         "PartialCredentialsError",
@@ -102,7 +102,7 @@ _NO_WAY_IN = frozenset(
         "LoginError",
     }
 )
-_NEVER_ARRIVED = frozenset(
+_NOT_SENT = frozenset(
     {
         "EndpointConnectionError",
         "ConnectTimeoutError",
@@ -116,42 +116,42 @@ def _bare(code: str) -> str:
     return code.rpartition("#")[2].rpartition(".")[2].removesuffix("Exception").lower()
 
 
-def by_code(code: str | None) -> Kind | None:
-    """Return what a code means in any service, None where it is on no list."""
+def kind_of_code(code: str | None) -> FailureKind | None:
+    """Return the kind of failure of an error code, in any service; None for an unknown code."""
     bare = _bare(code) if isinstance(code, str) else ""
     if bare in _THROTTLED:
-        return Kind.THROTTLED
+        return FailureKind.THROTTLED
     if bare in _TRANSIENT:
-        return Kind.TRANSIENT
-    return Kind.FATAL if bare in _FATAL else None
+        return FailureKind.TRANSIENT
+    return FailureKind.FATAL if bare in _FATAL else None
 
 
-def classify(error: Exception) -> Fault:
-    """Return what the exception of a whole call means for all its records."""
+def classify(error: Exception) -> Failure:
+    """Return the failure of all records of a call that raised an exception."""
     response = getattr(error, "response", None)
     if isinstance(response, dict) and isinstance(response.get("Error"), dict):
-        return _answered(response)
+        return _error_response(response)
     names = {cls.__name__ for cls in type(error).__mro__}
     code, message = type(error).__name__, clip(safe_str(error), 500)
     if "ParamValidationError" in names:
-        # botocore's report quotes the values it refuses.
-        return Fault(Kind.POISON, code, "botocore refused the parameters")
-    if names & _NO_WAY_IN:
-        return Fault(Kind.FATAL, code, message)
-    return Fault(Kind.TRANSIENT, code, message, ambiguous=not names & _NEVER_ARRIVED)
+        # botocore's own message quotes the values that it refuses.
+        return Failure(FailureKind.INVALID_CALL, code, "botocore refused the parameters of the call")
+    if names & _NO_ACCESS:
+        return Failure(FailureKind.FATAL, code, message)
+    return Failure(FailureKind.TRANSIENT, code, message, ambiguous=not names & _NOT_SENT)
 
 
-def _answered(response: dict[str, Any]) -> Fault:
-    """Classify an error that the service answered with."""
+def _error_response(response: dict[str, Any]) -> Failure:
+    """Classify an error response of the service."""
     code, message = response["Error"].get("Code"), response["Error"].get("Message")
-    # A client of the user's own may leave out what botocore always gives.
+    # botocore always sets these; another client may leave them out.
     status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
     status = status if isinstance(status, int) else 0
-    kind = by_code(code)
-    if status == 429:  # HTTP's own number
-        kind = kind or Kind.THROTTLED
-    if kind is Kind.THROTTLED or kind is Kind.FATAL:
-        return Fault(kind, code, message)
-    if kind is Kind.TRANSIENT or status >= 500:  # HTTP's own number
-        return Fault(Kind.TRANSIENT, code, message, ambiguous=True)
-    return Fault(Kind.POISON, code, message)
+    kind = kind_of_code(code)
+    if status == 429:  # Too Many Requests
+        kind = kind or FailureKind.THROTTLED
+    if kind is FailureKind.THROTTLED or kind is FailureKind.FATAL:
+        return Failure(kind, code, message)
+    if kind is FailureKind.TRANSIENT or status >= 500:  # a server error
+        return Failure(FailureKind.TRANSIENT, code, message, ambiguous=True)
+    return Failure(FailureKind.INVALID_CALL, code, message)

@@ -1,52 +1,54 @@
-"""How a 200 reports what it did not take: by id, or entry by entry in the order of the call."""
+"""Failed entries in a response with status 200, reported by id or by position."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.producers._entry import Entry, Fault, Kind
-from partialbatch.producers._failures import by_code
+from partialbatch.producers._entry import Entry, Failure, FailureKind
+from partialbatch.producers._failures import kind_of_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Faults", "aligned", "by_id"]
+__all__ = ["Failures", "failures_by_id", "failures_by_position"]
 
-Faults = list[Fault | None]
-"""One a record of the call, in its order; None: accepted. Empty: all were accepted."""
+Failures = list[Failure | None]
+"""One for each record of a call, in its order; None for an accepted record. An empty list: all were accepted."""
 
-_UNMENTIONED = Fault(Kind.TRANSIENT, message="the answer does not mention this record")
+_UNMENTIONED = Failure(FailureKind.TRANSIENT, message="the response doesn't mention this record")
 
 
-def by_id(answer: dict[str, Any], entries: Sequence[Entry]) -> Faults:
-    """Read the answer of SQS and SNS; `Failed` wins where an id stands in both lists."""
-    failed = answer.get("Failed")
-    accepted = {row.get("Id") for row in answer.get("Successful") or ()}
-    if not failed and all([entry.wire["Id"] in accepted for entry in entries]):  # noqa: C419 - a third faster
+def failures_by_id(response: dict[str, Any], entries: Sequence[Entry]) -> Failures:
+    """Read a response of SQS or SNS. If an id is in both lists, it failed."""
+    failed = response.get("Failed")
+    successful = [row.get("Id") for row in response.get("Successful") or ()]
+    # Hot: services answer in the order of the entries. Comparing lists takes half the time of building a set.
+    if not failed and successful == [entry.wire["Id"] for entry in entries]:
         return []
-    faults = {row.get("Id"): _failed(row) for row in failed or ()}
-    return [faults.get(entry.wire["Id"]) or _unless(entry.wire["Id"] in accepted) for entry in entries]
+    accepted = set(successful)
+    failures = {row.get("Id"): _failure(row) for row in failed or ()}
+    return [
+        failures.get(entry.wire["Id"]) or (None if entry.wire["Id"] in accepted else _UNMENTIONED) for entry in entries
+    ]
 
 
-def _unless(accepted: bool) -> Fault | None:  # private, one caller
-    return None if accepted else _UNMENTIONED
-
-
-def _failed(row: dict[str, Any]) -> Fault:
+def _failure(row: dict[str, Any]) -> Failure:
     code = row.get("Code")
-    kind = by_code(code)
-    if kind is not Kind.THROTTLED:
-        kind = Kind.REJECTED if row.get("SenderFault") else Kind.TRANSIENT
-    return Fault(kind, code, row.get("Message"))
+    kind = kind_of_code(code)
+    if kind is not FailureKind.THROTTLED:
+        kind = FailureKind.REJECTED if row.get("SenderFault") else FailureKind.TRANSIENT
+    return Failure(kind, code, row.get("Message"))
 
 
-def aligned(rows: Sequence[dict[str, Any]] | None, entries: Sequence[Entry], kind_of: Callable[[str], Kind]) -> Faults:
-    """Read the answer of Kinesis, Firehose and EventBridge: one row a record, failed where it has a code."""
+def failures_by_position(
+    rows: Sequence[dict[str, Any]] | None, entries: Sequence[Entry], kind_of: Callable[[str], FailureKind]
+) -> Failures:
+    """Read a response of Kinesis, Firehose or EventBridge: one row for each record, with a code if it failed."""
     codes = [row.get("ErrorCode") for row in rows or ()]
     if len(codes) == len(entries) and not any(codes):
         return []
-    faults: Faults = [
-        Fault(kind_of(row["ErrorCode"]), row["ErrorCode"], row.get("ErrorMessage")) if row.get("ErrorCode") else None
+    failures: Failures = [
+        Failure(kind_of(row["ErrorCode"]), row["ErrorCode"], row.get("ErrorMessage")) if row.get("ErrorCode") else None
         for row in (rows or ())[: len(entries)]
     ]
-    return faults + [_UNMENTIONED] * (len(entries) - len(faults))
+    return failures + [_UNMENTIONED] * (len(entries) - len(failures))

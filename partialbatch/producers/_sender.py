@@ -1,6 +1,6 @@
-"""The one engine: rounds of calls over a buffer, run by the caller or by workers.
+"""The sender: takes records into a buffer, and makes the calls in the caller's thread or in workers.
 
-It knows no service: `Service` makes a call and reads the answer. A round is one call.
+It knows no AWS service: a `Service` makes each call and reads its response.
 """
 
 from __future__ import annotations
@@ -10,39 +10,39 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ClosedError
-from partialbatch.producers._accounting import Books, Service
-from partialbatch.producers._entry import Entry, Fault, Kind, Stats
+from partialbatch.producers._accounting import Accounting, Service
+from partialbatch.producers._entry import Entry, Failure, FailureKind, Stats
 from partialbatch.producers._failures import classify
-from partialbatch.producers._options import deadline
-from partialbatch.producers._workers import Crew
+from partialbatch.producers._options import countdown
+from partialbatch.producers._workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from partialbatch.producers._buffer import Buffer
     from partialbatch.producers._options import Settings
-    from partialbatch.producers._responses import Faults
+    from partialbatch.producers._responses import Failures
     from partialbatch.types import Unprocessed
 
-__all__ = ["Engine"]
+__all__ = ["Sender"]
 
-_DEADLINE = Fault(Kind.DEADLINE)
-_UNSENT = Fault(Kind.UNSENT)
-_INTERRUPTED = Fault(Kind.UNSENT, message="the call was interrupted", ambiguous=True)
-# Seconds between two looks at a caller's clock while only workers send.
-_LOOK = 0.5
+_DEADLINE = Failure(FailureKind.DEADLINE)
+_UNSENT = Failure(FailureKind.UNSENT)
+_INTERRUPTED = Failure(FailureKind.UNSENT, message="the call was interrupted", ambiguous=True)
+# Seconds after which a flush asks for the time left again, while only workers send.
+_CHECK_INTERVAL = 0.5
 
 
-class Engine:
-    """One stream of records; any thread may call it.
+class Sender:
+    """Sends one stream of records. You can call it from any thread.
 
     Args:
         service: Makes the calls.
         settings: The options.
-        buffer: Where records wait.
-        stats: What is counted.
-        serial: Whether one call at a time is made, for the order.
-        seconds_left: A time limit that holds for all calls.
+        buffer: Holds the records.
+        stats: The counts.
+        one_call_at_a_time: Whether a call waits for the one before it, to keep the order.
+        seconds_left: A time limit for all calls.
     """
 
     def __init__(
@@ -52,131 +52,131 @@ class Engine:
         buffer: Buffer,
         stats: Stats,
         *,
-        serial: bool = False,
+        one_call_at_a_time: bool = False,
         seconds_left: Callable[[], float] | None = None,
     ) -> None:
         self.stats = stats
         self._service = service
         self._settings = settings
         self._buffer = buffer
-        self._books = Books(settings, buffer, stats, service)
-        self._serial = serial
-        self._limit = self._left = deadline(seconds_left, settings.clock)
+        self._accounting = Accounting(settings, buffer, stats, service)
+        self._one_call_at_a_time = one_call_at_a_time
+        self._limit = self._left = countdown(seconds_left, settings.clock)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._flushing = threading.Lock()
-        self._crew: Crew | None = None
+        self._workers: Workers | None = None
         if settings.workers:
-            self._crew = Crew(settings.workers, self._changed, self._sendable, self._round)
-        self._calls = 0  # in flight
-        self._urgent = 0  # callers that want calls sent which are not full
-        self._waiting = 0  # callers that wait for calls of other threads
-        self._room = settings.max_pending
+            self._workers = Workers(settings.workers, self._changed, self._has_call, self._send_batch)
+        self._calls_in_flight = 0
+        self._flushers = 0  # callers that want batches sent that aren't full
+        self._waiting = 0  # callers that wait for other threads' calls
+        self._max_held = settings.max_pending  # 0 while no record can be taken at once
         self._closed = ""
 
     def add(self, entry: Entry) -> None:
-        """Take a record, and send where a call is full."""
+        """Take a record, and send a batch if one is full."""
         with self._lock:
-            # Hot: one comparison stands for closed, fatal and too much held.
-            full = self._buffer.add(entry) if self._buffer.held < self._room else self._admit(entry)
+            # Hot: one comparison stands for "closed", "fatal failure" and "too many records held".
+            full = self._buffer.add(entry) if self._buffer.held < self._max_held else self._add_when_possible(entry)
             if not full:
                 return
-            if self._crew is not None:
-                self._crew.check()
-                self._crew.wake()
+            if self._workers is not None:
+                self._workers.raise_error()
+                self._workers.wake()
                 return
-        while self._round() and self._buffer.full():
+        while self._send_batch() and self._buffer.has_full_batch():
             pass
 
     def flush(self, seconds: float | Callable[[], float] | None = None) -> list[Unprocessed]:
-        """Send what is held, and return what was not accepted."""
-        left, limit = deadline(seconds, self._settings.clock), self._limit
+        """Send all held records, and return those that were not accepted."""
+        left, limit = countdown(seconds, self._settings.clock), self._limit
         with self._flushing:
             with self._lock:
                 self._check_open()
                 self._left = lambda: min(left(), limit())
-                self._urgent += 1
+                self._flushers += 1
             try:
                 self._drain()
             finally:
                 with self._lock:
-                    self._urgent -= 1
+                    self._flushers -= 1
                     self._left = limit
-                    if self._crew is not None:
-                        self._crew.dismiss()
-            return self._report()
+                    if self._workers is not None:
+                        self._workers.stop()
+            return self._take_failed()
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing is taken any more."""
+        """Whether the sender takes no more records."""
         return bool(self._closed)
 
     @property
-    def is_stuck(self) -> bool:
-        """Whether no call is made any more until the next flush: a table is missing, say."""
-        return self._books.fault is not None
+    def has_fatal_failure(self) -> bool:
+        """Whether no call is made until the next flush, for instance because the table doesn't exist."""
+        return self._accounting.fatal is not None
 
-    def close(self, what: str) -> None:
-        """Take nothing more; wait for the calls that are in flight."""
+    def close(self, name: str) -> None:
+        """Take no more records, and wait for the calls in flight. Errors will use `name`."""
         with self._lock:
-            self._closed = what
-            self._room = 0
-            if self._crew is not None:
-                self._crew.dismiss()
-            while self._calls:
+            self._closed = name
+            self._max_held = 0
+            if self._workers is not None:
+                self._workers.stop()
+            while self._calls_in_flight:
                 self._wait()
 
     def unsent(self) -> list[Unprocessed]:
-        """Hand back all that no flush has returned, as not sent."""
+        """Return all records that no flush has returned, as not sent."""
         with self._lock:
-            self._books.give_up(_UNSENT)
-            for entry in self._books.failed:
+            self._accounting.give_up(_UNSENT)
+            for entry in self._accounting.failed:
                 entry.give_up(_UNSENT)
-        return self._report()
+        return self._take_failed()
 
-    def _report(self) -> list[Unprocessed]:
+    def _take_failed(self) -> list[Unprocessed]:
         with self._lock:
             if not self._closed:
-                self._room = self._settings.max_pending
-            return [entry.unprocessed() for entry in self._books.report()]
+                self._max_held = self._settings.max_pending
+            return [entry.unprocessed() for entry in self._accounting.take_failed()]
 
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError(self._closed)
 
-    def _admit(self, entry: Entry) -> bool:
-        """Take a record once there is room for it."""
+    def _add_when_possible(self, entry: Entry) -> bool:
+        """Take a record as soon as there is room for it. Callers must hold the lock."""
         while True:
             self._check_open()
-            if self._books.fault is not None:
-                entry.give_up(self._books.fault)
-                self._books.failed.append(entry)
+            if self._accounting.fatal is not None:
+                entry.give_up(self._accounting.fatal)
+                self._accounting.failed.append(entry)
                 return False
             if self._buffer.held < self._settings.max_pending:
                 return self._buffer.add(entry)
             self._make_room()
 
     def _make_room(self) -> None:
-        """Send, or wait until others have sent; the lock is held."""
-        self._urgent += 1
+        """Send a batch, or wait until other threads have sent one. Callers must hold the lock."""
+        self._flushers += 1
         try:
-            if self._crew is not None:
-                self._crew.wake()
+            if self._workers is not None:
+                self._workers.wake()
                 self._wait()
-                self._crew.check()
-            elif self._sendable():
+                self._workers.raise_error()
+            elif self._has_call():
                 self._lock.release()
                 try:
-                    self._round()
+                    self._send_batch()
                 finally:
                     self._lock.acquire()
             else:
                 self._wait()
         finally:
-            self._urgent -= 1
+            self._flushers -= 1
 
     def _wait(self, seconds: float | None = None) -> None:
-        """Wait for another thread's call to end; the lock is held."""
+        """Wait until another thread's call ends. Callers must hold the lock."""
         self._waiting += 1
         try:
             self._changed.wait(seconds)
@@ -184,87 +184,88 @@ class Engine:
             self._waiting -= 1
 
     def _drain(self) -> None:
-        """Run rounds until nothing is held, or the time is over."""
+        """Make calls until nothing is held, or the time is over."""
         while True:
-            while self._crew is None and self._round():
+            while self._workers is None and self._send_batch():
                 pass
             with self._lock:
                 left = self._left()
                 if left <= 0:
-                    self._books.give_up(_DEADLINE)
-                if self._crew is not None:
-                    self._crew.check()
-                    # A worker amid a step may still have an error to tell.
-                    if not self._buffer.held and not self._crew.busy:
+                    self._accounting.give_up(_DEADLINE)
+                if self._workers is not None:
+                    self._workers.raise_error()
+                    # A busy worker may still raise an error.
+                    if not self._buffer.held and not self._workers.busy:
                         return
-                    self._crew.wake()
+                    self._workers.wake()
                 elif not self._buffer.held:
                     return
                 self._check_open()
-                # What is held is in flight in another thread, which will say so.
-                self._wait(min(_LOOK, left) if left > 0 else _LOOK)
+                # The held records are in flight in another thread, which will notify this one.
+                self._wait(min(_CHECK_INTERVAL, left) if left > 0 else _CHECK_INTERVAL)
 
-    def _sendable(self) -> bool:
-        # Closed: one that slept meanwhile must not send what is handed back, or let go of.
-        if self._closed or (self._serial and self._calls):
+    def _has_call(self) -> bool:
+        # After a close, a thread that slept must not send records that are handed back or dropped.
+        if self._closed or (self._one_call_at_a_time and self._calls_in_flight):
             return False
-        return self._buffer.any() if self._urgent else self._buffer.full()
+        return self._buffer.has_batch() if self._flushers else self._buffer.has_full_batch()
 
-    def _round(self) -> bool:
-        """Make one call, after the wait that is due; False: there was nothing to send."""
-        gate, slept = None, False
+    def _send_batch(self) -> bool:
+        """Make one call, after the wait that is due. Return False if there is nothing to send."""
+        wait, slept = None, False
         while True:
             with self._lock:
-                self._books.passed(gate)
-                if not self._sendable():
+                self._accounting.end_wait(wait)
+                if not self._has_call():
                     return False
-                pause = self._books.pause(self._left())
-                if pause is None:
-                    self._books.give_up(_DEADLINE)
+                seconds = self._accounting.seconds_to_wait(self._left())
+                if seconds is None:
+                    self._accounting.give_up(_DEADLINE)
                     self._changed.notify_all()
                     return True
-                if not pause or slept:
-                    batch, suspect = self._buffer.take()
-                    self._books.begin(batch)
-                    self._calls += 1
+                if not seconds or slept:
+                    batch, is_half = self._buffer.take_batch()
+                    self._accounting.start_call(batch)
+                    self._calls_in_flight += 1
                     break
-                gate = self._books.waits(pause)
-            self._sleep(pause)
+                wait = self._accounting.start_wait(seconds)
+            self._sleep(seconds)
             slept = True
-        self._send(batch, suspect=suspect)
+        self._call(batch, is_half=is_half)
         return True
 
     def _sleep(self, seconds: float) -> None:
-        if self._crew is not None:
-            self._crew.pause(seconds, self._settings.sleep)
+        if self._workers is not None:
+            self._workers.sleep(seconds, self._settings.sleep)
         else:
             (self._settings.sleep or time.sleep)(seconds)
 
-    def _send(self, batch: list[Entry], *, suspect: bool) -> None:
-        """Make the call; whatever happens, its records are settled or back in the buffer."""
-        answer, fault = None, None
+    def _call(self, batch: list[Entry], *, is_half: bool) -> None:
+        """Make the call. Its records are settled, or are back in the buffer, even if it raises."""
+        response, failure = None, None
         try:
-            answer = self._service.call(batch)
+            response = self._service.call(batch)
         except Exception as error:
-            fault = classify(error)
+            failure = classify(error)
         except BaseException:
-            self._settle(batch, _INTERRUPTED, None, suspect=suspect)
+            self._settle(batch, _INTERRUPTED, None, is_half=is_half)
             raise
-        self._settle(batch, fault, answer, suspect=suspect)
+        self._settle(batch, failure, response, is_half=is_half)
         if self._settings.progress is not None:
             self._settings.progress(self.stats)
 
-    def _settle(self, batch: list[Entry], fault: Fault | None, answer: Any, *, suspect: bool) -> None:
+    def _settle(self, batch: list[Entry], failure: Failure | None, response: Any, *, is_half: bool) -> None:
         with self._lock:
-            self._calls -= 1
-            self._books.settle(batch, self._read(answer, batch) if fault is None else fault, suspect=suspect)
-            if self._books.fault is not None:
-                self._room = 0
-            if self._crew is not None or self._waiting:
+            self._calls_in_flight -= 1
+            outcome = self._read(response, batch) if failure is None else failure
+            self._accounting.settle(batch, outcome, is_half=is_half)
+            if self._accounting.fatal is not None:
+                self._max_held = 0
+            if self._workers is not None or self._waiting:
                 self._changed.notify_all()
 
-    def _read(self, answer: Any, batch: list[Entry]) -> Faults | Fault:
+    def _read(self, response: Any, batch: list[Entry]) -> Failures | Failure:
         try:
-            return self._service.read(answer, batch, self.stats)
-        except Exception as error:  # an answer of no known shape acknowledges nothing
+            return self._service.read(response, batch, self.stats)
+        except Exception as error:  # a response of an unknown shape acknowledges nothing
             return classify(error)

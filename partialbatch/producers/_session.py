@@ -1,4 +1,4 @@
-"""A producer as a `Sink`: one session an invocation, with a buffer of its own."""
+"""Sessions, which make a producer a `Sink`: each invocation has its own session with its own buffer."""
 
 from __future__ import annotations
 
@@ -10,23 +10,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
     from partialbatch.producers._entry import Entry, Stats
-    from partialbatch.producers._sender import Engine
+    from partialbatch.producers._sender import Sender
     from partialbatch.types import Unprocessed
 
 __all__ = ["Item", "Session", "group_name"]
 
 
 class Item:
-    """A record and its put options, for where only one object can be given.
+    """A record together with its put options, for places that take only one object.
 
-    ::
+    Return it from your record function if the handler has a producer as ``sink=``:
 
-        return Item(order, partition_key=order.customer)
+    >>> from partialbatch.producers import Item
+    >>> def handle(order: dict) -> Item:
+    ...     return Item(order, partition_key=order["customer"])
+    >>> handle({"id": 1, "customer": "c-17"})
+    Item(<dict>, partition_key)
 
     Attributes:
         record: The record.
-        options: The keyword arguments of the producer's `put`. For DynamoDB,
-            ``operation="delete"`` makes the record a key to delete.
+        options: The keyword arguments for the producer's ``put``. A wrong one raises `RecordError` when the
+            item is put. With a `DynamoDBProducer`, ``operation="delete"`` deletes: the record is then a key.
     """
 
     __slots__ = ("options", "record")
@@ -36,12 +40,12 @@ class Item:
         self.options = options
 
     def __repr__(self) -> str:
-        """Name the options; never the record."""
-        return f"Item(<{type(self.record).__name__}>, {', '.join(self.options)})"
+        """Name the options, never the record."""
+        return f"Item({', '.join([f'<{type(self.record).__name__}>', *self.options])})"
 
 
-class Lender(Protocol):
-    """What a session needs of its producer."""
+class SessionOwner(Protocol):
+    """The parts of a producer that its sessions use."""
 
     @property
     def item_options(self) -> Mapping[str, Any]: ...
@@ -50,28 +54,30 @@ class Lender(Protocol):
 
 
 class Session:
-    """What `open` of a producer returns."""
+    """A session of a producer, with a buffer of its own. You get it from ``open``."""
 
-    def __init__(self, producer: Lender, engine: Engine, *, ordered: bool) -> None:
+    def __init__(self, producer: SessionOwner, sender: Sender, *, ordered: bool) -> None:
         self._producer = producer
-        self._engine = engine
+        self._sender = sender
         self._ordered = ordered
 
     @property
     def stats(self) -> Stats:
-        """What this session has done so far."""
-        return self._engine.stats
+        """The counts of this session."""
+        return self._sender.stats
 
     def put(self, item: Any, *, group: Hashable = None) -> None:
-        """Take one item: a record, or an `Item` with put options.
+        """Take one item, and send a batch if one is full.
 
         Args:
-            item: What comes back as `Unprocessed.record` where it was not accepted.
-            group: What it must stay in order with. On FIFO queues and topics it becomes the
-                message group, on Kinesis the partition key, where the item names none.
+            item: A record, or an `Item` with put options. If it isn't accepted, it comes back as
+                ``Unprocessed.record``.
+            group: In an ordered session, items of one group keep their order. The group becomes the message
+                group of a FIFO queue or topic, or the partition key of a Kinesis record, unless the item has one.
 
         Raises:
-            RecordError: An item that can never be sent; nothing was taken.
+            RecordError: The item can never be sent. Nothing was taken.
+            ClosedError: The session is closed.
         """
         record, options = (item.record, item.options) if isinstance(item, Item) else (item, {})
         implied = {} if group is None else self._producer.group_options(group)
@@ -79,32 +85,33 @@ class Session:
         entry.record, entry.options = item, {**self._producer.item_options, **options}
         if self._ordered and entry.key is None:
             entry.key = group
-        self._engine.add(entry)
+        self._sender.add(entry)
 
     def flush(self, seconds: float | Callable[[], float] | None = None) -> list[Unprocessed]:
-        """Send what is held, and return what was not accepted; each item once.
+        """Send all held items, and return those that were not accepted, each one once.
 
         Args:
-            seconds: A time limit of its own, beside the session's.
+            seconds: A further time limit beside the session's own: seconds, or a callable that returns the
+                seconds left.
         """
-        return self._engine.flush(seconds)
+        return self._sender.flush(seconds)
 
     def close(self) -> None:
-        """Send nothing more: what no flush has sent is let go of."""
-        self._engine.close("the session")
+        """Send nothing more. Items that no flush has sent are dropped."""
+        self._sender.close("the session")
 
 
 def group_name(group: Hashable, longest: int) -> str:
-    """Return a group as printable ASCII without spaces: itself where it is that, else a digest."""
+    """Return a group as printable ASCII text without spaces: the group itself if it is such a text, or a digest."""
     if isinstance(group, str) and re.fullmatch(r"[!-~]+", group) and len(group) <= longest:
         return group
-    return sha256(_steady(group).encode("utf-8", "surrogatepass")).hexdigest()
+    return sha256(_stable_text(group).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _steady(value: Any) -> str:
-    """Return a text that is the same in every process, for sets too."""
+def _stable_text(value: Any) -> str:
+    """Return a text that is the same in every process, for sets as well."""
     if isinstance(value, frozenset):
-        return f"frozenset({sorted(map(_steady, value))})"
+        return f"frozenset({sorted(map(_stable_text, value))})"
     if isinstance(value, tuple):
-        return f"({', '.join(map(_steady, value))})"
+        return f"({', '.join(map(_stable_text, value))})"
     return repr(value)

@@ -1,4 +1,4 @@
-"""Threads that run rounds: from the first full call until the flush that ends them."""
+"""Worker threads that send batches, from the first full batch until a flush stops them."""
 
 from __future__ import annotations
 
@@ -8,60 +8,60 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Crew"]
+__all__ = ["Workers"]
 
 
-class Crew:
-    """Workers that hold nothing themselves: what they could not send is in the buffer.
+class Workers:
+    """A group of threads that hold no records themselves: unsent records are in the buffer.
 
     Args:
-        size: How many.
-        changed: The engine's condition; its lock guards all that is here.
+        size: The number of threads.
+        changed: The sender's condition. Its lock guards everything here.
         ready: Tells whether there is a call to make.
-        step: Makes one call.
+        send: Makes one call.
     """
 
     def __init__(
-        self, size: int, changed: threading.Condition, ready: Callable[[], bool], step: Callable[[], object]
+        self, size: int, changed: threading.Condition, ready: Callable[[], bool], send: Callable[[], object]
     ) -> None:
         self._size = size
         self._changed = changed
         self._ready = ready
-        self._step = step
-        self.busy = 0  # workers amid a step, those that sleep aside
-        self._shift = 0
+        self._send = send
+        self.busy = 0  # workers that are sending; a sleeping worker doesn't count
+        self._generation = 0
         self._running = False
-        self._crash: BaseException | None = None
+        self._error: BaseException | None = None
 
     def wake(self) -> None:
-        """See that the workers run, and look for work; the lock is held."""
+        """Start the threads if they don't run yet, and let them look for work. Callers must hold the lock."""
         if not self._running:
             self._running = True
             for _ in range(self._size):
-                # A daemon: a program that ends without a flush must end.
-                threading.Thread(target=self._work, args=(self._shift,), name="partialbatch", daemon=True).start()
+                # Daemons, so that a program that never flushes can still exit.
+                threading.Thread(target=self._run, args=(self._generation,), name="partialbatch", daemon=True).start()
         self._changed.notify_all()
 
-    def dismiss(self) -> None:
-        """End the workers once their calls are over; the lock is held."""
-        self._shift += 1
+    def stop(self) -> None:
+        """Let each thread end after its current call. Callers must hold the lock."""
+        self._generation += 1
         self._running = False
         self._changed.notify_all()
 
-    def check(self) -> None:
-        """Raise what ended a worker; the lock is held."""
-        crash, self._crash = self._crash, None
-        if crash is not None:
-            raise crash
+    def raise_error(self) -> None:
+        """Raise the exception that ended a thread, if there is one. Callers must hold the lock."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
 
-    def pause(self, seconds: float, sleep: Callable[[float], object] | None) -> None:
-        """Sleep in a worker; without a `sleep` of the caller's, not past the end of the shift."""
+    def sleep(self, seconds: float, sleep: Callable[[float], object] | None) -> None:
+        """Sleep in a worker. Without the user's own `sleep`, `stop` ends the sleep early."""
         with self._changed:
-            shift = self._shift
+            generation = self._generation
             self.busy -= 1
             self._changed.notify_all()
             if sleep is None:
-                self._changed.wait_for(lambda: self._shift != shift, seconds)
+                self._changed.wait_for(lambda: self._generation != generation, seconds)
         try:
             if sleep is not None:
                 sleep(seconds)
@@ -69,22 +69,22 @@ class Crew:
             with self._changed:
                 self.busy += 1
 
-    def _work(self, shift: int) -> None:
-        while self._wait_for_work(shift):
-            crash = None
+    def _run(self, generation: int) -> None:
+        while self._wait_for_work(generation):
+            failed = None
             try:
-                self._step()
+                self._send()
             except BaseException as error:
-                crash = error
+                failed = error
             with self._changed:
                 self.busy -= 1
                 self._changed.notify_all()
-                if crash is not None:
-                    self._crash = crash
-                    self.dismiss()
+                if failed is not None:
+                    self._error = failed
+                    self.stop()
 
-    def _wait_for_work(self, shift: int) -> bool:
+    def _wait_for_work(self, generation: int) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._shift != shift or self._ready())
-            self.busy += self._shift == shift
-            return self._shift == shift
+            self._changed.wait_for(lambda: self._generation != generation or self._ready())
+            self.busy += self._generation == generation
+            return self._generation == generation

@@ -1,4 +1,4 @@
-"""Data Firehose: `PutRecordBatch`.
+"""Producer for Data Firehose: `PutRecordBatch`.
 
 Limits: botocore's model of the call, and
 https://docs.aws.amazon.com/firehose/latest/dev/limits.html
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from partialbatch.errors import ConfigurationError, RecordError
 from partialbatch.producers._base import Producer
-from partialbatch.producers._entry import Entry, Kind, Stats
-from partialbatch.producers._failures import by_code
-from partialbatch.producers._options import CommonOptions, Limits, text
-from partialbatch.producers._responses import Faults, aligned
+from partialbatch.producers._entry import Entry, FailureKind, Stats
+from partialbatch.producers._failures import kind_of_code
+from partialbatch.producers._options import CommonOptions, Limits, check_name
+from partialbatch.producers._responses import Failures, failures_by_position
 from partialbatch.producers._serialization import to_bytes
 
 if TYPE_CHECKING:
@@ -26,19 +26,34 @@ _LARGEST = 1_024_000
 
 
 class FirehoseProducer(Producer):
-    """Writes records to a Firehose stream.
+    r"""Writes records to a Firehose stream, up to 500 in a call (``PutRecordBatch``).
+
+    >>> from partialbatch.producers import FirehoseProducer
+    >>> class Firehose:  # in place of boto3's client
+    ...     def put_record_batch(self, DeliveryStreamName, Records):
+    ...         print(Records)
+    ...         return {"RequestResponses": [{"RecordId": "1"} for record in Records]}
+    >>> with FirehoseProducer("clicks", delimiter=b"\n", client=Firehose()) as producer:
+    ...     producer.put({"page": "/"})
+    [{'Data': b'{"page":"/"}\n'}]
+
+    A record has at most 1,024,000 bytes, and a call 4,000,000:
+    https://docs.aws.amazon.com/firehose/latest/dev/limits.html
 
     Args:
         stream: The stream's name.
-        delimiter: What is added to each record; Firehose itself puts nothing between them,
-            and most readers want a newline.
+        delimiter: Bytes that are added to each record. Default: none. Firehose itself puts nothing between
+            records, and most readers expect a newline.
         **options: See `CommonOptions`.
+
+    Raises:
+        ConfigurationError: An option has an impossible value.
     """
 
     service = "firehose"
 
     def __init__(self, stream: str, *, delimiter: bytes = b"", **options: Unpack[CommonOptions]) -> None:
-        self._stream = text("stream", stream, "the name of a Firehose stream")
+        self._stream = check_name("stream", stream, "the name of a Firehose stream")
         if not isinstance(delimiter, bytes):
             raise ConfigurationError.bad_value("delimiter", delimiter, "bytes")
         self._delimiter = delimiter
@@ -46,22 +61,23 @@ class FirehoseProducer(Producer):
         self._largest = min(_LARGEST, self._settings.max_bytes)
 
     def put(self, record: Any) -> None:
-        """Take a record; send where a batch is full.
+        """Take a record, and send a batch if one is full.
 
         Args:
-            record: `bytes`, `str`, or what JSON can say.
+            record: `bytes`, `str`, or a value that becomes JSON.
 
         Raises:
-            RecordError: A record that Firehose would never take.
+            RecordError: Firehose would never take the record.
+            ClosedError: The producer is closed.
         """
-        self._engine.add(self.entry(record, {}))
+        self._sender.add(self.entry(record, {}))
 
     def entry(self, record: Any, options: Mapping[str, Any]) -> Entry:
         data = to_bytes(record, "Data", self._serializer) + self._delimiter
         if options:
-            self._check(options)
+            self._check_put_options(options)
         if not data:
-            raise RecordError("Data", "is empty, and Firehose takes 1 byte at the least")
+            raise RecordError("Data", "is empty; Firehose takes at least 1 byte")
         if len(data) > self._largest:
             raise RecordError.too_large("Data", len(data), self._largest)
         return Entry(self._next(), record, options, {"Data": data}, len(data))
@@ -69,11 +85,11 @@ class FirehoseProducer(Producer):
     def call(self, entries: Sequence[Entry]) -> Any:
         return self._client.put_record_batch(DeliveryStreamName=self._stream, Records=[entry.wire for entry in entries])
 
-    def read(self, answer: Any, entries: Sequence[Entry], stats: Stats) -> Faults:
-        return aligned(answer.get("RequestResponses"), entries, _kind)
+    def read(self, response: Any, entries: Sequence[Entry], stats: Stats) -> Failures:
+        return failures_by_position(response.get("RequestResponses"), entries, _kind)
 
 
-def _kind(code: str) -> Kind:
-    """Retry all; ServiceUnavailableException is how Firehose says that it throttles."""
-    unavailable = code == "ServiceUnavailableException" or by_code(code) is Kind.THROTTLED
-    return Kind.THROTTLED if unavailable else Kind.TRANSIENT
+def _kind(code: str) -> FailureKind:
+    """Retry every record. Firehose says ServiceUnavailableException when it throttles."""
+    throttled = code == "ServiceUnavailableException" or kind_of_code(code) is FailureKind.THROTTLED
+    return FailureKind.THROTTLED if throttled else FailureKind.TRANSIENT

@@ -1,4 +1,4 @@
-"""SQS and SQS FIFO: `SendMessageBatch`.
+"""Producer for SQS and SQS FIFO: `SendMessageBatch`.
 
 Limits: botocore's model of the call, and
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from partialbatch.errors import RecordError
 from partialbatch.producers._entry import Entry, Stats
-from partialbatch.producers._fifo import FifoProducer
-from partialbatch.producers._message_attributes import message_attributes, text_size
+from partialbatch.producers._fifo import FifoProducer, OnRejectedGroup, Ordering
+from partialbatch.producers._message_attributes import message_attributes, message_text
 from partialbatch.producers._options import CommonOptions, Limits
-from partialbatch.producers._responses import Faults, by_id
-from partialbatch.producers._serialization import to_text
+from partialbatch.producers._responses import Failures, failures_by_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +26,18 @@ _LONGEST_DELAY = 900
 
 
 class SQSOptions(TypedDict, total=False):
-    """What `SQSProducer.put` takes beside the message."""
+    """Put options of an `SQSProducer`.
+
+    Attributes:
+        delay_seconds: Whole seconds, from 0 to 900, until the message becomes visible. A FIFO queue takes
+            no delay for a single message.
+        message_attributes: At most 10 names with plain values (str, int, float, Decimal, bytes) or boto3's
+            typed ones.
+        message_system_attributes: The same for system attributes, for instance ``AWSTraceHeader``.
+        message_group_id: The message group, 1 to 128 characters. A FIFO queue needs one.
+        message_deduplication_id: The deduplication id, 1 to 128 characters, for FIFO queues alone.
+            Default: a random one, unless ``content_based_deduplication`` is set.
+    """
 
     delay_seconds: int
     message_attributes: Mapping[str, Any]
@@ -37,19 +47,36 @@ class SQSOptions(TypedDict, total=False):
 
 
 class SQSProducer(FifoProducer):
-    """Sends messages to a queue; a FIFO queue by its name, which ends in ``.fifo``.
+    """Sends messages to a queue, up to 10 in a call (``SendMessageBatch``). A URL that ends in ``.fifo`` is a FIFO.
+
+    >>> from partialbatch.producers import SQSProducer
+    >>> class Queue:  # in place of boto3's client
+    ...     def send_message_batch(self, QueueUrl, Entries):
+    ...         print([entry["MessageBody"] for entry in Entries])
+    ...         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
+    >>> url = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders"
+    >>> with SQSProducer(url, client=Queue()) as producer:
+    ...     producer.put({"id": 1}, delay_seconds=5)
+    ...     producer.put("plain text")
+    ['{"id":1}', 'plain text']
+
+    A message has at most 1,048,576 bytes with its attributes, and so has a call:
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 
     Args:
         queue_url: The queue's URL.
-        ordering: FIFO queues: ``"strict"`` keeps one unacknowledged message a group, so that
-            a retry overtakes nothing; ``"batch"`` sends a group's messages together, one call
-            at a time, and a message that has to be retried then arrives after its followers.
-        on_rejected_group: FIFO queues, strict: after a message was rejected for good, ``"send"``
-            the rest of its group, or ``"hold"`` it and hand it back (behind one that was given up,
-            too) until the next flush.
-        content_based_deduplication: Whether the queue makes the deduplication ids; otherwise
-            a message without one gets one here, once, when it is put.
+        ordering: For FIFO queues. ``"strict"`` (the default) has only one unacknowledged message of each group, so
+            a retry overtakes no other message. ``"batch"`` sends the messages of a group together, one call at
+            a time; a message that has to be retried then arrives after the messages behind it.
+        on_rejected_group: For FIFO queues with strict ordering. After a rejected message, ``"send"`` (the
+            default) still sends the rest of its group; ``"hold"`` hands the rest back until the next flush,
+            also if the message was given up for another reason.
+        content_based_deduplication: Whether the queue makes the deduplication ids. Default: False, and each
+            message gets a random one when it is put, unless you pass one.
         **options: See `CommonOptions`.
+
+    Raises:
+        ConfigurationError: An option has an impossible value.
     """
 
     service = "sqs"
@@ -60,8 +87,8 @@ class SQSProducer(FifoProducer):
         self,
         queue_url: str,
         *,
-        ordering: str = "strict",
-        on_rejected_group: str = "send",
+        ordering: Ordering = "strict",
+        on_rejected_group: OnRejectedGroup = "send",
         content_based_deduplication: bool = False,
         **options: Unpack[CommonOptions],
     ) -> None:
@@ -72,36 +99,36 @@ class SQSProducer(FifoProducer):
             options,
             ordering=ordering,
             on_rejected_group=on_rejected_group,
-            deduplicated=content_based_deduplication,
+            content_based_deduplication=content_based_deduplication,
         )
+        self._largest = self._settings.max_bytes
 
     def put(self, message: Any, **options: Unpack[SQSOptions]) -> None:
-        """Take a message; send where a batch is full.
+        """Take a message, and send a batch if one is full.
 
         Args:
-            message: `str`, UTF-8 `bytes`, or what JSON can say.
-            **options: boto3's parameters of an entry, in snake_case. Message attributes are
-                plain values or boto3's typed ones.
+            message: `str`, UTF-8 `bytes`, or a value that becomes JSON.
+            **options: See `SQSOptions`. The names are boto3's in snake_case.
 
         Raises:
-            RecordError: A message that SQS would never take.
+            RecordError: SQS would never take the message.
+            ClosedError: The producer is closed.
         """
-        self._engine.add(self.entry(message, options))
+        self._sender.add(self.entry(message, options))
 
     def entry(self, record: Any, options: Mapping[str, Any]) -> Entry:
-        body = to_text(record, "MessageBody", self._serializer)
-        size = text_size(body, "MessageBody")
+        body, size = message_text(record, "MessageBody", self._serializer)
         seq = self._next()
         wire: dict[str, Any] = {"Id": str(seq), "MessageBody": body}
         if options or self._fifo:
-            self._check(options)
-            size += self._optional(wire, options)
-        if size > self._settings.max_bytes:
-            raise RecordError.too_large("MessageBody with its attributes", size, self._settings.max_bytes)
+            self._check_put_options(options)
+            size += self._add_options(wire, options)
+        if size > self._largest:
+            raise RecordError.too_large("MessageBody with its attributes", size, self._largest)
         return Entry(seq, record, options, wire, size, wire.get("MessageGroupId") if self._strict else None)
 
-    def _optional(self, wire: dict[str, Any], options: Mapping[str, Any]) -> int:
-        """Fill in the options, and return their bytes."""
+    def _add_options(self, wire: dict[str, Any], options: Mapping[str, Any]) -> int:
+        """Add the put options, and return their bytes."""
         size = 0
         if "delay_seconds" in options:
             wire["DelaySeconds"] = self._delay(options["delay_seconds"])
@@ -110,22 +137,22 @@ class SQSProducer(FifoProducer):
                 options["message_attributes"], "message_attributes", _ATTRIBUTES
             )
         if options.get("message_system_attributes"):
-            # Their size does not count.
+            # They don't count toward the size of the message.
             wire["MessageSystemAttributes"], _ = message_attributes(
                 options["message_system_attributes"], "message_system_attributes", None
             )
-        self._order(wire, options)
+        self._add_fifo_options(wire, options)
         return size
 
     def _delay(self, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LONGEST_DELAY:
             raise RecordError("delay_seconds", f"is {value!r}; it takes whole seconds from 0 to {_LONGEST_DELAY}")
         if self._fifo and value:
-            raise RecordError("delay_seconds", "is possible on the queue, not on a message, of a FIFO queue")
+            raise RecordError("delay_seconds", "a FIFO queue takes no delay for a single message; set it on the queue")
         return value
 
     def call(self, entries: Sequence[Entry]) -> Any:
         return self._client.send_message_batch(QueueUrl=self._url, Entries=[entry.wire for entry in entries])
 
-    def read(self, answer: Any, entries: Sequence[Entry], stats: Stats) -> Faults:
-        return by_id(answer, entries)
+    def read(self, response: Any, entries: Sequence[Entry], stats: Stats) -> Failures:
+        return failures_by_id(response, entries)

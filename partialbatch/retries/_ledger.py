@@ -20,10 +20,10 @@ __all__ = ["Ledger", "ResumeLedger"]
 
 
 class Ledger(Protocol):
-    """A store of entries."""
+    """Where entries are kept."""
 
     def read(self, arn: str, checkpoint: str) -> frozenset[str]:
-        """Return the identifiers that are done behind a checkpoint; none if nothing is known.
+        """Return the identifiers that are done behind a checkpoint; none where nothing is known.
 
         Args:
             arn: The stream, the shard and the handler that reads it: part of the key, and nothing to be parsed.
@@ -37,18 +37,34 @@ class Ledger(Protocol):
 
 
 class ResumeLedger:
-    """Remembers the records that had succeeded behind a checkpoint; give one as ``resume=``.
+    """Remembers the records of a stream that succeeded behind a checkpoint, for ``resume=``.
 
-    At worst a record runs again: an entry counts only for a delivery whose first record *is* the
-    checkpoint, and names records exactly.
+    Streams deliver everything from the first reported record on again, the successes included. With a ledger, the
+    successes don't run a second time. At worst, a record runs again.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
+
+    >>> from partialbatch import batch_handler
+    >>> from partialbatch.retries import ResumeLedger
+    >>> from partialbatch.testing import kinesis_event
+    >>> calls = []
+    >>> @batch_handler(resume=ResumeLedger.in_memory())
+    ... def handler(text: str):
+    ...     calls.append(text)
+    ...     if calls == ["A"]:
+    ...         raise ValueError("only the first time")
+    >>> event = kinesis_event(["A", "B"])
+    >>> len(handler(event, None)["batchItemFailures"]), handler(event, None), calls
+    (1, {'batchItemFailures': []}, ['A', 'B', 'A'])
     """
 
     def __init__(self, store: Ledger, iam_actions: tuple[str, ...] | None = None) -> None:
         """Keep entries in a store of your own; see `in_memory` and `dynamodb`.
 
         Args:
-            store: The store of entries.
-            iam_actions: The actions that the function's role must allow, for ``partialbatch check``; None: unknown.
+            store: An object with the methods of `Ledger`.
+            iam_actions: The actions that the function's role must allow, for ``partialbatch check``, or None if they
+                are unknown.
 
         Raises:
             ConfigurationError: The store lacks ``read`` or ``write``, or one of them is async.
@@ -62,10 +78,10 @@ class ResumeLedger:
 
     @classmethod
     def in_memory(cls) -> ResumeLedger:
-        """Keep entries in this execution environment: at no cost, and lost with it.
+        """Keep entries in this execution environment. They cost nothing, and are lost with it.
 
-        Another environment knows nothing of these entries. If the last write of a key must be its newest
-        even then, use `dynamodb`, or write only values that are newer than the one stored.
+        The ledger doesn't know which records another environment has handled in the meantime. If the last write of a
+        key must be the newest one even then, use `dynamodb`, or write an item only if it is newer than the stored one.
         """
         return cls(MemoryLedger(), iam_actions=())
 
@@ -76,11 +92,11 @@ class ResumeLedger:
         """Keep entries in a DynamoDB table, for all execution environments.
 
         Args:
-            table: The table's name; its partition key is a string, and there is no sort key.
-            consumer: Who reads the stream: two functions on one stream must not share entries.
-            client: A boto3 DynamoDB client; by default one is made when the module loads.
+            table: The table's name. Its partition key is a string, and it has no sort key.
+            consumer: A name for the reader of the stream. Two functions on one stream must not share entries.
+            client: A boto3 DynamoDB client. By default, one is made when the module loads.
             key: The name of the partition key.
-            ttl: The attribute for DynamoDB's time to live, in seconds since the epoch.
+            ttl: The attribute for DynamoDB's time to live, in seconds since the epoch. An entry lives for a day.
 
         Raises:
             ConfigurationError: A name is empty or taken, or boto3 is not installed.
@@ -99,12 +115,15 @@ class ResumeLedger:
         return cls(store, iam_actions=("dynamodb:GetItem", "dynamodb:PutItem"))
 
     def done_behind(self, arn: str, checkpoint: str) -> frozenset[str]:
-        """Return the identifiers that are done behind the first record of a delivery.
+        """Return the identifiers behind the first record of a delivery that have succeeded.
 
         If this raises, the handler logs it, and runs the batch as without a ledger.
         """
         return self._store.read(arn, checkpoint)
 
     def remember(self, arn: str, checkpoint: str, done: Sequence[str]) -> None:
-        """Keep the identifiers that are done behind a checkpoint that was reported; the handler logs an error."""
+        """Keep the identifiers behind a reported checkpoint that have succeeded.
+
+        If this raises, the handler logs it.
+        """
         self._store.write(arn, checkpoint, fitting(done))

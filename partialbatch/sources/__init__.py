@@ -1,11 +1,17 @@
-"""Where records come from: one module an event source."""
+"""The record views, one module for each event source.
+
+>>> from partialbatch.sources import SQSRecord
+>>> SQSRecord({"messageId": "m-1", "body": "hello"}).body
+'hello'
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from partialbatch._inspection import shape
 from partialbatch._unrun import check_value, is_awaitable
-from partialbatch.errors import EventError, shape
+from partialbatch.errors import EventError
 from partialbatch.sources._detection import PARTITIONS, check_uniform, is_empty, origin_of
 from partialbatch.sources._refusal import unrecognized
 from partialbatch.sources.dynamodb import DynamoDBPipeSource, DynamoDBRecord, DynamoDBSource
@@ -32,7 +38,7 @@ if TYPE_CHECKING:
         def max_receive_count(self) -> int | None: ...
 
 
-__all__ = ["VIEWS", "Catalogue", "DynamoDBRecord", "KafkaRecord", "KinesisRecord", "Record", "SQSRecord"]
+__all__ = ["DynamoDBRecord", "KafkaRecord", "KinesisRecord", "Record", "SQSRecord"]
 
 VIEWS: dict[type[Record], str] = {
     SQSRecord: "sqs",
@@ -40,7 +46,7 @@ VIEWS: dict[type[Record], str] = {
     DynamoDBRecord: "dynamodb",
     KafkaRecord: "kafka",
 }
-"""The record views, and the name of the source that each belongs to."""
+"""The record views, each with the name of its source."""
 
 
 class Catalogue:
@@ -57,22 +63,26 @@ class Catalogue:
         self._by_origin: dict[Any, EventSource] = {origin: source for source in built_in for origin in source.origins}
 
     def open(self, event: Any) -> tuple[EventSource | None, list[RawRecord]]:
-        """Find out who sent an event, and take its records out.
+        """Recognise the source of an event, and return its records.
 
         Returns:
-            The source and the raw records in event order; no source for a batch without records.
+            The source and the raw records in event order. Without records, there is no source.
 
         Raises:
-            EventError: It is no batch, holds records of several sources, or is not what ``source=`` asks for.
+            EventError: The event isn't a batch, has records of several sources, or isn't from the ``source=`` that
+                the handler asks for.
         """
         if self._custom is not None:
             if not self._custom.matches(event):
-                raise EventError.other_source(self._wanted, shape(event))
+                raise EventError(
+                    f"the handler has source={self._wanted!r}, and that source doesn't recognise the event "
+                    f"({shape(event)}); correct source=, or remove it"
+                )
             given: Any = self._custom.records(event)
-            if is_awaitable(given):  # a done future of asyncio can be iterated over, and gives nothing
+            if is_awaitable(given):  # iterating over a done future of asyncio gives nothing
                 check_value(given, "the event source's records()", "make it a plain function")
                 raise TypeError("the event source's records() returned a future: return its result()")
-            records = list(given)  # an iterator would be used up before the first record runs
+            records = list(given)  # an iterator can be read only once
             return (self._custom, records) if records else (None, [])
         origin = origin_of(event)
         source = self._by_origin.get(origin)
@@ -81,12 +91,15 @@ class Catalogue:
                 return None, []
             raise unrecognized(event)
         if self._wanted not in ("auto", source.name):
-            raise EventError.other_source(self._wanted, source.name)
-        records = list(source.records(event))  # a copy: what leaves the event while the batch runs is no success
+            raise EventError(
+                f"the handler has source={self._wanted!r}, and the event is from {source.name}; "
+                "correct source=, or remove it"
+            )
+        records = list(source.records(event))  # a copy: removing a record from the event must not make it a success
         if not records:
             return None, []
         if origin is not None and origin[0] == PARTITIONS:
-            # Kafka names its source once an event.
+            # Kafka names its cluster once in each event.
             return KafkaSource(event.get("eventSourceArn")), records
         check_uniform(records)
         return source, records

@@ -1,9 +1,10 @@
-"""The shapes that records arrive in, and who sent them."""
+"""Recognise the layout of an event, and the source that sent it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from partialbatch._inspection import listing
 from partialbatch.errors import EventError
 from partialbatch.sources._refusal import unrecognized
 
@@ -25,17 +26,17 @@ __all__ = [
 ]
 
 RECORDS, PIPE, PARTITIONS = "Records", "pipe", "records"
-"""``{"Records": [...]}``; the bare list of an EventBridge Pipe; Kafka's ``{"records": {"topic-0": [...]}}``."""
+"""``{"Records": [...]}``, the bare list of an EventBridge Pipe, and Kafka's ``{"records": {"topic-0": [...]}}``."""
 
 Origin = tuple[str, str]
-"""A shape, and the ``eventSource`` of what arrives in it."""
+"""A layout, and the ``eventSource`` of the records in it."""
 
 
 class Listed:
-    """What sources whose records arrive in a list have in common.
+    """Base class of the sources whose records arrive in a list.
 
     Attributes:
-        origins: The shapes and event sources that are this source's.
+        origins: The layouts and event sources that belong to this source.
     """
 
     origins: tuple[Origin, ...]
@@ -50,25 +51,25 @@ class Listed:
 
 
 def records_of(event: Any) -> list[RawRecord]:
-    """Return the records of a list, or under ``Records``."""
+    """Return the records in a list, or under ``Records``."""
     records: list[RawRecord] = event if isinstance(event, list) else event["Records"]
     return records
 
 
 def is_empty(event: Any) -> bool:
-    """Tell whether an event is a batch without records; a window's last invocation can be one."""
+    """Tell whether an event is a batch without records, as the last invocation of a window can be."""
     return event == [] or (isinstance(event, dict) and event.get("Records") == [] and not event.get(PARTITIONS))
 
 
 def origin_of(event: Any) -> Origin | None:
-    """Return the shape of an event and the event source that its first record names; None for no batch."""
+    """Return the layout of an event and the event source of its first record, or None if it isn't a batch."""
     if isinstance(event, dict):
         shape, records = RECORDS, event.get("Records")
         if PARTITIONS in event:
             if records is None:
                 shape, records = PARTITIONS, [event]
             elif event[PARTITIONS]:
-                return None  # records in both places: whichever were left out would be deleted
+                return None  # records in both places: those that were left out would be deleted
     else:
         shape, records = PIPE, event
     first = records[0] if isinstance(records, list) and records else None
@@ -77,17 +78,17 @@ def origin_of(event: Any) -> Origin | None:
 
 
 def check_uniform(records: Sequence[Any]) -> None:
-    """Check that all records come from one source and one ARN: a batch has one event source mapping.
+    """Check that all records come from one source and one ARN, because a batch has one event source mapping.
 
-    Samples and events made by hand hold placeholders, or no ARN at all: only text that begins with ``arn:`` is one.
+    Samples, and events made by hand, have placeholders or no ARN. Only text that begins with ``arn:`` is an ARN.
 
     Raises:
-        EventError: They do not, or one of them is no record at all.
+        EventError: The records have several sources or ARNs, or one of them isn't a dict.
     """
     try:
         first = records[0]
         name, arn = first["eventSource"], first["eventSourceARN"]
-        # A third of the time of a set of pairs.
+        # This takes a third of the time of building a set of pairs.
         for record in records:
             if record["eventSource"] != name or record["eventSourceARN"] != arn:
                 break
@@ -101,7 +102,11 @@ def check_uniform(records: Sequence[Any]) -> None:
     origins = {(str(record.get("eventSource")), _arn(record)) for record in records}
     names, arns = {name for name, _ in origins}, {arn for _, arn in origins} - {""}
     if len(names) > 1 or len(arns) > 1:
-        raise EventError.mixed(sorted(" ".join(origin).strip() for origin in origins))
+        found = listing(sorted(" ".join(origin).strip() for origin in origins))
+        raise EventError(
+            f"the event has records from several sources ({found}), and a batch comes from one; "
+            "send the records of each source in an event of their own"
+        )
 
 
 def _arn(record: dict[str, Any]) -> str:

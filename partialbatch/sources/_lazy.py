@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 
 
 class Kept(Generic[Value]):
-    """A property that is read when first asked for, and kept in the slot of its name with a ``_`` before it."""
+    """A property that is computed at its first use, and kept in the slot of its name with a ``_`` before it."""
 
     def __init__(self, read: Callable[[Any], Value]) -> None:
         self._read = read

@@ -1,11 +1,12 @@
-"""The error for an event that no source here takes: it names the sender, and says what to do."""
+"""The error for an event from an unknown source. It names the sender, and says what to do."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from partialbatch.errors import EventError, shape
+from partialbatch._inspection import shape
+from partialbatch.errors import EventError
 from partialbatch.sources.record import Record
 
 __all__ = ["unrecognized"]
@@ -40,7 +41,7 @@ _CALL = "to run the record function on one record or payload, call `handler.func
 
 
 def unrecognized(event: object) -> EventError:
-    """Return the error for an event that isn't a batch of a known source; it never holds a value of the event's."""
+    """Return the error for an event that isn't a batch of a known source. It never holds the event's values."""
     if isinstance(event, Record):
         return EventError(f"this is one record (a {type(event).__name__}) and not a batch; {_CALL}")
     if isinstance(event, dict) and event.get("records") and event.get("Records") is not None:
@@ -59,7 +60,7 @@ def unrecognized(event: object) -> EventError:
 
 
 def _misshapen(sender: str, event: Any, *, listed: bool) -> EventError:
-    """Return the error for what names a known source, and isn't a batch as that source sends it."""
+    """Return the error for an event that names a known source, but isn't a batch as that source sends it."""
     if listed or "records" in event:
         return EventError(f"this names {sender} and isn't a batch as it sends them ({shape(event)}): {_LAYOUT}")
     return EventError(f"this is one record from {sender} and not a batch; {_CALL}")
@@ -72,13 +73,13 @@ def _refused(sender: str, advice: str) -> EventError:
 
 
 def _first(event: Any) -> tuple[Any, bool]:
-    """Return an event's first record, or the event itself; and whether it stood in a list."""
+    """Return an event's first record, or the event itself, and whether it was in a list."""
     records = event.get("Records") if isinstance(event, dict) else event
     return (records[0], True) if isinstance(records, list) and records else (event, False)
 
 
 def _sender(record: Any) -> str:
-    """Return the event source that a record names: SNS writes ``EventSource``. Empty where it names none."""
+    """Return the event source that a record names (SNS writes ``EventSource``), or an empty text."""
     if not isinstance(record, dict):
         return ""
     name = record.get("eventSource", record.get("EventSource"))

@@ -16,7 +16,7 @@ from partialbatch.sources.record import Record, field, moment
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
     from datetime import datetime
 
     from partialbatch.types import Identifier, RawRecord
@@ -25,7 +25,18 @@ __all__ = ["DynamoDBPipeSource", "DynamoDBRecord", "DynamoDBSource"]
 
 
 class DynamoDBRecord(Record):
-    """A change of an item. Numbers are `Decimal`, sets `set`, binaries `bytes`."""
+    """A view of a change of a DynamoDB item. Numbers are `Decimal`, sets `set`, binaries `bytes`.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+
+    >>> from partialbatch import DynamoDBRecord, batch_handler
+    >>> from partialbatch.testing import dynamodb_event
+    >>> @batch_handler
+    ... def handler(record: DynamoDBRecord):
+    ...     return record.event_name, record.keys, record.new_image
+    >>> handler.process(dynamodb_event([{"id": "A-1", "quantity": 2}])).results[0].value
+    ('INSERT', {'id': 'A-1'}, {'id': 'A-1', 'quantity': Decimal('2')})
+    """
 
     __slots__ = ("_keys", "_old_image")
 
@@ -41,32 +52,33 @@ class DynamoDBRecord(Record):
 
     @property
     def new_image(self) -> dict[str, Any] | None:
-        """The item after the change; None on REMOVE, or where the stream's view type leaves it out."""
-        return self.payload  # type: ignore[no-any-return]  # the payload is the new image
+        """The item after the change. None on REMOVE, or if the stream's view type leaves it out."""
+        new: dict[str, Any] | None = self.payload
+        return new
 
     @Kept
     def old_image(self) -> dict[str, Any] | None:
-        """The item before the change; None on INSERT, or where the stream's view type leaves it out."""
+        """The item before the change. None on INSERT, or if the stream's view type leaves it out."""
         return image(self.raw, "OldImage")
 
     @property
     def sequence_number(self) -> str:
-        """The number within the shard, to be compared as an integer."""
+        """The number within the shard. Compare it as an integer."""
         return field(self._change, "SequenceNumber", str)
 
     @property
     def stream_view_type(self) -> str:
-        """Which images the stream carries."""
+        """The images that the stream has: ``KEYS_ONLY``, ``NEW_IMAGE``, ``OLD_IMAGE`` or ``NEW_AND_OLD_IMAGES``."""
         return field(self._change, "StreamViewType", str)
 
     @property
     def created_at(self) -> datetime:
-        """When the change was made, to the second."""
+        """The time of the change, to the second, in UTC."""
         return moment(self._change.get("ApproximateCreationDateTime"), "dynamodb.ApproximateCreationDateTime")
 
     @property
     def is_ttl_delete(self) -> bool:
-        """Whether DynamoDB itself removed the item because its time to live was over.
+        """Whether DynamoDB removed the item because its time to live was over.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
         """
@@ -78,16 +90,23 @@ class DynamoDBRecord(Record):
         return field(self.raw, "dynamodb", dict)
 
 
+def _sequence_number(raw: Any) -> Identifier:
+    """Return the sequence number, unchecked: the response is checked."""
+    number: Identifier = raw["dynamodb"]["SequenceNumber"]
+    return number
+
+
+sequence_number: Callable[[Any], Identifier] = _sequence_number
+event_id: Callable[[Any], Identifier] = itemgetter("eventID")
+
+
 class DynamoDBSource(Listed):
     """Records of a table's stream, each reported by its sequence number."""
 
     name = "dynamodb"
     origins = ((RECORDS, "aws:dynamodb"),)
     partial_response = True
-
-    def identifier(self, raw: RawRecord) -> Identifier:
-        """Return the sequence number."""
-        return raw["dynamodb"]["SequenceNumber"]  # type: ignore[no-any-return]  # checked in the response
+    identifier = staticmethod(sequence_number)
 
     def payload(self, raw: RawRecord) -> dict[str, Any] | None:
         """Return the new image as plain Python."""
@@ -98,9 +117,9 @@ class DynamoDBSource(Listed):
         return DynamoDBRecord(raw, self)
 
     def group(self, raw: RawRecord) -> Hashable:
-        """Return the item's primary key; DynamoDB writes key values in one canonical form."""
+        """Return the item's primary key. DynamoDB writes the values of keys in one canonical form."""
         keys = field(field(raw, "dynamodb", dict), "Keys", dict)
-        # Keys are text, numbers and binaries, all of them text here.
+        # Keys are strings, numbers or binaries, and all of them are text in an event.
         group = tuple((name, *field(keys, name, dict).items()) for name in sorted(keys))
         try:
             hash(group)
@@ -108,24 +127,24 @@ class DynamoDBSource(Listed):
             pass
         else:
             return group
-        raise PayloadError("the record's field 'dynamodb.Keys' holds a key whose value is no text")
+        raise PayloadError("the record's field 'dynamodb.Keys' has a key whose value isn't text")
 
-    def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:  # noqa: ARG002 - the same for all records
-        """Continue: Lambda starts again from the lowest sequence number that is reported."""
+    def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:
+        """Continue: Lambda starts again at the lowest sequence number that is reported."""
         return ErrorPolicy.CONTINUE
 
 
 class DynamoDBPipeSource(DynamoDBSource):
-    """The records of a Pipe, each reported by its event id."""
+    """The records of an EventBridge Pipe, each reported by its event id."""
 
     origins = ((PIPE, "aws:dynamodb"),)
-    identifier = staticmethod(itemgetter("eventID"))  # type: ignore[assignment]  # a plain function, as above
+    identifier = staticmethod(event_id)
 
 
-DynamoDBRecord._default_source = DynamoDBSource()  # noqa: SLF001 - the view and its source are one unit
+DynamoDBRecord._default_source = DynamoDBSource()
 
 
 def image(raw: RawRecord | dict[str, Any], name: str) -> dict[str, Any] | None:
-    """Return an image as plain Python; None where the record has none."""
+    """Return an image as plain Python, or None if the record doesn't have it."""
     value = field(raw, "dynamodb", dict).get(name)
     return None if value is None else to_python(value)

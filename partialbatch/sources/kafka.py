@@ -25,17 +25,28 @@ if TYPE_CHECKING:
 __all__ = ["KafkaPipeSource", "KafkaRecord", "KafkaSource"]
 
 EVENT_SOURCES = ("aws:kafka", "SelfManagedKafka", "aws:SelfManagedKafka")
-"""Lambda writes the first two; the third is found in events made by hand."""
+"""Lambda writes the first two. The third is common in events made by hand."""
 
 
 class KafkaRecord(Record):
-    """A message of a topic."""
+    """A view of a Kafka message.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-msk.html
+
+    >>> from partialbatch import KafkaRecord, batch_handler
+    >>> from partialbatch.testing import kafka_event
+    >>> @batch_handler
+    ... def handler(record: KafkaRecord):
+    ...     return record.topic, record.partition, record.offset, record.value
+    >>> handler.process(kafka_event({"orders-0": ["A-1"]})).results[0].value
+    ('orders', 0, 0, b'A-1')
+    """
 
     __slots__ = ("_headers", "_key")
 
     @property
     def event_source_arn(self) -> str:
-        """The ARN of the cluster; empty where the event names none, as a self-managed one's."""
+        """The ARN of the cluster, or an empty text: a self-managed cluster has no ARN."""
         return super().event_source_arn or str(getattr(self._origin, "arn", ""))
 
     @property
@@ -55,18 +66,19 @@ class KafkaRecord(Record):
 
     @Kept
     def key(self) -> bytes | None:
-        """The message's key, decoded; None where it has none."""
+        """The message's key, decoded, or None if it has none."""
         key = self.raw.get("key")
         return None if key is None else decode_base64(key, "key")
 
     @property
     def value(self) -> bytes | None:
-        """The message's value, decoded; None for a tombstone."""
-        return self.payload  # type: ignore[no-any-return]  # the payload is the value
+        """The message's value, decoded, or None for a tombstone."""
+        value: bytes | None = self.payload
+        return value
 
     @Kept
     def headers(self) -> list[tuple[str, bytes]]:
-        """The headers in order; Kafka allows a name more than once."""
+        """The headers in order. Kafka allows a name more than once."""
         if self.raw.get("headers") is None:
             return []
         entries = field(self.raw, "headers", list)
@@ -78,7 +90,7 @@ class KafkaRecord(Record):
 
     @property
     def timestamp(self) -> datetime:
-        """The message's time, as ``timestampType`` says: of its creation or of its append."""
+        """The time at which the message was created or appended, as ``timestampType`` says, in UTC."""
         return moment(self.raw.get("timestamp"), "timestamp", per_second=1000)
 
 
@@ -86,7 +98,7 @@ class KafkaSource(Listed):
     """Messages by topic-partition, each reported by partition and offset.
 
     Attributes:
-        arn: The cluster's, which only the event names and no message; empty where it does not.
+        arn: The cluster's ARN, which isn't in the messages. Empty if the event doesn't have it either.
     """
 
     name = "kafka"
@@ -97,7 +109,7 @@ class KafkaSource(Listed):
         self.arn = arn if isinstance(arn, str) else ""
 
     def records(self, event: Any) -> list[RawRecord]:
-        """Return the messages of all topic-partitions, one after another."""
+        """Return the messages of all topic-partitions in one list."""
         partitions = event["records"]
         if not isinstance(partitions, dict) or not all(isinstance(batch, list) for batch in partitions.values()):
             raise unrecognized(event)
@@ -108,8 +120,8 @@ class KafkaSource(Listed):
         return records
 
     def identifier(self, raw: RawRecord) -> Identifier:
-        """Return topic-partition and offset."""
-        # Checked: what is made up of nulls would name no record, and look like an identifier.
+        """Return the topic-partition and the offset."""
+        # Checked, because an identifier made from nulls would look like one, and name no record.
         return {
             "partition": f"{field(raw, 'topic', str)}-{_whole(raw, 'partition')}",
             "offset": _whole(raw, "offset"),
@@ -128,13 +140,13 @@ class KafkaSource(Listed):
         """Return the topic-partition."""
         return (field(raw, "topic", str), _whole(raw, "partition"))
 
-    def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:  # noqa: ARG002 - the same for all records
-        """Continue: every offset that did not succeed is reported."""
+    def policy(self, records: Sequence[RawRecord]) -> ErrorPolicy:
+        """Continue: each offset that did not succeed is reported."""
         return ErrorPolicy.CONTINUE
 
 
 class KafkaPipeSource(KafkaSource):
-    """The flat list of a Pipe, which takes no partial response for Kafka."""
+    """The flat list of an EventBridge Pipe, which takes no partial response for Kafka."""
 
     origins = tuple((PIPE, name) for name in EVENT_SOURCES)
     partial_response = False
@@ -145,7 +157,7 @@ class KafkaPipeSource(KafkaSource):
 
 
 def _whole(raw: Any, name: str) -> int:
-    """Return a field that holds a whole number; True and False are none."""
+    """Return a field with a whole number, which isn't a boolean."""
     value = field(raw, name, int)
     if isinstance(value, bool):
         raise PayloadError.field(name, "int", value)
@@ -153,10 +165,10 @@ def _whole(raw: Any, name: str) -> int:
 
 
 def _signed(name: str, value: Any) -> bytes:
-    """Return a header's value: Lambda writes Java's bytes, which are signed."""
+    """Return a header's value. Lambda writes Java's bytes, which are signed."""
     if isinstance(value, list):
         return bytes(byte & 0xFF for byte in value)
     raise PayloadError.field(f"headers.{name}", "a list of bytes", value)
 
 
-KafkaRecord._default_source = KafkaSource()  # noqa: SLF001 - the view and its source are one unit
+KafkaRecord._default_source = KafkaSource()

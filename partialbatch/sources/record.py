@@ -19,28 +19,37 @@ __all__ = ["Record"]
 
 Kind = TypeVar("Kind")
 TEXTUAL = (str, bytes)
-"""What JSON comes as; written out where it is asked for, it would be made anew for each record."""
+"""The types that JSON is parsed from. A constant, because a literal union would be made again for each record."""
 
 
 class Record:
-    """One record of a batch; nothing is decoded until asked for, and what is decoded is kept.
+    """A view of one record. Nothing is decoded until you ask for it, and then it is kept.
+
+    >>> from partialbatch import Record, batch_handler
+    >>> from partialbatch.testing import kinesis_event
+    >>> @batch_handler
+    ... def handler(record: Record):
+    ...     return record.source, record.text, record.json()["id"]
+    >>> handler.process(kinesis_event([{"id": "A-1"}])).results[0].value
+    ('kinesis', '{"id":"A-1"}', 'A-1')
 
     Attributes:
         raw: The plain ``dict`` as Lambda delivered it.
     """
 
+    raw: RawRecord
     __slots__ = ("_data", "_json", "_payload", "_source", "_text", "raw")
 
     _default_source: ClassVar[EventSource]
 
     def __init__(self, raw: RawRecord | dict[str, Any], source: EventSource | None = None) -> None:
-        """Look at a raw record.
+        """Make a view of a raw record.
 
         Args:
             raw: The record as delivered.
-            source: The event source that it came from; by default the one of the class.
+            source: The event source of the record; by default that of the class.
         """
-        self.raw = raw
+        self.raw = raw  # type: ignore[assignment]  # unit tests give plain dicts
         self._source = source
 
     def __repr__(self) -> str:
@@ -55,18 +64,18 @@ class Record:
 
     @property
     def source(self) -> str:
-        """The name of the event source, ``"sqs"`` say."""
+        """The name of the event source, such as ``"sqs"``."""
         return self._origin.name
 
     @property
     def identifier(self) -> Identifier:
-        """What names this record in a partial failure response.
+        """The record's identifier in a partial failure response.
 
         Raises:
-            PayloadError: It has none.
+            PayloadError: The record has no identifier, or one of the wrong type.
         """
         try:
-            identifier = self._origin.identifier(self.raw)  # type: ignore[arg-type]  # a plain dict in unit tests
+            identifier = self._origin.identifier(self.raw)
         except (LookupError, TypeError):
             identifier = ""
         if identifier and isinstance(identifier, str | dict):
@@ -75,12 +84,12 @@ class Record:
 
     @property
     def group(self) -> Hashable:
-        """What this record must stay in order with; None where it stands alone."""
-        return self._origin.group(self.raw)  # type: ignore[arg-type]  # as above
+        """The group of records that must stay in order with this one, or None if it stands alone."""
+        return self._origin.group(self.raw)
 
     @property
     def event_source_arn(self) -> str:
-        """The ARN of the queue, stream or cluster; empty where the event names none."""
+        """The ARN of the queue, stream or cluster, or an empty text if the event doesn't name one."""
         for name in ("eventSourceARN", "eventSourceArn"):
             if self.raw.get(name) is not None:
                 return field(self.raw, name, str)
@@ -88,16 +97,16 @@ class Record:
 
     @property
     def payload(self) -> Any:
-        """What the producer sent: text, bytes, or a plain Python object; None where there is none.
+        """The payload that the producer sent: text, bytes or a plain Python object, or None if there is none.
 
         Raises:
-            PayloadError: It cannot be decoded.
+            PayloadError: The payload can't be decoded.
         """
         try:
             return self._payload
         except AttributeError:
             pass
-        self._payload: Any = self._origin.payload(self.raw)  # type: ignore[arg-type]  # as above
+        self._payload: Any = self._origin.payload(self.raw)
         return self._payload
 
     @Kept
@@ -105,7 +114,7 @@ class Record:
         """The payload as text.
 
         Raises:
-            PayloadError: It is no UTF-8, or it is neither text nor bytes.
+            PayloadError: The payload isn't UTF-8, or it is neither text nor bytes.
         """
         return as_text(self.payload)
 
@@ -114,15 +123,15 @@ class Record:
         """The payload as bytes.
 
         Raises:
-            PayloadError: It is neither text nor bytes, or text that UTF-8 cannot hold.
+            PayloadError: The payload is neither text nor bytes, or it is text that UTF-8 can't encode.
         """
         return as_bytes(self.payload)
 
     def json(self) -> Any:
-        """Return the payload parsed as JSON (DynamoDB: as plain Python); one object, kept.
+        """Return the payload parsed as JSON (DynamoDB: as plain Python). Each call returns the same object.
 
         Raises:
-            PayloadError: It is no valid JSON.
+            PayloadError: The payload isn't valid JSON.
         """
         try:
             return self._json
@@ -141,7 +150,7 @@ def as_text(payload: object) -> str:
             return payload.decode()
         except UnicodeDecodeError as error:
             at = error.start
-        raise PayloadError(f"the payload is no valid UTF-8 (at byte {at})")
+        raise PayloadError(f"the payload isn't valid UTF-8 (at byte {at})")
     raise PayloadError.field("payload", "text or bytes", payload)
 
 
@@ -154,19 +163,18 @@ def as_bytes(payload: object) -> bytes:
             return payload.encode()
         except UnicodeEncodeError as error:
             at = error.start
-        raise PayloadError(f"the payload holds a lone surrogate, which UTF-8 cannot hold (at character {at})")
+        raise PayloadError(f"the payload has a lone surrogate (at character {at}), which UTF-8 can't encode")
     raise PayloadError.field("payload", "text or bytes", payload)
 
 
 def as_json(payload: Any) -> Any:
-    """Parse text or bytes as JSON; what is a Python object already is given back."""
+    """Parse text or bytes as JSON, and return any other Python object as it is."""
     if not isinstance(payload, TEXTUAL):
         return payload
     try:
         return json.loads(payload)
     except (ValueError, RecursionError) as error:
-        # Raised below, not here: the decoder's error holds the whole body,
-        # and an exception raised while it is handled would keep it.
+        # Raised below, because an exception that is raised here would keep the decoder's error, which holds the body.
         failure = PayloadError.json(error)
     raise failure from None
 
@@ -175,7 +183,7 @@ def field(raw: Any, name: str, kind: type[Kind]) -> Kind:
     """Return a field of a raw record.
 
     Raises:
-        PayloadError: It is missing, or of another type.
+        PayloadError: The field is missing, or of another type.
     """
     try:
         value = raw[name]
@@ -187,21 +195,21 @@ def field(raw: Any, name: str, kind: type[Kind]) -> Kind:
 
 
 def decode_base64(text: object, name: str) -> bytes:
-    """Decode strict base64: no foreign characters, right padding."""
+    """Decode strict base64: no other characters, and the right padding."""
     if isinstance(text, str):
         try:
-            # Strict mode lets padding pass that nothing needs ("YWJj=", and "YWJj====").
+            # Strict mode takes superfluous padding ("YWJj=", and "YWJj====").
             if not len(text) % 4 and not text.endswith("==="):
                 return a2b_base64(text, strict_mode=True)
         except ValueError:
             pass
-        raise PayloadError(f"the record's field {name!r} is no valid base64")
+        raise PayloadError(f"the record's field {name!r} isn't valid base64")
     raise PayloadError.field(name, "base64 text", text)
 
 
 def moment(value: object, name: str, *, per_second: int = 1) -> datetime:
     """Return an aware UTC datetime for a time since the epoch."""
-    from datetime import UTC, datetime  # most handlers never ask for a time
+    from datetime import UTC, datetime  # few handlers use a time
 
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:

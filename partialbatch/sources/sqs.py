@@ -21,13 +21,24 @@ if TYPE_CHECKING:
 
     from partialbatch.types import EventSource, RawRecord
 
-__all__ = ["SQSRecord", "SQSSource"]
+__all__ = ["SQSRecord", "SQSSource", "has_unordered_groups"]
 
-_STOP, _CONTINUE = ErrorPolicy.STOP, ErrorPolicy.CONTINUE  # each look at a member takes 60 ns on Python 3.11
+_STOP, _CONTINUE = ErrorPolicy.STOP, ErrorPolicy.CONTINUE  # looking up a member takes 60 ns on Python 3.11
 
 
 class SQSRecord(Record):
-    """A message of a queue."""
+    """A view of an SQS message.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
+
+    >>> from partialbatch import SQSRecord, batch_handler
+    >>> from partialbatch.testing import sqs_event
+    >>> @batch_handler
+    ... def handler(record: SQSRecord):
+    ...     return record.body, record.receive_count, record.group_id
+    >>> handler.process(sqs_event(["A-1"], fifo=True)).results[0].value
+    ('A-1', 1, 'group')
+    """
 
     __slots__ = ("_message_attributes",)
 
@@ -49,7 +60,7 @@ class SQSRecord(Record):
 
     @Kept
     def message_attributes(self) -> dict[str, str | bytes | Decimal]:
-        """The message attributes by name, typed by their data type."""
+        """The message attributes by name: `str`, `Decimal` or `bytes`, as their data type says."""
         if self.raw.get("messageAttributes") is None:
             return {}
         attributes = field(self.raw, "messageAttributes", dict)
@@ -62,18 +73,18 @@ class SQSRecord(Record):
 
     @property
     def group_id(self) -> str | None:
-        """``MessageGroupId``; standard queues may carry one too, where it says nothing about order."""
+        """``MessageGroupId``, or None. Standard queues can have one too (fair queues), which doesn't mean an order."""
         attributes = self.attributes
         return None if attributes.get("MessageGroupId") is None else field(attributes, "MessageGroupId", str)
 
     @property
     def sent_at(self) -> datetime:
-        """When the message was sent."""
+        """The time at which the message was sent, in UTC."""
         return moment(self.attributes.get("SentTimestamp"), "attributes.SentTimestamp", per_second=1000)
 
     @property
     def last_attempt(self) -> bool | None:
-        """Whether SQS will dead-letter the message if it fails now; None without ``max_receive_count``."""
+        """Whether SQS will dead-letter the message if it fails now, or None without ``max_receive_count``."""
         source = self._origin
         if not isinstance(source, SQSSource) or source.max_receive_count is None:
             return None
@@ -81,23 +92,23 @@ class SQSRecord(Record):
 
 
 class _Message(SQSRecord):
-    """A message as record functions get it: made and read in half the time, for it has no ``__init__`` to call.
+    """The view that record functions get, which takes half the time: it has no ``__init__`` and no ``body`` property.
 
-    On Python 3.11 a call of one, and reading a property, cost as much as all the rest of a record.
+    On Python 3.11, these two calls cost as much as all the rest of a record.
     """
 
-    __slots__ = ("body",)  # in place of the property: filled beforehand
+    __slots__ = ("body",)  # replaces the property, and is filled beforehand
     __init__ = object.__init__  # made without arguments
 
     def __reduce__(self) -> tuple[type[SQSRecord], tuple[RawRecord | dict[str, Any], EventSource | None]]:
-        return SQSRecord, (self.raw, self._source)  # a copy, or a pickle, is of the class that everybody knows
+        return SQSRecord, (self.raw, self._source)  # copies and pickles are of the public class
 
 
 _Message.__name__ = _Message.__qualname__ = SQSRecord.__name__
 
 
 class SQSSource(Listed):
-    """Messages of a queue; FIFO by its ARN, never by the presence of a group id."""
+    """Messages of a queue. It is FIFO if its ARN says so, whether or not the messages have a group."""
 
     name = "sqs"
     origins = ((RECORDS, "aws:sqs"), (PIPE, "aws:sqs"))
@@ -118,7 +129,7 @@ class SQSSource(Listed):
         return SQSRecord(raw, self)
 
     def calling(self, function: Callable[[SQSRecord], Any]) -> Callable[[RawRecord], Any]:
-        """Return what calls a function with the view of a raw record, as `view` makes it, in half the time."""
+        """Return a function of a raw record that calls `function` with its view, in half the time of `view`."""
 
         def call(raw: RawRecord) -> Any:
             try:
@@ -126,17 +137,17 @@ class SQSSource(Listed):
             except KeyError:
                 body = None
             if type(body) is not str:
-                return function(self.view(raw))  # whose property says what is wrong
+                return function(self.view(raw))  # its property raises the right error
             record = _Message()
             record.raw = raw
-            record._source = self  # noqa: SLF001 - the view and its source are one unit
+            record._source = self
             record.body = body
             return function(record)
 
         return call
 
     def group(self, raw: RawRecord) -> Hashable:
-        """Return the message group on FIFO; a standard message stands alone."""
+        """Return the message group on a FIFO queue. A message of a standard queue stands alone."""
         if not self._is_fifo(raw):
             return None
         return field(raw.get("attributes"), "MessageGroupId", str)
@@ -146,7 +157,7 @@ class SQSSource(Listed):
         if self._is_fifo(records[0]):
             return _STOP
         if self.fifo == "auto" and not str(records[0].get("eventSourceARN")).startswith("arn:"):
-            # An event made by hand may name its queue in a later record only.
+            # In an event made by hand, the first record may not name the queue.
             return _STOP if any(map(self._is_fifo, records)) else _CONTINUE
         return _CONTINUE
 
@@ -154,12 +165,12 @@ class SQSSource(Listed):
         """Return how often the message has been received, this time included.
 
         Raises:
-            PayloadError: The message does not say.
+            PayloadError: The message has no receive count.
         """
         return receive_count(raw)
 
     def last_attempt(self, raw: RawRecord | dict[str, Any]) -> bool:
-        """Tell whether SQS takes the message into the dead-letter queue if it fails now."""
+        """Tell whether SQS moves the message to the dead-letter queue if it fails now."""
         return self.max_receive_count is not None and receive_count(raw) >= self.max_receive_count
 
     def _is_fifo(self, raw: RawRecord) -> bool:
@@ -169,11 +180,11 @@ class SQSSource(Listed):
         return self.fifo
 
 
-SQSRecord._default_source = SQSSource()  # noqa: SLF001 - the view and its source are one unit
+SQSRecord._default_source = SQSSource()
 
 
 def has_unordered_groups(records: Sequence[Any]) -> bool:
-    """Tell whether messages carry group ids although their queue isn't known to be FIFO."""
+    """Tell whether messages have a group, although their queue isn't known to be FIFO."""
     for raw in records:
         arn, attributes = raw.get("eventSourceARN"), raw.get("attributes")
         if type(arn) is str and arn.endswith(".fifo"):
@@ -195,7 +206,7 @@ def receive_count(raw: RawRecord | dict[str, Any]) -> int:
 
 
 def _typed(name: str, attribute: Any) -> str | bytes | Decimal:
-    """Return a message attribute's value by the part of its data type before the dot."""
+    """Return a message attribute's value as the part of its data type before the dot says."""
     where = f"messageAttributes.{name}"
     kind = field(attribute, "dataType", str).partition(".")[0]
     if kind == "Binary":
@@ -209,4 +220,4 @@ def _typed(name: str, attribute: Any) -> str | bytes | Decimal:
         return Decimal(text)
     except InvalidOperation:
         pass
-    raise PayloadError(f"the record's field {where!r} is of type Number and holds none")
+    raise PayloadError(f"the record's field {where!r} is of type Number, and its value isn't a number")

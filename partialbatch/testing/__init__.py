@@ -1,6 +1,6 @@
-"""Events, a context and a simulator of Lambda's deliveries, for the tests of handlers.
+"""The testing kit: events, a Lambda context, and simulators that deliver records as Lambda does.
 
-Nothing is imported until it is used: the pytest plugin lives in this package.
+Each name is imported when you first use it, so the pytest plugin costs nothing until then.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # the plugin pays for every import here
+    from importlib import import_module  # each import here would slow every start of pytest
 
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 

@@ -1,4 +1,4 @@
-"""ARNs of queues, streams and tables, and what they say."""
+"""ARNs of queues, streams and tables, and their parts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["ACCOUNT", "REGION", "account_of", "queue_arn", "region_of", "stream_
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
-"""Where a name without an ARN is."""
+"""The region of a queue, stream or table that is given by its name."""
 
 
 def queue_arn(queue: str, *, fifo: bool) -> str:
-    """Return the ARN of a queue, given its name or ARN; that of a FIFO queue ends in ``.fifo``."""
+    """Return the ARN of a queue, given its name or ARN. The ARN of a FIFO queue ends in ``.fifo``."""
     arn = _arn("queue", queue, "sqs", "")
     return f"{arn}.fifo" if fifo and not arn.endswith(".fifo") else arn
 
@@ -25,7 +25,7 @@ def stream_arn(stream: str) -> str:
 
 
 def table_arn(table: str) -> str:
-    """Return the ARN of a table's stream, given the table's name or ARN, or the stream's."""
+    """Return the ARN of a table's stream, given the name or ARN of the table, or the ARN of the stream."""
     arn = _arn("table", table, "dynamodb", "table/")
     return arn if "/stream/" in arn else f"{arn}/stream/2026-01-01T00:00:00.000"
 

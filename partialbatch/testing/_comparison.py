@@ -1,4 +1,4 @@
-"""One synthetic load under several error policies."""
+"""Compares error policies under the same synthetic load."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from partialbatch.testing._queue import SimulatedQueue
 from partialbatch.testing._stream import SimulatedStream
 from partialbatch.testing._topic import SimulatedTopic
 from partialbatch.testing._validation import seconds, whole
+from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,30 +28,30 @@ __all__ = ["POLICIES", "SOURCES", "Figures", "Load", "compare", "usual_groups"]
 
 POLICIES = ("continue", "stop", "skip_group")
 SOURCES = ("sqs", "fifo", "kinesis", "dynamodb", "kafka")
-# The Lambda default of 3 s would cut large batches short, and measure that alone.
+# Lambda's default of 3 s would end large batches early, and the comparison would show only that.
 _TIMEOUT = 900.0
 _GROUPS = 20
-_IN_A_GROUP = 4
-"""Messages of a FIFO queue that share a group."""
+_GROUP_SIZE = 4
+"""The number of messages in each group of a FIFO queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A load and how it is delivered.
+    """A synthetic load, and the settings of its delivery.
 
     Attributes:
         source: One of `SOURCES`.
-        records: How many records.
-        groups: How many groups (message groups, keys; Kafka: partitions) share them.
-        batch_size: The most records an invocation.
-        failure_rate: The probability, from 0 to below 1, that an attempt fails.
-        poison: How many records always fail.
-        record_seconds: Virtual seconds a record takes.
-        seed: Of the load; the same seed gives the same figures.
-        max_receive_count: SQS: the redrive policy's; the handler is told as well.
-        maximum_retry_attempts: Streams and Kafka.
-        bisect: Streams.
-        shards: Streams.
+        records: The number of records.
+        groups: The number of groups that share them: message groups, keys, or for Kafka partitions.
+        batch_size: The largest number of records in one invocation.
+        failure_rate: The probability that an attempt fails, from 0 to below 1.
+        poison: The number of records that always fail.
+        record_seconds: The simulated seconds that each record takes.
+        seed: The seed of the random failures. The same seed gives the same figures.
+        max_receive_count: For SQS, the ``maxReceiveCount`` of the redrive policy, and of the handler.
+        maximum_retry_attempts: For streams and Kafka, the largest number of retries.
+        bisect: For streams, whether a failed batch is split.
+        shards: For streams, the number of shards.
     """
 
     source: str = "sqs"
@@ -79,8 +80,8 @@ class Load:
             )
 
     def plan(self) -> FailurePlan:
-        """Draw which records fail how often."""
-        chance = random.Random(self.seed)  # noqa: S311 - a load, not a secret
+        """Draw the records that fail, and the number of their failures."""
+        chance = random.Random(self.seed)  # noqa: S311 - not a secret
         failures: dict[Any, tuple[int, Any]] = {}
         for number in range(self.records):
             times = 0
@@ -91,8 +92,8 @@ class Load:
         failures |= dict.fromkeys(chance.sample(range(self.records), self.poison), (FOREVER, "error"))
         return FailurePlan(failures)
 
-    def simulated(self) -> Any:
-        """Return the simulator, filled."""
+    def simulator(self) -> SimulatedQueue | SimulatedStream | SimulatedTopic:
+        """Return the simulator with all records."""
         names = [f"group-{number % self.groups}" for number in range(self.records)]
         items = [{"id": name, "number": number} for number, name in enumerate(names)]
         if self.source in ("sqs", "fifo"):
@@ -120,19 +121,19 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a policy came to.
+    """The figures of one error policy.
 
     Attributes:
         policy: The error policy.
-        invocations: How often the handler was called.
-        delivered: How many records all events held together.
-        duplicated: Successful runs of a record beyond its first.
-        seconds: Virtual seconds until the source was drained.
-        groups: How many groups there were; 0 where the source has no order.
-        in_order: How many of them stayed in order.
-        dead_lettered: Records in the dead-letter queue, or given up after they had run.
-        lost: Records that are gone and never ran, or never succeeded.
-        remaining: Records still there when the bound of invocations was hit.
+        invocations: The number of calls of the handler.
+        delivered: The number of records in all events together.
+        duplicated: The number of successful runs beyond the first one of each record.
+        seconds: The simulated seconds until the source was drained.
+        groups: The number of groups, or 0 if the source has no order.
+        in_order: The number of groups that stayed in order.
+        dead_lettered: The number of records in the dead-letter queue, or given up after they had run.
+        lost: The number of records that are gone without a success, or without having run.
+        remaining: The number of records still there after the largest number of invocations.
     """
 
     policy: str
@@ -148,26 +149,26 @@ class Figures:
 
 
 def usual_groups(source: str, records: int) -> int:
-    """Return a number of groups at which the policies differ.
+    """Return a number of groups for which the policies differ.
 
-    A batch of a FIFO queue holds one group after another, as SQS receives them: it has
-    several groups only if each has fewer messages than the batch.
+    SQS fills a batch of a FIFO queue with one group after another, so the batch has several groups only if
+    each group has fewer messages than the batch.
     """
-    return max(1, records // _IN_A_GROUP) if source == "fifo" else _GROUPS
+    return max(1, records // _GROUP_SIZE) if source == "fifo" else _GROUPS
 
 
 def compare(load: Load, policies: Iterable[str] = POLICIES) -> list[Figures]:
     """Run the same load under each policy.
 
     Raises:
-        ConfigurationError: A policy or a setting that is not possible.
+        ConfigurationError: A policy doesn't exist.
     """
-    found = []
+    figures = []
     for policy in policies:
         if policy not in POLICIES:
             raise ConfigurationError.bad_value("policy", policy, ", ".join(POLICIES))
-        found.append(_figures(policy, deliver(load, policy)))
-    return found
+        figures.append(_figures(policy, deliver(load, policy)))
+    return figures
 
 
 def deliver(load: Load, policy: str) -> Delivery:
@@ -179,13 +180,13 @@ def deliver(load: Load, policy: str) -> Delivery:
         plan.attempt(int(item["number"]))
 
     limit = load.max_receive_count if load.source in ("sqs", "fifo") else None
-    handler = batch_handler(work, error_policy=policy, max_receive_count=limit)  # type: ignore[call-overload]  # a checked str
-    with _quiet():
-        return load.simulated().run(handler, LambdaContext(_TIMEOUT, clock))  # type: ignore[no-any-return]  # any simulator
+    handler = batch_handler(work, error_policy=ErrorPolicy(policy), max_receive_count=limit)
+    with _silenced_log():
+        return load.simulator().run(handler, LambdaContext(_TIMEOUT, clock))
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silenced_log() -> Iterator[None]:
     """Keep the planned failures out of the log."""
     logger = logging.getLogger("partialbatch")
     level = logger.level
@@ -197,8 +198,8 @@ def _quiet() -> Iterator[None]:
 
 
 def _figures(policy: str, delivery: Delivery) -> Figures:
-    groups = {story.group for story in delivery.records} - {None}
-    broken = {late.group for _, late in inversions(delivery.records, None)}
+    groups = {record.group for record in delivery.records} - {None}
+    broken = {later.group for _, later in inversions(delivery.records, None)}
     fates = delivery.fates
     return Figures(
         policy=policy,

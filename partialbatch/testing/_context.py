@@ -1,4 +1,4 @@
-"""Lambda's context object, with a clock that tests can move."""
+"""A Lambda context whose clock a test can move."""
 
 from __future__ import annotations
 
@@ -16,12 +16,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Clock", "LambdaContext"]
 
-_LONGEST = 900  # seconds: Lambda's quota for a function's timeout
+_LONGEST_TIMEOUT = 900  # seconds: Lambda's quota
 _FOREVER = 10**9
 
 
 class Clock:
-    """A clock that stands still until it is moved; called, it gives seconds."""
+    """A clock that stands still until you move it. Calling it returns its time in seconds.
+
+    Args:
+        now: The time at the start, in seconds.
+
+    Example:
+        >>> from partialbatch.testing import Clock
+        >>> clock = Clock()
+        >>> clock.advance(2.5)
+        >>> clock()
+        2.5
+    """
 
     def __init__(self, now: float = 0.0) -> None:
         self._now = now
@@ -31,18 +42,32 @@ class Clock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward."""
+        """Move the clock forward.
+
+        Raises:
+            ConfigurationError: The number of seconds is negative, or isn't a number.
+        """
         self._now += _seconds("seconds", seconds, 0, _FOREVER)
 
 
 class LambdaContext:
-    """What a handler gets as its second argument.
+    """The second argument of a handler, with every attribute of Lambda's own context.
 
     Args:
-        timeout: The function's timeout, in seconds: from 1 to 900 in Lambda, here from 0.001.
-        clock: Gives the time in seconds, ``time.monotonic`` say; without, a `Clock`
-            of its own, which is then ``context.clock``.
-        function_name: The function's name.
+        timeout: The function's timeout, in seconds: 0.001 to 900.
+        clock: Any function that returns seconds, such as ``time.monotonic``. By default, a new `Clock`,
+            which you can move as ``context.clock``.
+        function_name: The name of the function.
+
+    Raises:
+        ConfigurationError: The timeout is out of range, or the clock can't be called.
+
+    Example:
+        >>> from partialbatch.testing import LambdaContext
+        >>> context = LambdaContext(timeout=3)
+        >>> context.clock.advance(2.6)
+        >>> context.get_remaining_time_in_millis()
+        400
     """
 
     def __init__(
@@ -52,8 +77,8 @@ class LambdaContext:
         function_name: str = "handler",
     ) -> None:
         if clock is not None and not callable(clock):
-            raise ConfigurationError.bad_value("clock", clock, "a callable that gives seconds, such as Clock()")
-        self.timeout = _seconds("timeout", timeout, 0.001, _LONGEST)
+            raise ConfigurationError.bad_value("clock", clock, "a function that returns seconds, such as Clock()")
+        self.timeout = _seconds("timeout", timeout, 0.001, _LONGEST_TIMEOUT)
         self.clock: Any = Clock() if clock is None else clock
         self.function_name = function_name
         self.function_version = "$LATEST"
@@ -68,13 +93,13 @@ class LambdaContext:
         self._deadline: float = self.clock() + self.timeout
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds left until Lambda ends the invocation."""
+        """Return the milliseconds until Lambda ends the invocation."""
         return max(0, round(1000 * (self._deadline - float(self.clock()))))
 
     def anew(self) -> Self:
         """Return a context with the same settings, for an invocation that starts now."""
-        again = copy(self)  # what a test has set on it, or made of it, included
-        again._deadline = self.clock() + self.timeout  # noqa: SLF001 - its own class
+        renewed = copy(self)  # with the attributes that a test has set, and of its subclass
+        vars(renewed)["_deadline"] = self.clock() + self.timeout
         if self.aws_request_id == self._request_id:
-            again.aws_request_id = again._request_id = str(uuid4())  # noqa: SLF001 - as above
-        return again
+            renewed.aws_request_id = vars(renewed)["_request_id"] = str(uuid4())
+        return renewed

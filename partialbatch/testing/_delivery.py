@@ -1,196 +1,136 @@
-"""What a simulation gives back: the story of each record and of each invocation."""
+"""The result of a simulation, with its assertions."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from partialbatch.testing import _explanations
+from partialbatch.testing._explanations import assertion_text, explanation, inversions, loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
-__all__ = ["Delivery", "Fate", "Invocation", "RecordStory", "Run", "RunStatus"]
+    from partialbatch.testing._history import Invocation, RecordHistory
 
-Fate = Literal["deleted", "dead_lettered", "expired", "discarded_unrun", "remaining"]
-RunStatus = Literal["succeeded", "failed", "dead_lettered", "skipped", "resumed", "unknown"]
-
-
-class Run(NamedTuple):
-    """What a record met in one invocation.
-
-    Attributes:
-        invocation: The position within ``Delivery.invocations``.
-        position: The position within the event.
-        status: ``skipped`` (not run) and ``resumed`` (had succeeded before, not run again)
-            are told by our own handlers alone; ``unknown``: nothing shows what became of it.
-    """
-
-    invocation: int
-    position: int
-    status: RunStatus
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RecordStory:
-    """What became of one record.
-
-    Attributes:
-        identifier: What names it in a response.
-        group: What it must stay in order with; None: it stands alone.
-        text: The record as first delivered, as JSON.
-        fate: ``deleted`` (done with: off the queue, or behind the shard's checkpoint),
-            ``dead_lettered``, ``expired`` (given up after it had run: retries or age),
-            ``discarded_unrun`` (given up, and never ran) or ``remaining``: still there at the
-            bound of invocations, or after 100 receives from a queue without `max_receive_count`.
-        runs: One `Run` an invocation that saw it.
-    """
-
-    identifier: Any
-    group: str | None
-    text: str = field(repr=False)  # no message holds a body
-    fate: Fate
-    runs: tuple[Run, ...]
-
-    @property
-    def raw(self) -> Any:
-        """The record as first delivered, parsed anew each time."""
-        return json.loads(self.text)
-
-    @property
-    def invocations(self) -> tuple[int, ...]:
-        """The positions, within ``Delivery.invocations``, of those that saw the record."""
-        return tuple(run.invocation for run in self.runs)
-
-    @property
-    def successes(self) -> int:
-        """How often the record was run with success."""
-        return sum(run.status == "succeeded" for run in self.runs)
-
-    @property
-    def settled(self) -> bool:
-        """Whether the record ever succeeded, or the handler's own dead letter took it."""
-        return any(run.status in ("succeeded", "resumed", "dead_lettered") for run in self.runs)
-
-    @property
-    def ran(self) -> bool:
-        """Whether anything shows that the record was ever run."""
-        return any(run.status in ("succeeded", "failed", "dead_lettered") for run in self.runs)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Invocation:
-    """One call of the handler.
-
-    Attributes:
-        make: Makes the event; a million records would not fit into memory as parsed events.
-        response: What the handler returned; None where it raised.
-        error: What it raised; None where it returned. Where the same records fail with the
-            same error again, it is the first one; after 100 different ones it has no traceback.
-        verdict: ``success``, ``partial`` or ``failure``: what Lambda made of it.
-        reason: Why.
-        at: When it started, in seconds of the virtual clock.
-        delivered: How many records the event held.
-    """
-
-    make: Callable[[], Any] = field(repr=False)
-    response: Any = field(repr=False)
-    error: BaseException | None
-    verdict: Literal["success", "partial", "failure"]
-    reason: str
-    at: float
-    delivered: int
-
-    @property
-    def event(self) -> Any:
-        """The event as Lambda sent it, made anew each time."""
-        return self.make()
+__all__ = ["Delivery"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Delivery:
-    """All that happened from the first delivery to the last.
+    """The result of a simulation, from the first delivery to the last.
 
     Attributes:
         source: ``sqs``, ``kinesis``, ``dynamodb`` or ``kafka``.
-        records: One `RecordStory` a record, in the order of the source.
-        invocations: One `Invocation` a call of the handler.
-        seconds: How long it took on the virtual clock.
-        inferred: True when which records succeeded was read off the responses alone.
+        records: One `RecordHistory` for each record, in the order of the source.
+        invocations: One `Invocation` for each call of the handler.
+        seconds: The duration of the simulation, in seconds of its clock.
+        inferred: True if the result of each record is known from the responses only.
+
+    Example:
+        >>> from partialbatch.testing import SimulatedQueue
+        >>> delivery = SimulatedQueue(["tea", "jam"]).run(lambda event, context: {"batchItemFailures": []})
+        >>> delivery
+        Delivery(sqs: 2 records (2 deleted); 1 invocations, 2 records delivered, 0 duplicated, 0 s)
+        >>> [record.fate for record in delivery.records]
+        ['deleted', 'deleted']
+        >>> delivery.assert_nothing_lost()
     """
 
     source: str
-    records: tuple[RecordStory, ...]
+    records: tuple[RecordHistory, ...]
     invocations: tuple[Invocation, ...]
     seconds: float
     inferred: bool
 
     @property
     def records_delivered(self) -> int:
-        """How many records all events held together."""
+        """The number of records in all events together."""
         return sum(invocation.delivered for invocation in self.invocations)
 
     @property
     def duplicated_work(self) -> int:
-        """Successful runs of a record beyond its first, over all records."""
+        """The number of successful runs beyond the first one of each record."""
         return sum(max(0, record.successes - 1) for record in self.records)
 
     @property
     def fates(self) -> dict[str, int]:
-        """How many records met which fate."""
-        counts: defaultdict[str, int] = defaultdict(int)
-        for record in self.records:
-            counts[record.fate] += 1
-        return dict(counts)
+        """The number of records with each fate."""
+        return dict(Counter(record.fate for record in self.records))
 
     @property
-    def lost(self) -> list[RecordStory]:
-        """The records that are gone although they never succeeded, and those that never ran."""
-        return [record for record in self.records if _explanations.loss(record)]
+    def lost(self) -> list[RecordHistory]:
+        """The records that are gone although they never succeeded, or that were given up without having run."""
+        return [record for record in self.records if loss(record)]
 
     def explain(self) -> str:
-        """Tell for people what happened."""
-        return _explanations.explain(self)
+        """Return a text for people: the totals, then each invocation, then the records that had trouble."""
+        return explanation(self._totals(), self.records, self.invocations, inferred=self.inferred)
 
     def assert_nothing_lost(self) -> None:
-        """Check that no record is gone that did not succeed.
+        """Check that no record is lost: gone without a success, or given up without having run.
 
-        A record that failed, and that a dead-letter queue or an expiry took, is no loss
-        here (`assert_dead_lettered` and ``.fate`` tell); one that never ran is.
+        A record that ran, failed, and ended in a dead-letter queue or expired isn't lost. Check such records
+        with `assert_dead_lettered` or by their ``fate``.
+
+        Raises:
+            AssertionError: At least one record is lost.
         """
         __tracebackhide__ = True
         lost = self.lost
         if lost:
-            raise AssertionError(_explanations.failure(self, f"{len(lost)} of {len(self.records)} records lost", lost))
+            raise AssertionError(self._failure(f"{len(lost)} of {len(self.records)} records lost", lost))
 
     def assert_in_order(self, by: Callable[[Any], Hashable] | None = None) -> None:
-        """Check that no record succeeded before an earlier one of its group was through.
+        """Check that no record succeeded before the earlier records of its group were finished.
 
         Args:
-            by: Raw record -> what must stay in order; without, the group of the source
-                (message group, partition key, DynamoDB key, topic-partition).
+            by: Takes a raw record and returns its group. By default, the source decides: message group,
+                partition key, DynamoDB key or topic-partition.
+
+        Raises:
+            AssertionError: At least one record succeeded too early.
         """
         __tracebackhide__ = True
-        inversions = _explanations.inversions(self.records, by)
-        if inversions:
-            told = [story for pair in inversions for story in pair]
-            head = f"{len(inversions)} of {len(self.records)} records succeeded while an earlier one was still to come"
-            raise AssertionError(_explanations.failure(self, head, told))
+        found = inversions(self.records, by)
+        if found:
+            involved = [record for pair in found for record in pair]
+            total = len(self.records)
+            heading = f"{len(found)} of {total} records succeeded before an earlier record of their group was finished"
+            raise AssertionError(self._failure(heading, involved))
 
     def assert_dead_lettered(self, identifiers: Iterable[Any]) -> None:
-        """Check that these records, and no other, ended in the dead-letter queue."""
+        """Check that exactly these records ended in the dead-letter queue.
+
+        Args:
+            identifiers: The identifiers of the records; a single one may stand alone.
+
+        Raises:
+            AssertionError: A record is missing there, or shouldn't be there, or doesn't exist.
+        """
         __tracebackhide__ = True
-        wanted = [identifiers] if isinstance(identifiers, str | dict) else list(identifiers)
-        wrong = [story for story in self.records if (story.fate == "dead_lettered") != (story.identifier in wanted)]
-        known = [story.identifier for story in self.records]
-        unknown = [name for name in wanted if name not in known]
+        expected = [identifiers] if isinstance(identifiers, str | dict) else list(identifiers)
+        known = [record.identifier for record in self.records]
+        unknown = [identifier for identifier in expected if identifier not in known]
         if unknown:
-            raise AssertionError(f"no record of this delivery is named {unknown[0]!r}")
+            raise AssertionError(f"this delivery has no record with the identifier {unknown[0]!r}")
+        wrong = [
+            record for record in self.records if (record.fate == "dead_lettered") != (record.identifier in expected)
+        ]
         if wrong:
-            head = f"{len(wrong)} of {len(self.records)} records: not as expected in the dead-letter queue"
-            raise AssertionError(_explanations.failure(self, head, wrong))
+            heading = f"{len(wrong)} of {len(self.records)} records differ from the expected dead letters"
+            raise AssertionError(self._failure(heading, wrong))
+
+    def _failure(self, heading: str, involved: Iterable[RecordHistory]) -> str:
+        return assertion_text(heading, involved, self.invocations, inferred=self.inferred)
+
+    def _totals(self) -> str:
+        fates = ", ".join(f"{count} {fate.replace('_', '-')}" for fate, count in self.fates.items())
+        return (
+            f"{len(self.records)} records ({fates}); {len(self.invocations)} invocations, "
+            f"{self.records_delivered} records delivered, {self.duplicated_work} duplicated, "
+            f"{self.seconds:g} s"
+        )
 
     def __repr__(self) -> str:
-        return f"Delivery({self.source}: {_explanations.totals(self)})"
+        return f"Delivery({self.source}: {self._totals()})"

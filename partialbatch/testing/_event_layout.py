@@ -1,4 +1,4 @@
-"""Where the records of an event are, and what names them in a response."""
+"""The layout of events: the place of the records, their identifiers and their groups, for each source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SOURCES = {
     "aws:dynamodb": "dynamodb",
     "aws:kafka": "kafka",
     "SelfManagedKafka": "kafka",
-    "aws:SelfManagedKafka": "kafka",  # hand-made events
+    "aws:SelfManagedKafka": "kafka",  # in some hand-written events
 }
 
 
@@ -32,17 +32,19 @@ def source_of(event: Any) -> str:
     """Return ``"sqs"``, ``"kinesis"``, ``"dynamodb"`` or ``"kafka"``.
 
     Raises:
-        EventError: The event comes from none of them.
+        EventError: The event comes from another source.
     """
     records = event if isinstance(event, list) else event.get("Records") if isinstance(event, dict) else None
     head = records[0] if records else event
     if isinstance(head, dict):
-        # The last event of a tumbling window may carry no record, but an ARN.
+        # The last event of a tumbling window may hold no record; then its ARN names the source.
         service = ":".join(str(head.get("eventSourceARN")).split(":")[1:3])
-        source = _SOURCES.get(str(head.get("eventSource") or service))  # a body may hold anything there
+        source = _SOURCES.get(str(head.get("eventSource") or service))  # a body may look like a record
         if source:
             return source
-    raise EventError("no event of SQS, Kinesis, DynamoDB Streams or Kafka: it names no eventSource such as 'aws:sqs'")
+    raise EventError(
+        "this isn't an event of SQS, Kinesis, DynamoDB Streams or Kafka: it has no eventSource such as 'aws:sqs'"
+    )
 
 
 def records_of(event: Any) -> list[Any]:
@@ -55,7 +57,7 @@ def records_of(event: Any) -> list[Any]:
 
 
 def identifier_of(event: Any, raw: Any) -> Any:
-    """Return what names a record in a response: a string, or Kafka's partition and offset."""
+    """Return the identifier of a record in a response: a string, or for Kafka its partition and offset."""
     source = source_of(event)
     if isinstance(event, list) and source in ("kinesis", "dynamodb"):
         return raw["eventID"]
@@ -63,7 +65,7 @@ def identifier_of(event: Any, raw: Any) -> Any:
 
 
 def identifier_in(source: str, raw: Any) -> Any:
-    """Return what names a record that Lambda itself delivers, not EventBridge Pipes."""
+    """Return the identifier of a record that Lambda delivers itself, without EventBridge Pipes."""
     if source == "sqs":
         return raw["messageId"]
     if source == "kafka":
@@ -79,7 +81,7 @@ def sequence_number(source: str, raw: Any) -> Any:
 
 
 def group_of(source: str, raw: Any) -> str | None:
-    """Return what the record must stay in order with; None: it stands alone."""
+    """Return the group in which a record keeps its order, or None if it has no order."""
     if source == "sqs":
         return raw["attributes"].get("MessageGroupId") if raw["eventSourceARN"].endswith(".fifo") else None
     if source == "kinesis":
@@ -89,28 +91,28 @@ def group_of(source: str, raw: Any) -> str | None:
     return f"{raw['topic']}-{raw['partition']}"
 
 
-def given_records(option: str, given: Any, takes: tuple[str, ...]) -> tuple[list[Any], bool]:
-    """Return what a simulator was given, and whether it is raw records; else it is bodies.
+def given_records(option: str, given: Any, sources: tuple[str, ...]) -> tuple[list[Any], bool]:
+    """Return the entries that a simulator was given, and whether they are raw records rather than bodies.
 
     Args:
-        option: The name of the argument.
+        option: The name of the argument, for messages.
         given: Bodies, raw records or an event.
-        takes: The sources whose records the simulator delivers.
+        sources: The sources whose records the simulator delivers.
 
     Raises:
-        ConfigurationError: The raw records are of another source, or of a kind that is not simulated.
+        ConfigurationError: The raw records are of another source, or of a kind that can't be simulated.
     """
     is_event = isinstance(given, dict) and "Records" in given
     entries = records_of(given) if is_event else listed(option, given)
     found = {_source_or_none(entry) for entry in entries}
     if not found or (None in found and not is_event):
         return entries, False
-    if found - set(takes):
-        raise ConfigurationError(f"{option} takes records of {' or '.join(takes)}, and these are of {_told(found)}")
+    if found - set(sources):
+        raise ConfigurationError(f"{option} takes records of {' or '.join(sources)}, but these are of {_names(found)}")
     if any("sequenceNumber" in entry for entry in entries):
-        raise ConfigurationError(f"{option} takes records as Lambda delivers them, and these are of EventBridge Pipes")
+        raise ConfigurationError(f"{option} takes records of Lambda itself, but these come from EventBridge Pipes")
     if is_event and "window" in given:
-        raise ConfigurationError(f"{option}: tumbling windows are not simulated; give the event to the handler")
+        raise ConfigurationError(f"{option}: tumbling windows can't be simulated; call your handler with the event")
     return entries, True
 
 
@@ -121,5 +123,5 @@ def _source_or_none(entry: Any) -> str | None:
         return None
 
 
-def _told(sources: set[str | None]) -> str:
+def _names(sources: set[str | None]) -> str:
     return " and ".join(sorted(source or "no known source" for source in sources))

@@ -1,32 +1,34 @@
-"""Events for tests, from plain Python values.
+"""Functions that make events for tests from plain Python values.
 
-Two calls with the same arguments give equal events: message ids, sequence numbers and
-times count up from fixed values, `start` being the number of the first record.
+Two calls with the same arguments return equal events: message ids, sequence numbers and times count up
+from fixed values, and `start` is the number of the first record.
 """
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
-from partialbatch.testing._arns import ACCOUNT, REGION, queue_arn, stream_arn, table_arn
+from partialbatch.testing._arns import queue_arn, stream_arn, table_arn
 from partialbatch.testing._event_layout import records_of, source_of
-from partialbatch.testing._records import dynamodb_record, fields_of, kafka_record, kinesis_record, sqs_record
-from partialbatch.testing._validation import each, listed, whole
+from partialbatch.testing._event_records import (
+    dynamodb_records,
+    kafka_head,
+    kafka_partitions,
+    partition_keys_of,
+    sqs_records,
+)
+from partialbatch.testing._limits import BATCH_LIMIT, FIFO_LIMIT
+from partialbatch.testing._records import kinesis_record
+from partialbatch.testing._validation import listed, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["dynamodb_event", "kafka_event", "kinesis_event", "pipes_event", "sqs_event"]
 
-BATCH_LIMIT = 10_000
-"""The most records that Lambda takes in one batch (SQS FIFO: `FIFO_LIMIT`)."""
-FIFO_LIMIT = 10
-_VIEWS = ("KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES")
 
-
-def sqs_event(  # one argument a setting
+def sqs_event(
     bodies: Iterable[Any],
     *,
     fifo: bool = False,
@@ -39,17 +41,23 @@ def sqs_event(  # one argument a setting
     """Return an event of a queue.
 
     Args:
-        bodies: One a message: text as it is, any other value as the JSON that producers write.
-        fifo: Whether the queue is a FIFO queue; a name that ends in ``.fifo`` makes it one.
-        groups: The message group ids, one a message or one for all; without, all messages
-            of a FIFO queue are in one group.
-        queue: The queue's name, or its ARN.
-        receive_counts: ``ApproximateReceiveCount``, one a message or one for all.
-        message_attributes: Attributes of all messages: texts, numbers, bytes.
+        bodies: One body for each message: text stays as it is, other values become the JSON that producers write.
+        fifo: Whether the queue is a FIFO queue. A name that ends in ``.fifo`` has the same effect.
+        groups: The message group ids: one for each message, or one for all. By default, all messages of a
+            FIFO queue are in one group.
+        queue: The name or ARN of the queue.
+        receive_counts: The ``ApproximateReceiveCount``: one for each message, or one for all.
+        message_attributes: The attributes of all messages, by name: text, numbers or bytes.
         start: The number of the first message.
 
     Raises:
-        ConfigurationError: An argument is beyond what Lambda would deliver.
+        ConfigurationError: Lambda would never deliver such an event.
+
+    Example:
+        >>> from partialbatch.testing import sqs_event
+        >>> event = sqs_event([{"item": "tea"}], receive_counts=2)
+        >>> event["Records"][0]["body"], event["Records"][0]["attributes"]["ApproximateReceiveCount"]
+        ('{"item":"tea"}', '2')
     """
     texts = listed("bodies", bodies)
     arn = queue_arn(queue, fifo=fifo)
@@ -60,30 +68,7 @@ def sqs_event(  # one argument a setting
     return {"Records": list(records)}
 
 
-def sqs_records(  # those of `sqs_event`
-    bodies: Sequence[Any],
-    arn: str,
-    *,
-    groups: str | Sequence[str | None] | None = None,
-    receive_counts: int | Sequence[int] = 1,
-    attributes: Mapping[str, Any] = MappingProxyType({}),
-    start: int = 0,
-) -> Iterator[Any]:
-    """Yield the raw records of a queue, as many as there are bodies."""
-    own = "group" if groups is None and arn.endswith(".fifo") else groups
-    names = each("groups", own, len(bodies))
-    if arn.endswith(".fifo") and None in names:
-        raise ConfigurationError.bad_value("groups", groups, "a group a message: on a FIFO queue each has one")
-    counts = [
-        whole("receive_counts", count, 1, 1_000_000) for count in each("receive_counts", receive_counts, len(bodies))
-    ]
-    return (
-        sqs_record(number, body, arn=arn, group=group, receives=count, attributes=attributes)
-        for number, (body, group, count) in enumerate(zip(bodies, names, counts, strict=True), start)
-    )
-
-
-def kinesis_event(  # one argument a setting
+def kinesis_event(
     data: Iterable[Any],
     *,
     partition_keys: str | Sequence[str | None] | None = None,
@@ -96,15 +81,25 @@ def kinesis_event(  # one argument a setting
     """Return an event of a Kinesis data stream.
 
     Args:
-        data: One a record: bytes and text as they are, any other value as the JSON that producers write.
-        partition_keys: One a record or one for all; without, each record has its own. None in a list: the
-            record has no key, as streams with record distribution ``AUTO`` allow.
-        stream: The stream's name, or its ARN.
+        data: One value for each record: bytes and text stay as they are, other values become the JSON that
+            producers write.
+        partition_keys: One key for each record, or one for all. By default, each record has its own. None
+            within a list: the record has no key, which streams with record distribution ``AUTO`` allow.
+        stream: The name or ARN of the stream.
         shard: The number of the shard.
         start: The number of the first record.
-        first_sequence_number: The sequence number of record 0; those after it count up.
-        window: Makes it the event of a tumbling window: any of ``window``, ``state``,
-            ``shardId``, ``isFinalInvokeForWindow``, ``isWindowTerminatedEarly``.
+        first_sequence_number: The sequence number of record 0. The others count up from it.
+        window: Makes the event part of a tumbling window: any of ``window``, ``state``, ``shardId``,
+            ``isFinalInvokeForWindow`` and ``isWindowTerminatedEarly``.
+
+    Raises:
+        ConfigurationError: Lambda would never deliver such an event.
+
+    Example:
+        >>> from partialbatch.testing import kinesis_event
+        >>> event = kinesis_event(["tea", "jam"], partition_keys="anna", first_sequence_number=7)
+        >>> [record["kinesis"]["sequenceNumber"] for record in event["Records"]]
+        ['7', '8']
     """
     values = listed("data", data)
     whole("the number of records", len(values), 0, BATCH_LIMIT)
@@ -117,15 +112,7 @@ def kinesis_event(  # one argument a setting
     return _windowed({"Records": records}, window, f"shardId-{shard:012d}", arn)
 
 
-def partition_keys_of(keys: str | Sequence[str | None] | None, count: int, start: int = 0) -> Sequence[str | None]:
-    """Return one partition key a record; without any each record has its own."""
-    own = [f"key-{number}" for number in range(start, start + count)]
-    if keys is None:
-        return own
-    return [None if key is None else str(key) for key in each("partition_keys", keys, count)]
-
-
-def dynamodb_event(  # one argument a setting
+def dynamodb_event(
     changes: Iterable[Any],
     *,
     keys: str | Sequence[str] = "id",
@@ -139,15 +126,24 @@ def dynamodb_event(  # one argument a setting
     """Return an event of a DynamoDB stream.
 
     Args:
-        changes: One a record: an item as a dict, dataclass or model (INSERT), or a tuple of
-            the old and the new item: ``(None, new)`` is an INSERT, ``(old, None)`` a REMOVE.
+        changes: One change for each record: an item as a dict, dataclass or pydantic model (INSERT), or a
+            tuple of old and new item. ``(None, new)`` is an INSERT, ``(old, None)`` a REMOVE.
         keys: The names of the table's key attributes, one or two.
-        view: The stream's view type; it says which images are in the event.
-        ttl: Whether a REMOVE is one of the table's time to live.
-        table: The table's name or ARN, or the ARN of its stream.
+        view: The stream's view type: ``KEYS_ONLY``, ``NEW_IMAGE``, ``OLD_IMAGE`` or ``NEW_AND_OLD_IMAGES``.
+        ttl: Whether each REMOVE was made by the table's time to live.
+        table: The name or ARN of the table, or the ARN of its stream.
         start: The number of the first record.
-        first_sequence_number: The sequence number of record 0; those after it count up.
+        first_sequence_number: The sequence number of record 0. The others count up from it.
         window: As in `kinesis_event`.
+
+    Raises:
+        ConfigurationError: Lambda would never deliver such an event.
+
+    Example:
+        >>> from partialbatch.testing import dynamodb_event
+        >>> event = dynamodb_event([({"id": 1, "stock": 3}, {"id": 1, "stock": 2})])
+        >>> event["Records"][0]["eventName"], event["Records"][0]["dynamodb"]["NewImage"]["stock"]
+        ('MODIFY', {'N': '2'})
     """
     values = listed("changes", changes)
     whole("the number of records", len(values), 0, BATCH_LIMIT)
@@ -155,41 +151,6 @@ def dynamodb_event(  # one argument a setting
         values, keys=keys, view=view, ttl=ttl, table=table, start=start, first=first_sequence_number
     )
     return _windowed({"Records": list(records)}, window, "shardId-00000001767225600000-a0b1c2d3", table_arn(table))
-
-
-def dynamodb_records(  # those of `dynamodb_event`
-    changes: Iterable[Any],
-    *,
-    keys: str | Sequence[str] = "id",
-    view: str = "NEW_AND_OLD_IMAGES",
-    ttl: bool = False,
-    table: str = "orders",
-    start: int = 0,
-    first: int | None = None,
-) -> Iterator[Any]:
-    """Yield the raw records of a DynamoDB stream, as many as there are changes."""
-    if view not in _VIEWS:
-        raise ConfigurationError.bad_value("view", view, " or ".join(_VIEWS))
-    names, arn = (keys,) if isinstance(keys, str) else tuple(keys), table_arn(table)
-    whole("the number of keys", len(names), 1, 2)
-    return (
-        dynamodb_record(number, *change, arn=arn, keys=names, view=view, ttl=ttl, first=first)
-        for number, change in enumerate(map(_change, changes), start)
-    )
-
-
-def _change(value: Any) -> tuple[Any, Any]:
-    old, new = value if isinstance(value, tuple) and len(value) == 2 else (None, value)  # old and new
-    if old is new is None:
-        raise ConfigurationError("changes takes items, or tuples of old and new item, one of them None at most")
-    return _image(old), _image(new)
-
-
-def _image(item: Any) -> Any:
-    image = item if item is None or isinstance(item, dict) else fields_of(item)
-    if image is None or isinstance(image, dict):
-        return image
-    raise ConfigurationError(f"changes takes items with named attributes, not a {type(item).__name__}")
 
 
 def _windowed(event: dict[str, Any], window: Mapping[str, Any] | None, shard: str, arn: str) -> dict[str, Any]:
@@ -219,63 +180,43 @@ def kafka_event(
     """Return an event of a Kafka topic.
 
     Args:
-        records: The messages of each topic-partition, ``{"orders-0": ["a", "b"]}``: bytes
-            and text as they are, any other value as the JSON that producers write, None for
-            a tombstone, and a tuple of key and value where there is a key.
+        records: The values of each topic-partition, such as ``{"orders-0": ["a", "b"]}``. Bytes and text
+            stay as they are, other values become the JSON that producers write, None makes a tombstone, and
+            a tuple is a key with its value.
         start: The offset of the first record of each partition.
-        headers: Headers of all records: texts or bytes.
-        self_managed: Whether the cluster is one's own, not one of Amazon MSK.
+        headers: The headers of all records, by name: text or bytes.
+        self_managed: Whether you run the cluster yourself, rather than Amazon MSK.
+
+    Raises:
+        ConfigurationError: Lambda would never deliver such an event.
+
+    Example:
+        >>> from partialbatch.testing import kafka_event
+        >>> event = kafka_event({"orders-0": ["tea", ("anna", "jam")]})
+        >>> [record["offset"] for record in event["records"]["orders-0"]]
+        [0, 1]
     """
     partitions = {name: list(raws) for name, raws in kafka_partitions(records, start, headers or {})}
     whole("the number of records", sum(map(len, partitions.values())), 0, BATCH_LIMIT)
     return {**kafka_head(self_managed=self_managed), "records": partitions}
 
 
-def kafka_partitions(
-    records: Mapping[str, Iterable[Any]], start: int = 0, headers: Mapping[str, Any] = MappingProxyType({})
-) -> Iterator[tuple[str, Iterator[Any]]]:
-    """Yield each topic-partition and its raw records."""
-    if not isinstance(records, dict):
-        raise ConfigurationError("records takes a dict, such as {'orders-0': ['a', 'b']}")
-    for name, values in records.items():
-        place, messages = _topic_partition(name), listed(f"records[{name!r}]", values)
-        yield name, _partition(place, messages, start, headers)
-
-
-def _partition(place: tuple[str, int], values: list[Any], start: int, headers: Mapping[str, Any]) -> Iterator[Any]:
-    return (kafka_record(*place, offset, _message(value), headers) for offset, value in enumerate(values, start))
-
-
-def _message(value: Any) -> Any:
-    if isinstance(value, tuple) and len(value) != 2:  # key and value
-        raise ConfigurationError(f"records takes values, or tuples of key and value, not of {len(value)} entries")
-    return value
-
-
-def kafka_head(*, self_managed: bool) -> dict[str, Any]:
-    """Return what stands beside the records in an event of Kafka."""
-    servers = {"bootstrapServers": "b-1.orders.kafka.internal:9092,b-2.orders.kafka.internal:9092"}
-    if self_managed:
-        return {"eventSource": "SelfManagedKafka", **servers}
-    arn = f"arn:aws:kafka:{REGION}:{ACCOUNT}:cluster/orders/751d2973-a626-431c-9d4e-d7975eb44dd7-2"
-    return {"eventSource": "aws:kafka", "eventSourceArn": arn, **servers}
-
-
-def _topic_partition(name: str) -> tuple[str, int]:
-    """Take ``"<topic>-<n>"`` apart."""
-    topic, dash, number = name.rpartition("-")
-    if not (topic and dash and number.isdecimal()):
-        raise ConfigurationError.bad_value("the topic-partition", name, "'<topic>-<number>'")
-    return topic, int(number)
-
-
 def pipes_event(event: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return an event as EventBridge Pipes hands it to its target: a bare list.
+    """Return an event as EventBridge Pipes sends it to its target: a list of records.
 
-    Records of SQS and DynamoDB keep their shape, those of Kinesis and Kafka become flat.
+    Records of SQS and DynamoDB keep their layout. Records of Kinesis and Kafka become flat.
 
     Args:
-        event: What `sqs_event`, `kinesis_event`, `dynamodb_event` or `kafka_event` gave.
+        event: An event made by `sqs_event`, `kinesis_event`, `dynamodb_event` or `kafka_event`.
+
+    Raises:
+        EventError: The event comes from another source.
+
+    Example:
+        >>> from partialbatch.testing import kinesis_event, pipes_event
+        >>> [record] = pipes_event(kinesis_event(["tea"]))
+        >>> record["partitionKey"], record["eventSource"]
+        ('key-0', 'aws:kinesis')
     """
     source, records = source_of(event), records_of(event)
     if source == "kinesis":

@@ -1,4 +1,4 @@
-"""Which record fails on which attempt, and how."""
+"""Plans that decide which attempts of a record fail, and how."""
 
 from __future__ import annotations
 
@@ -15,32 +15,46 @@ if TYPE_CHECKING:
 __all__ = ["FOREVER", "HOWS", "FailurePlan", "How", "PlannedFailure"]
 
 FOREVER = 1_000_000
-"""As many failing attempts as no source makes: poison."""
+"""More failing attempts than any source makes: the record always fails."""
 
 How = Literal["error", "base", "exit", "timeout"]
 HOWS: tuple[How, ...] = ("error", "base", "exit", "timeout")
 
 
 class PlannedFailure(Exception):
-    """What a record fails with on purpose."""
+    """The error of a planned failure."""
 
 
 class _PlannedInterrupt(BaseException):
-    """A failure that `except Exception` does not catch."""
+    """The error of a planned failure that `except Exception` doesn't catch."""
 
 
 class FailurePlan:
-    """Makes records fail as planned; call `attempt` where the work would be done.
+    """Makes records fail as planned. Call `attempt` in place of the work of your record function.
 
     Args:
-        failures: Key of a record -> how many of its first attempts fail, and how:
-            ``error`` raises an `Exception`, ``base`` a `BaseException`, ``exit`` a
-            `SystemExit`, and ``timeout`` moves the plan's clock on by 900 s.
+        failures: By the key of a record, the number of its first attempts that fail, and the way: ``error``
+            raises an `Exception`, ``base`` a `BaseException`, ``exit`` a `SystemExit`, and ``timeout`` moves
+            the plan's clock forward by 900 s.
+
+    Raises:
+        ConfigurationError: A number is negative, or a way doesn't exist.
 
     Attributes:
-        clock: For the `LambdaContext` of the test.
-        attempts: How often each key was tried.
-        done: The keys that succeeded, once for each time.
+        clock: A `Clock` to share with your context: ``LambdaContext(clock=plan.clock)``.
+        attempts: The number of attempts of each key.
+        done: The keys that succeeded, in order; a key that succeeded twice is there twice.
+
+    Example:
+        >>> from partialbatch.testing import FailurePlan
+        >>> plan = FailurePlan({"tea": (1, "error")})
+        >>> plan.attempt("tea")
+        Traceback (most recent call last):
+        ...
+        partialbatch.testing._failure_plans.PlannedFailure: attempt 1 of 'tea' fails as planned
+        >>> plan.attempt("tea")
+        >>> plan.done
+        ['tea']
     """
 
     def __init__(self, failures: Mapping[Hashable, tuple[int, How]]) -> None:
@@ -59,7 +73,11 @@ class FailurePlan:
         return {key for key, (times, _) in self.failures.items() if times >= FOREVER}
 
     def attempt(self, key: Hashable) -> None:
-        """Do the work of a record, which fails if that is the plan."""
+        """Count an attempt of a record, and fail if the plan says so.
+
+        Raises:
+            PlannedFailure: The plan says ``error``. For ``base`` it is a `BaseException`, for ``exit`` a `SystemExit`.
+        """
         with self._lock:
             self.attempts[key] += 1
             times, how = self.failures.get(key, (0, "error"))
@@ -81,7 +99,7 @@ class FailurePlan:
         raise failure[how](f"attempt {self.attempts[key]} of {key!r} fails as planned")
 
     def __repr__(self) -> str:
-        told: dict[Any, str] = {
+        described: dict[Any, str] = {
             key: f"{'always' if times >= FOREVER else times}: {how}" for key, (times, how) in self.failures.items()
         }
-        return f"FailurePlan({told})"
+        return f"FailurePlan({described})"

@@ -1,4 +1,4 @@
-"""Which records succeeded in an invocation: seen through the handler, told, or inferred."""
+"""Finds the result of each record of an invocation: observed in the handler, given by the test, or inferred."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from partialbatch._core.batch import BatchState
-    from partialbatch.testing._delivery import RunStatus
+    from partialbatch.testing._history import RunStatus
     from partialbatch.testing._verdict import Verdict
 
-__all__ = ["Answer", "call", "statuses"]
+__all__ = ["CallResult", "call", "infer_statuses"]
 
 _STATUSES: dict[int, RunStatus] = {
     SKIPPED: "skipped",
@@ -30,60 +30,62 @@ _STATUSES: dict[int, RunStatus] = {
 }
 
 
-class Answer(NamedTuple):
-    """What a call of the handler gave.
+class CallResult(NamedTuple):
+    """The result of one call of the handler.
 
     Attributes:
-        outcome: What goes over the wire.
-        response: The value that was returned; None where it raised.
-        error: What was raised.
-        seen: The status of each record, where the handler is one of ours.
+        outcome: The answer as Lambda sees it.
+        response: The value that the handler returned, or None if it raised.
+        error: The error that the handler raised, or None.
+        observed: The status of each record, or None unless the handler was made by partialbatch.
     """
 
     outcome: Outcome
     response: Any = None
     error: BaseException | None = None
-    seen: tuple[RunStatus, ...] | None = None
+    observed: tuple[RunStatus, ...] | None = None
 
 
-class _Ended(SystemExit):
-    """Lambda has ended the process, in the middle of a record."""
+class _InvocationEnded(SystemExit):
+    """Lambda has ended the invocation while a record ran."""
 
 
-class _EndedBefore(_Ended):
-    """Lambda has ended the process, before the record was run."""
+class _EndedBeforeRecord(_InvocationEnded):
+    """Lambda has ended the invocation before the record ran."""
 
 
-def call(handler: Callable[..., Any], event: Any, context: Any, is_over: Callable[[], bool] | None = None) -> Answer:
-    """Call the handler as Lambda's runtime does, and catch what that would catch.
+def call(
+    handler: Callable[..., Any], event: Any, context: Any, is_over: Callable[[], bool] | None = None
+) -> CallResult:
+    """Call the handler as Lambda's runtime does, and catch the errors that the runtime catches.
 
     Args:
         handler: Any callable ``(event, context)``.
-        event: Its event.
-        context: Its context.
-        is_over: Whether Lambda has ended the invocation by now: then no record of a handler
-            of ours succeeds any more. None: it lives for ever.
+        event: The first argument.
+        context: The second argument.
+        is_over: Tells whether Lambda has ended the invocation by now. From then on, no record of a handler
+            made by partialbatch succeeds. None: the invocation has no timeout.
     """
     ours = handler_behind(handler)
-    sight = _Sight(event if ours is handler else deepcopy(event), is_over)
+    observation = _Observation(event if ours is handler else deepcopy(event), is_over)
     try:
-        with watching(ours, sight.see) if ours is not None else nullcontext():
+        with watching(ours, observation.start) if ours is not None else nullcontext():
             response = handler(event, context)
     except BaseException as error:
-        if _is_for_the_test(error):
+        if _ends_the_test(error):
             raise
-        raised = None if isinstance(error, _Ended) else error
-        return Answer(Outcome.raised(error), error=raised, seen=_seen(sight.batch))
-    if inspect.iscoroutine(response):  # the runtime does not await; closed, it does not warn either
+        raised = None if isinstance(error, _InvocationEnded) else error
+        return CallResult(Outcome.raised(error), error=raised, observed=_observed(observation.batch))
+    if inspect.iscoroutine(response):  # the runtime doesn't await it; once closed, it causes no warning
         response.close()
-    return Answer(Outcome.returned(response), response, seen=_seen(sight.batch))
+    return CallResult(Outcome.returned(response), response, observed=_observed(observation.batch))
 
 
-class _Sight:
-    """What is seen of one call.
+class _Observation:
+    """The observation of one call.
 
     Attributes:
-        batch: What became of the event's records; None where the handler was not asked, or got another event.
+        batch: The state of the event's records, or None if the handler wasn't called, or got another event.
     """
 
     def __init__(self, event: Any, is_over: Callable[[], bool] | None) -> None:
@@ -91,78 +93,78 @@ class _Sight:
         self._event = event
         self._is_over = is_over
 
-    def see(self, event: Any, batch: BatchState) -> None:
-        # A decorator may hand over other records than came; what became of those is read off the response.
+    def start(self, event: Any, batch: BatchState) -> None:
+        # A decorator may pass on other records. Then the response shows the results of the original ones.
         self.batch = batch if event is self._event or event == self._event else None
         if self._is_over is not None:
-            batch.invoke = _mortal(batch, self._is_over)
+            batch.invoke = _ending_at_timeout(batch, self._is_over)
 
 
-def _is_for_the_test(error: BaseException) -> bool:
-    """Tell Ctrl-C, and what pytest and hypothesis end a test with, from an error that Lambda would see."""
+def _ends_the_test(error: BaseException) -> bool:
+    """Tell whether an error ends the test: Ctrl-C, or an exception with which pytest or hypothesis stop it."""
     if isinstance(error, Exception):
         return False
     homes = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     return isinstance(error, KeyboardInterrupt) or not homes.isdisjoint(("_pytest", "hypothesis"))
 
 
-def _seen(batch: BatchState | None) -> tuple[RunStatus, ...] | None:
+def _observed(batch: BatchState | None) -> tuple[RunStatus, ...] | None:
     if batch is None:
         return None
-    unrun = {index for index, error in batch.errors.items() if isinstance(error, _EndedBefore)}
+    unrun = {index for index, error in batch.errors.items() if isinstance(error, _EndedBeforeRecord)}
     return tuple(
         "resumed" if index in batch.resumed else "skipped" if index in unrun else _STATUSES[state]
         for index, state in enumerate(batch.states)
     )
 
 
-def _mortal(batch: BatchState, is_over: Callable[[], bool]) -> Callable[[Any], Any]:
-    """Return an `invoke` that ends with the invocation: on a virtual clock nobody else would end it."""
+def _ending_at_timeout(batch: BatchState, is_over: Callable[[], bool]) -> Callable[[Any], Any]:
+    """Return an `invoke` that fails once the invocation has ended, which a simulated clock can't enforce."""
     invoke, awaits = batch.invoke, batch.awaits
 
-    def live(ended: type[_Ended]) -> None:
+    def check(ended: type[_InvocationEnded]) -> None:
         if is_over():
-            raise ended("Lambda has ended the invocation: its timeout is over")
+            raise ended("Lambda has ended the invocation: its timeout has passed")
 
     async def awaited(value: Any) -> Any:
         result = await value
-        live(_Ended)
+        check(_InvocationEnded)
         return result
 
-    def mortal(raw: Any) -> Any:
-        live(_EndedBefore)
+    def checked_invoke(raw: Any) -> Any:
+        check(_EndedBeforeRecord)
         value = invoke(raw)
         if awaits and is_awaitable(value):
             return awaited(value)
-        live(_Ended)
+        check(_InvocationEnded)
         return value
 
-    return mortal
+    return checked_invoke
 
 
-def statuses(claim: Verdict, told: Sequence[bool | None], *, ordered: bool) -> list[RunStatus]:
-    """Read off a response what became of each record.
+def infer_statuses(claim: Verdict, given: Sequence[bool | None], *, ordered: bool) -> list[RunStatus]:
+    """Infer the status of each record from a response.
 
-    In doubt a record counts as not run: of several that are reported only the first is
-    sure to have been, where the source has an order.
+    In doubt, a record counts as not run. If the source has an order and several records are reported, only
+    the first of them is certain to have run.
 
     Args:
-        claim: What the response says, whether or not anyone reads it.
-        told: What the test tells of each record: True, False, or None for nothing.
-        ordered: Whether records are handed over in an order.
+        claim: The verdict on the response, as if the event source mapping reads it.
+        given: For each record, whether the test says that it succeeded, or None if it says nothing.
+        ordered: Whether the source delivers records in order.
     """
     reported = frozenset(claim.reported)
-    sure = frozenset(claim.reported[:1]) if ordered else reported
-    found: list[RunStatus] = []
-    for position, success in enumerate(told):
+    certain = frozenset(claim.reported[:1]) if ordered else reported
+    statuses: list[RunStatus] = []
+    for position, success in enumerate(given):
         if success:
-            found.append("succeeded")
+            statuses.append("succeeded")
         elif claim.kind == "failure":
-            found.append("failed" if len(told) == 1 else "unknown")
+            statuses.append("failed" if len(given) == 1 else "unknown")
         elif position in reported:
-            found.append("failed" if position in sure else "unknown")
+            statuses.append("failed" if position in certain else "unknown")
         elif claim.checkpoint is not None and position > claim.checkpoint:
-            found.append("skipped")
+            statuses.append("skipped")
         else:
-            found.append("succeeded" if success is None else "failed")
-    return found
+            statuses.append("succeeded" if success is None else "failed")
+    return statuses

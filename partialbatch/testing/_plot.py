@@ -1,4 +1,4 @@
-"""The figures of a comparison as bars (matplotlib, extra ``plot``)."""
+"""Draws the figures of a comparison as bars, with matplotlib (extra ``plot``)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PANELS = (
 
 
 def endings() -> list[str]:
-    """Return the endings that name a format, each with its dot.
+    """Return the file endings of the formats that matplotlib can write, each with its dot.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -32,19 +32,19 @@ def endings() -> list[str]:
 
 
 def draw(title: str, figures: Sequence[Figures], path: str) -> None:
-    """Draw one panel a figure, one bar a policy.
+    """Draw a panel for each figure, with a bar for each policy.
 
     Args:
-        title: What stands above.
-        figures: One a policy.
-        path: The file; its ending tells the format, ``.svg``, ``.png`` or ``.pdf`` say.
+        title: The text above the panels.
+        figures: The figures of each policy.
+        path: The file to write. Its ending decides the format, such as ``.svg``, ``.png`` or ``.pdf``.
 
     Raises:
         ImportError: matplotlib is not installed.
-        OSError: The file cannot be written.
-        ValueError: The file has an ending that no format has.
+        OSError: The file can't be written.
+        ValueError: No format has the ending of the file.
     """
-    # Without pyplot: it would look for a display, and keep the figure.
+    # Not pyplot, which looks for a display and keeps the figure in memory.
     from matplotlib.figure import Figure  # an extra
 
     drawing = Figure(figsize=(3 * len(_PANELS), 3.2), layout="constrained")

@@ -1,4 +1,4 @@
-"""A queue with a Lambda function behind it, on a virtual clock."""
+"""The simulator of an SQS queue with a Lambda function, on a simulated clock."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing._arns import queue_arn
 from partialbatch.testing._event_layout import given_records
-from partialbatch.testing._events import BATCH_LIMIT, FIFO_LIMIT, sqs_records
+from partialbatch.testing._event_records import sqs_records
+from partialbatch.testing._limits import BATCH_LIMIT, FIFO_LIMIT, PAYLOAD_LIMIT
 from partialbatch.testing._records import receipt_handle
-from partialbatch.testing._simulation_loop import PAYLOAD_LIMIT, Engine, Tracked
+from partialbatch.testing._simulation_loop import SimulationLoop, TrackedRecord
 from partialbatch.testing._validation import bound, seconds, whole
 
 if TYPE_CHECKING:
@@ -23,32 +24,44 @@ if TYPE_CHECKING:
 __all__ = ["RECEIVES", "SimulatedQueue"]
 
 RECEIVES = 100
-"""Receives after which a message of a queue without a redrive policy is left where it is."""
+"""The number of receives after which a message stays on a queue that has no redrive policy."""
 
 
 class SimulatedQueue:
     """An SQS queue that delivers its messages to a handler as Lambda does.
 
-    One invocation at a time; what fails is visible again when its visibility timeout,
-    counted from its receipt, is over, and nothing sleeps meanwhile. A message group of
-    a FIFO queue waits as long as one of its messages is in flight.
+    One invocation runs at a time. A failed message becomes visible again when its visibility timeout, counted
+    from its receive, has passed; the simulation doesn't sleep meanwhile. In a FIFO queue, a message group
+    waits while one of its messages is in flight.
 
     Args:
-        messages: Bodies (text as it is, other values as JSON), or raw records, or an event;
-            what raw records were received before counts towards `max_receive_count`.
-        fifo: Whether it is a FIFO queue.
+        messages: Bodies (text stays as it is, other values become JSON), raw records, or an event. The receive
+            count of raw records counts towards ``max_receive_count``.
+        fifo: Whether the queue is a FIFO queue.
         groups: The message group ids, as in `sqs_event`.
-        batch_size: At most so many messages an invocation, 1 to 10,000, FIFO 10.
-        visibility_timeout: Seconds, 0 to 43,200.
-        max_receive_count: The redrive policy's ``maxReceiveCount``, 1 to 1,000. Without it,
-            there is no dead-letter queue: a message that has failed 100 times stays on the
-            queue, its fate is ``remaining``, and its group waits behind it.
-        retention: Seconds after which a message expires, 60 to 1,209,600.
+        batch_size: The largest number of messages in one invocation: 1 to 10,000, for a FIFO queue 1 to 10.
+        visibility_timeout: The visibility timeout in seconds: 0 to 43,200.
+        max_receive_count: The ``maxReceiveCount`` of the redrive policy: 1 to 1,000. By default, there is no
+            dead-letter queue: a message that has failed 100 times stays on the queue with the fate
+            ``remaining``, and its group waits behind it.
+        retention: The seconds after which a message expires: 60 to 1,209,600.
         report_batch_item_failures: Whether the event source mapping has that setting.
-        max_invocations: The bound of a run; without, 1,000 and 10 more a message.
+        max_invocations: The largest number of invocations in a run. By default, 1,000 and 10 for each message.
+
+    Raises:
+        ConfigurationError: A setting is out of its range, or the messages don't fit the queue.
+
+    Example:
+        >>> from partialbatch.testing import SimulatedQueue
+        >>> def handler(event, context):
+        ...     failed = [raw["messageId"] for raw in event["Records"] if raw["body"] == "harp"]
+        ...     return {"batchItemFailures": [{"itemIdentifier": name} for name in failed]}
+        >>> delivery = SimulatedQueue(["tea", "harp"], max_receive_count=3).run(handler)
+        >>> [(record.fate, record.invocations) for record in delivery.records]
+        [('deleted', (0,)), ('dead_lettered', (0, 1, 2))]
     """
 
-    def __init__(  # the settings of a queue and its mapping
+    def __init__(
         self,
         messages: Iterable[Any],
         *,
@@ -61,7 +74,7 @@ class SimulatedQueue:
         report_batch_item_failures: bool = True,
         max_invocations: int | None = None,
     ) -> None:
-        # As text: parsed, a record takes three times the memory.
+        # Kept as text, because a parsed record takes three times the memory.
         self._texts = [json.dumps(raw) for raw in _raw_records(messages, groups, fifo=fifo)]
         self.fifo = fifo or (bool(self._texts) and json.loads(self._texts[0])["eventSourceARN"].endswith(".fifo"))
         self.batch_size = whole("batch_size", batch_size, 1, FIFO_LIMIT if self.fifo else BATCH_LIMIT)
@@ -79,16 +92,20 @@ class SimulatedQueue:
         context: Any = None,
         succeeded: Callable[[Any], bool | None] | None = None,
     ) -> Delivery:
-        """Deliver until nothing more can be received, or the bound is hit.
+        """Deliver until no message can be received any more, or until ``max_invocations``.
 
         Args:
             handler: Any callable ``(event, context)``.
-            context: Its context; a `LambdaContext` (its timeout counts) starts anew each time.
-            succeeded: Raw record -> whether it has succeeded, for handlers that are not
-                ours: True, False, or None if this invocation did not run it, which is neither
-                a success nor a failure. Asked after each invocation.
+            context: The second argument of the handler. A `LambdaContext` starts anew for each invocation,
+                and its timeout applies. By default, a new one with its own clock.
+            succeeded: For handlers not made by partialbatch. Takes each raw record after each invocation, and
+                returns True, False, or None for a record that this invocation didn't run.
+
+        Raises:
+            ConfigurationError: The handler or ``succeeded`` can't be called, or ``succeeded`` returns
+                another value.
         """
-        engine = Engine(
+        loop = SimulationLoop(
             "sqs",
             handler,
             context,
@@ -97,10 +114,10 @@ class SimulatedQueue:
             report=self.report_batch_item_failures,
             bound=self.max_invocations,
         )
-        run = _QueueRun(self, engine, self._texts)
-        while not engine.exhausted and run.step():
+        run = _QueueRun(self, loop, self._texts)
+        while not loop.exhausted and run.step():
             pass
-        return engine.delivery(run.tracked)
+        return loop.delivery(run.tracked)
 
 
 def _raw_records(messages: Any, groups: Any, *, fifo: bool) -> Iterable[Any]:
@@ -108,41 +125,41 @@ def _raw_records(messages: Any, groups: Any, *, fifo: bool) -> Iterable[Any]:
     if not are_raw:
         return sqs_records(given, queue_arn("orders", fifo=fifo), groups=groups)
     if fifo and not all(raw["eventSourceARN"].endswith(".fifo") for raw in given):
-        raise ConfigurationError("fifo=True: these records are of a standard queue, as their eventSourceARN says")
+        raise ConfigurationError("fifo=True: these records come from a standard queue, as their eventSourceARN shows")
     if groups is not None:
-        raise ConfigurationError("groups is for bodies: raw records have their MessageGroupId already")
+        raise ConfigurationError("groups is for bodies: raw records already have their MessageGroupId")
     return given
 
 
 class _QueueRun:
-    """The state of one run: a heap of groups, by the moment at which they can be received.
+    """The state of one run: a heap of message groups, ordered by the time at which they become visible.
 
-    On a standard queue each message is a group of its own. A group is a list whose last
-    entry is received first: a deque takes 760 bytes, be it for one message.
+    In a standard queue, each message is a group of its own. A group is a list whose last entry is received
+    first, because a deque takes 760 bytes even for one message.
     """
 
-    def __init__(self, queue: SimulatedQueue, engine: Engine, texts: list[str]) -> None:
-        self._queue, self._engine = queue, engine
-        self.tracked = [Tracked.of(text, "sqs") for text in texts]
-        groups: dict[Any, list[Tracked]] = {}
+    def __init__(self, queue: SimulatedQueue, loop: SimulationLoop, texts: list[str]) -> None:
+        self._queue, self._loop = queue, loop
+        self.tracked = [TrackedRecord.of(text, "sqs") for text in texts]
+        groups: dict[Any, list[TrackedRecord]] = {}
         for number, entry in enumerate(self.tracked):
             groups.setdefault(number if entry.group is None else entry.group, []).append(entry)
         for waiting in groups.values():
             waiting.reverse()
-        # The number decides between groups that are visible since the same moment.
+        # The number decides between groups that become visible at the same time.
         self._waiting = [(0.0, number, waiting) for number, waiting in enumerate(groups.values())]
 
     def step(self) -> bool:
-        """Receive and deliver one batch; False when there is none."""
+        """Receive and deliver one batch; return False if the queue is empty."""
         if not self._waiting:
             return False
-        self._engine.wait_until(self._waiting[0][0])
-        at = self._engine.now
+        self._loop.wait_until(self._waiting[0][0])
+        at = self._loop.now
         batch, taken = self._receive()
-        again: set[Tracked] = set()
+        again: set[TrackedRecord] = set()
         if batch:
             make = partial(_event, tuple(entry.text for entry in batch), tuple(entry.receives for entry in batch))
-            verdict = self._engine.invoke(make, batch)
+            verdict = self._loop.invoke(make, batch)
             again = {batch[position] for position in verdict.returned}
         for entry in batch:
             entry.fate = "remaining" if entry in again else "deleted"
@@ -154,35 +171,36 @@ class _QueueRun:
                 heapq.heappush(self._waiting, (visible, number, waiting))
         return True
 
-    def _receive(self) -> tuple[list[Tracked], list[tuple[int, list[Tracked], list[Tracked]]]]:
-        """Take messages that are visible, group after group, until the batch is full."""
-        batch: list[Tracked] = []
-        taken: list[tuple[int, list[Tracked], list[Tracked]]] = []
+    def _receive(self) -> tuple[list[TrackedRecord], list[tuple[int, list[TrackedRecord], list[TrackedRecord]]]]:
+        """Receive visible messages, group after group, until the batch is full."""
+        batch: list[TrackedRecord] = []
+        taken: list[tuple[int, list[TrackedRecord], list[TrackedRecord]]] = []
         size = 0
-        while self._waiting and self._waiting[0][0] <= self._engine.now and len(batch) < self._queue.batch_size:
+        while self._waiting and self._waiting[0][0] <= self._loop.now and len(batch) < self._queue.batch_size:
             _, number, waiting = heapq.heappop(self._waiting)
-            received: list[Tracked] = []
+            received: list[TrackedRecord] = []
             taken.append((number, waiting, received))
             while waiting and len(batch) < self._queue.batch_size:
                 size += len(waiting[-1].text)
                 if batch and size > PAYLOAD_LIMIT:
                     return batch, taken
                 entry = waiting.pop()
-                if self._stays(entry):
+                if self._is_received(entry):
                     received.append(entry)
                     batch.append(entry)
         return batch, taken
 
-    def _stuck(self, entry: Tracked) -> bool:
-        """Tell whether a message would be received for as long as SQS keeps it: nothing new comes of that."""
+    def _stuck(self, entry: TrackedRecord) -> bool:
+        """Tell whether a message has failed so often that more receives would show nothing new."""
         return self._queue.max_receive_count is None and len(entry.runs) >= RECEIVES
 
-    def _stays(self, entry: Tracked) -> bool:
-        """Count a receipt; False where the message goes off the queue instead."""
+    def _is_received(self, entry: TrackedRecord) -> bool:
+        """Count a receive; return False if the message leaves the queue instead."""
         limit = self._queue.max_receive_count
-        if self._engine.now > self._queue.retention:
+        if self._loop.now > self._queue.retention:
             entry.give_up()
-        elif limit is not None and entry.receives >= limit and entry.runs:  # a raw record is a delivery to come
+        elif limit is not None and entry.receives >= limit and entry.runs:
+            # A raw record that hasn't run yet is delivered once: its receive count includes that delivery.
             entry.fate = "dead_lettered"
         else:
             entry.receives += 1
@@ -193,7 +211,7 @@ class _QueueRun:
 def _event(texts: Iterable[str], receives: Iterable[int]) -> dict[str, Any]:
     records = [json.loads(text) for text in texts]
     for raw, count in zip(records, receives, strict=True):
-        # What it was given with is kept: a raw record is the delivery that it says it is.
+        # The first delivery of a raw record keeps its receive count and its receipt handle.
         if raw["attributes"]["ApproximateReceiveCount"] != str(count):
             raw["attributes"]["ApproximateReceiveCount"] = str(count)
             raw["receiptHandle"] = receipt_handle(raw["eventSourceARN"], raw["messageId"], count)

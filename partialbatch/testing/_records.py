@@ -1,4 +1,4 @@
-"""Single raw records, field for field as the services write them."""
+"""Makes single raw records with every field that the services write."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ __all__ = [
 ]
 
 EPOCH = 1_767_225_600.0
-"""When the first record was written: 2026-01-01, in seconds since 1970."""
+"""The time of the first record: 2026-01-01, in seconds since 1970."""
 
-# Real ones: 56 digits in Kinesis, 21 to 40 in DynamoDB Streams, 20 in SQS FIFO.
+# As long as real ones: 56 digits in Kinesis, 21 to 40 in DynamoDB Streams, 20 in SQS FIFO.
 _KINESIS_SEQUENCE = 49_590_338_271_490_256_608_559_692_538_361_571_095_921_575_989_136_588_898
 _DYNAMODB_SEQUENCE = 4_421_584_500_000_000_017_450_439_091
 _FIFO_SEQUENCE = 18_849_496_460_467_696_128
@@ -39,7 +39,7 @@ _DYNAMODB_DIGITS = 38  # boto3 refuses to read more
 
 
 def text_of(value: Any) -> str:
-    """Return a text as it is, and any other value as the JSON that producers write."""
+    """Return text as it is, and any other value as the JSON that producers write."""
     if isinstance(value, str):
         return str.__str__(value)
     from partialbatch.producers._serialization import encoded  # the producers take a while to import
@@ -48,8 +48,8 @@ def text_of(value: Any) -> str:
         return encoded(value, "record")
     except RecordError as error:
         raise ConfigurationError(
-            f"a record cannot be written as JSON ({error.__context__}): give it as text, dict, list, number, "
-            "dataclass or pydantic model, or as bytes where the source takes bytes"
+            f"a record can't be written as JSON ({error.__context__}): pass text, a dict, list, number, "
+            "dataclass or pydantic model, or bytes if the source takes bytes"
         ) from None
 
 
@@ -64,7 +64,7 @@ def _encoded(value: Any) -> bytes:
         return text_of(value).encode()
     except UnicodeEncodeError as error:
         raise ConfigurationError(
-            f"a record's text has a lone surrogate at character {error.start}, which UTF-8 cannot encode"
+            f"a record's text has a lone surrogate at character {error.start}, which UTF-8 can't encode"
         ) from None
 
 
@@ -72,7 +72,7 @@ def _md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
-def sqs_record(  # one argument a field
+def sqs_record(
     number: int, body: Any, *, arn: str, group: str | None, receives: int, attributes: Mapping[str, Any]
 ) -> Any:
     """Return message `number` of a queue."""
@@ -88,7 +88,7 @@ def sqs_record(  # one argument a field
         system["MessageGroupId"] = str(group)
     if arn.endswith(".fifo"):
         system["SequenceNumber"] = str(_FIFO_SEQUENCE + 256 * number)
-        # What SQS makes of it under content-based deduplication.
+        # As SQS derives it with content-based deduplication.
         system["MessageDeduplicationId"] = hashlib.sha256(encoded).hexdigest()
     identifier = f"00000000-0000-4000-8000-{number:012d}"
     record = {
@@ -108,7 +108,7 @@ def sqs_record(  # one argument a field
 
 
 def receipt_handle(arn: str, identifier: str, receives: int) -> str:
-    """Return what names one receipt of a message: SQS gives a new one each time."""
+    """Return the receipt handle of one receive of a message. SQS makes a new one each time."""
     return _base64(hashlib.sha512(f"{arn}/{identifier}/{receives}".encode()).digest() * 3)
 
 
@@ -124,11 +124,11 @@ def _kind(value: Any) -> str:
     for types, kind in ((bytes, "Binary"), (str, "String"), ((int, float, Decimal), "Number")):
         if isinstance(value, types) and not isinstance(value, bool):
             return kind
-    raise ConfigurationError.bad_value("message_attributes", value, "texts, numbers and bytes")
+    raise ConfigurationError.bad_value("message_attributes", value, "text, numbers and bytes")
 
 
 def _digestible(name: str, value: Any) -> bytes:
-    """Encode an attribute for its MD5: SQS developer guide, sqs-message-metadata."""
+    """Encode an attribute for the MD5 of all attributes (SQS developer guide, sqs-message-metadata)."""
     kind = _kind(value)
     binary = kind == "Binary"
     parts = [name.encode(), kind.encode(), value if binary else str(value).encode()]
@@ -136,10 +136,8 @@ def _digestible(name: str, value: Any) -> bytes:
     return first + second + (b"\x02" if binary else b"\x01") + third
 
 
-def kinesis_record(  # one argument a field
-    number: int, data: Any, *, arn: str, key: str | None, shard: int, first: int | None = None
-) -> Any:
-    """Return record `number` of a data stream; `first` is the sequence number of number 0."""
+def kinesis_record(number: int, data: Any, *, arn: str, key: str | None, shard: int, first: int | None = None) -> Any:
+    """Return record `number` of a data stream. `first` is the sequence number of record 0."""
     sequence = kinesis_sequence(number, first)
     return {
         "kinesis": {
@@ -165,7 +163,7 @@ def kinesis_sequence(number: int, first: int | None = None) -> str:
 
 
 def attribute_value(value: Any) -> dict[str, Any]:
-    """Return a plain value as DynamoDB JSON, as it stands in an event: bytes in base64."""
+    """Return a plain value as DynamoDB JSON in the form that events have: bytes are base64."""
     for types, write in _ATTRIBUTES:
         if isinstance(value, types):
             return write(value)
@@ -181,7 +179,7 @@ def fields_of(value: Any) -> Any:
     except TypeError:
         raise ConfigurationError(
             f"DynamoDB has no type for a {type(value).__name__}: "
-            "give str, number, bytes, set, list, dict, dataclass or pydantic model"
+            "pass str, number, bytes, set, list, dict, dataclass or pydantic model"
         ) from None
 
 
@@ -189,7 +187,7 @@ def _number(value: Any) -> str:
     number = Decimal(str(value))
     digits = "".join(map(str, number.as_tuple().digits)).strip("0")
     if not number.is_finite() or len(digits) > _DYNAMODB_DIGITS:
-        raise ConfigurationError(f"DynamoDB has no number for {value}")
+        raise ConfigurationError(f"DynamoDB can't store the number {value}: it takes finite numbers of up to 38 digits")
     return str(number)
 
 
@@ -197,15 +195,15 @@ def _set(value: Any) -> dict[str, Any]:
     entries = [attribute_value(entry) for entry in value]
     kinds = {kind for entry in entries for kind in entry}
     if len(kinds) != 1 or not kinds <= {"S", "N", "B"}:
-        raise ConfigurationError("a DynamoDB set holds at least one entry, and only texts, only numbers or only bytes")
+        raise ConfigurationError("a DynamoDB set needs at least one entry, and all of one type: text, number or bytes")
     kind = kinds.pop()
     return {f"{kind}S": sorted(entry[kind] for entry in entries)}
 
 
 _ATTRIBUTES: tuple[tuple[Any, Callable[[Any], dict[str, Any]]], ...] = (
     (NoneType, lambda _: {"NULL": True}),
-    (bool, lambda value: {"BOOL": value}),  # before int: a bool is one
-    (str, lambda value: {"S": str.__str__(value)}),  # the text of an enum
+    (bool, lambda value: {"BOOL": value}),  # before int, because bool is a subclass
+    (str, lambda value: {"S": str.__str__(value)}),  # str.__str__, because an enum has its own
     ((int, float, Decimal), lambda value: {"N": _number(value)}),
     (bytes, lambda value: {"B": _base64(value)}),
     (dict, lambda value: {"M": {name: attribute_value(entry) for name, entry in value.items()}}),
@@ -214,7 +212,7 @@ _ATTRIBUTES: tuple[tuple[Any, Callable[[Any], dict[str, Any]]], ...] = (
 )
 
 
-def dynamodb_record(  # one argument a field
+def dynamodb_record(
     number: int,
     old: Any,
     new: Any,
@@ -225,7 +223,7 @@ def dynamodb_record(  # one argument a field
     ttl: bool,
     first: int | None = None,
 ) -> Any:
-    """Return record `number` of a table's stream; `first` is the sequence number of number 0."""
+    """Return record `number` of a table's stream. `first` is the sequence number of record 0."""
     sequence = str((_DYNAMODB_SEQUENCE if first is None else first) + number)
     image = old if new is None else new
     missing = [name for name in keys if name not in image]
@@ -257,7 +255,7 @@ def dynamodb_record(  # one argument a field
 
 
 def kafka_record(topic: str, partition: int, offset: int, message: Any, headers: Mapping[str, Any]) -> Any:
-    """Return the record at an offset; `message` is a value, or a tuple of key and value; None: no value."""
+    """Return the record at an offset. `message` is a value, a tuple of key and value, or None for a tombstone."""
     key, value = message if isinstance(message, tuple) else (None, message)
     record = {
         "topic": topic,
@@ -266,8 +264,8 @@ def kafka_record(topic: str, partition: int, offset: int, message: Any, headers:
         "timestamp": int(EPOCH * 1000) + offset,
         "timestampType": "CREATE_TIME",
         "headers": [
-            # Signed bytes, as Java writes them.
-            {name: [byte - 256 if byte > 127 else byte for byte in _encoded(entry)]}  # half a byte
+            # Signed bytes, as in Java.
+            {name: [byte - 256 if byte > 127 else byte for byte in _encoded(entry)]}
             for name, entry in headers.items()
         ],
     }

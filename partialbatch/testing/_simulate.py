@@ -1,4 +1,4 @@
-"""One call for all simulators."""
+"""The function that runs the simulator of any source."""
 
 from __future__ import annotations
 
@@ -27,16 +27,29 @@ def simulate(
     succeeded: Callable[[Any], bool | None] | None = None,
     **options: Any,
 ) -> Delivery:
-    """Deliver records to a handler until all are done with.
+    """Deliver records to a handler as Lambda does, until each is finished.
 
     Args:
         handler: Any callable ``(event, context)``.
-        records: An event, or what the simulator of the source takes.
-        source: ``"sqs"``, ``"kinesis"``, ``"dynamodb"`` or ``"kafka"``; without, the event
-            tells it, and for anything else it is ``"sqs"``.
+        records: An event, or the records as the simulator of the source takes them.
+        source: ``"sqs"``, ``"kinesis"``, ``"dynamodb"`` or ``"kafka"``. By default, the source of the event,
+            or ``"sqs"`` if you don't pass an event.
         context: As in `SimulatedQueue.run`.
         succeeded: As in `SimulatedQueue.run`.
-        options: Those of `SimulatedQueue`, `SimulatedStream` or `SimulatedTopic`.
+        options: The options of `SimulatedQueue`, `SimulatedStream` or `SimulatedTopic`.
+
+    Raises:
+        ConfigurationError: The source doesn't exist, or an option is out of its range.
+        TypeError: The simulator of the source doesn't have one of the options.
+
+    Example:
+        >>> from partialbatch import batch_handler
+        >>> from partialbatch.testing import simulate
+        >>> @batch_handler
+        ... def handler(order: dict):
+        ...     return order["item"]
+        >>> simulate(handler, [{"item": "tea"}, {"item": "jam"}]).fates
+        {'deleted': 2}
     """
     if source is None:
         is_event = isinstance(records, dict) and ("Records" in records or "eventSource" in records)

@@ -1,4 +1,4 @@
-"""A Kafka topic with a Lambda function behind it, on a virtual clock."""
+"""The simulator of a Kafka topic with a Lambda function, on a simulated clock."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import ConfigurationError
 from partialbatch.testing._event_layout import group_of
-from partialbatch.testing._events import BATCH_LIMIT, kafka_head, kafka_partitions
-from partialbatch.testing._shards import Lane, Retrying, drain
-from partialbatch.testing._simulation_loop import Engine, Tracked
+from partialbatch.testing._event_records import kafka_head, kafka_partitions
+from partialbatch.testing._limits import BATCH_LIMIT
+from partialbatch.testing._shards import RetrySettings, Shard, drain
+from partialbatch.testing._simulation_loop import SimulationLoop, TrackedRecord
 from partialbatch.testing._validation import bound, seconds, whole
 
 if TYPE_CHECKING:
@@ -22,31 +23,41 @@ if TYPE_CHECKING:
 
 __all__ = ["SimulatedTopic"]
 
-# Lambda developer guide, kafka-retry-configurations: without a destination the default is no limit.
+# Lambda developer guide, kafka-retry-configurations. Without a destination, the default is no limit.
 _RETRIES_TO_A_DESTINATION = 10
 
 
 class SimulatedTopic:
-    """Topic-partitions whose records go to a handler as Lambda delivers them.
+    """A Kafka topic that delivers the records of its partitions to a handler as Lambda does.
 
-    A batch takes from each partition in turn, and is retried before the next one is made.
+    A batch takes records from each partition in turn, and is retried before the next batch is made.
 
     Args:
-        records: The messages of each topic-partition, as in `kafka_event`, or an event.
-        batch_size: At most so many records an invocation, 1 to 10,000.
-        maximum_retry_attempts: 0 to 10,000, or -1: no limit; without, 10 where there is an
-            on-failure destination, and no limit where there is none.
-        reading: What the named records of a partial response mean: ``"retry"``: these are
-            delivered again; ``"resume"``: all from the lowest offset of each partition on.
-            AWS's pages can be read both ways, so try both.
-        retention: Seconds after which a record leaves the topic.
-        on_failure_destination: Whether given-up records that ran count as dead-lettered.
+        records: The values of each topic-partition, as in `kafka_event`, or an event.
+        batch_size: The largest number of records in one invocation: 1 to 10,000.
+        maximum_retry_attempts: The largest number of retries: 0 to 10,000, or -1 for no limit. By default, 10
+            with an on-failure destination, and no limit without one.
+        reading: The meaning of the reported records of a partial response. With ``"retry"``, these records are
+            delivered again; with ``"resume"``, all records from the lowest reported offset of each partition
+            on. AWS's pages can be read in both ways, so try both.
+        retention: The seconds after which a record leaves the topic: at least 60.
+        on_failure_destination: Whether records that ran and were given up count as dead-lettered.
         report_batch_item_failures: Whether the event source mapping has that setting.
-        self_managed: Whether the cluster is one's own, not one of Amazon MSK; an event tells it itself.
-        max_invocations: The bound of a run; without, 1,000 and 10 more a record.
+        self_managed: Whether you run the cluster yourself, rather than Amazon MSK. An event decides for itself.
+        max_invocations: The largest number of invocations in a run. By default, 1,000 and 10 for each record.
+
+    Raises:
+        ConfigurationError: A setting is out of its range, or the records aren't those of a topic.
+
+    Example:
+        >>> from partialbatch.testing import SimulatedTopic
+        >>> topic = SimulatedTopic({"orders-0": ["tea", "jam"], "orders-1": ["harp"]}, batch_size=2)
+        >>> delivery = topic.run(lambda event, context: {"batchItemFailures": []})
+        >>> [invocation.delivered for invocation in delivery.invocations]
+        [2, 1]
     """
 
-    def __init__(  # the settings of a topic and its mapping
+    def __init__(
         self,
         records: Mapping[str, Iterable[Any]],
         *,
@@ -68,7 +79,7 @@ class SimulatedTopic:
         self.on_failure_destination = on_failure_destination
         self.report_batch_item_failures = report_batch_item_failures
         self._head, partitions = _raw_partitions(records, kafka_head(self_managed=self_managed))
-        # As text: parsed, a record takes three times the memory.
+        # Kept as text, because a parsed record takes three times the memory.
         self._partitions = [[json.dumps(raw) for raw in raws] for _, raws in partitions]
         self.max_invocations = bound(max_invocations, sum(map(len, self._partitions)))
 
@@ -78,16 +89,20 @@ class SimulatedTopic:
         context: Any = None,
         succeeded: Callable[[Any], bool | None] | None = None,
     ) -> Delivery:
-        """Deliver until the topic is read to its end, or the bound is hit.
+        """Deliver until the topic is read to its end, or until ``max_invocations``.
 
         Args:
             handler: Any callable ``(event, context)``.
-            context: Its context; a `LambdaContext` (its timeout counts) starts anew each time.
-            succeeded: Raw record -> whether it has succeeded, for handlers that are not
-                ours: True, False, or None if this invocation did not run it, which is neither
-                a success nor a failure. Asked after each invocation.
+            context: The second argument of the handler. A `LambdaContext` starts anew for each invocation,
+                and its timeout applies. By default, a new one with its own clock.
+            succeeded: For handlers not made by partialbatch. Takes each raw record after each invocation, and
+                returns True, False, or None for a record that this invocation didn't run.
+
+        Raises:
+            ConfigurationError: The handler or ``succeeded`` can't be called, or ``succeeded`` returns
+                another value.
         """
-        engine = Engine(
+        loop = SimulationLoop(
             "kafka",
             handler,
             context,
@@ -96,19 +111,19 @@ class SimulatedTopic:
             report=self.report_batch_item_failures,
             bound=self.max_invocations,
         )
-        partitions = [[Tracked.of(text, "kafka") for text in texts] for texts in self._partitions]
-        # Offset by offset, so that each batch takes from every partition.
+        partitions = [[TrackedRecord.of(text, "kafka") for text in texts] for texts in self._partitions]
+        # Offset by offset, so that each batch holds records of every partition.
         waiting = deque(entry for row in zip_longest(*partitions) for entry in row if entry is not None)
-        drain(engine, [Lane(waiting, order=lambda entry: str(entry.group))], self._retrying())
-        return engine.delivery(list(chain.from_iterable(partitions)))
+        drain(loop, [Shard(waiting, order=lambda entry: str(entry.group))], self._retry_settings())
+        return loop.delivery(list(chain.from_iterable(partitions)))
 
-    def _retrying(self) -> Retrying:
-        return Retrying(
+    def _retry_settings(self) -> RetrySettings:
+        return RetrySettings(
             batch_size=self.batch_size,
             event=self._event,
             returned=_resumed if self.reading == "resume" else lambda verdict, _: verdict.returned,
             retries=self.maximum_retry_attempts,
-            longest=self.retention,
+            maximum_age=self.retention,
             destination=self.on_failure_destination,
         )
 
@@ -125,7 +140,7 @@ def _retries(value: int | None, *, destination: bool) -> int | None:
     return None if value == -1 else whole("maximum_retry_attempts", value, -1, 10_000)
 
 
-def _resumed(verdict: Verdict, batch: list[Tracked]) -> list[int]:
+def _resumed(verdict: Verdict, batch: list[TrackedRecord]) -> list[int]:
     lowest: dict[Any, int] = {}
     for position in verdict.returned:
         lowest.setdefault(batch[position].group, position)

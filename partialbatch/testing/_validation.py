@@ -1,4 +1,4 @@
-"""Checks of the arguments of the testing kit: a bad one is a `ConfigurationError` that says what is allowed."""
+"""Checks of the testing kit's arguments. A bad one is a `ConfigurationError` that names the allowed values."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ def seconds(option: str, value: Any, low: float, high: float) -> float:
 
 
 def listed(option: str, value: Any) -> list[Any]:
-    """Return several values as a list; a single text is refused: it would be taken apart."""
+    """Return several values as a list. Text is refused, because it would be split into characters."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise ConfigurationError(f"{option} takes a list, one entry a record, not a {type(value).__name__}")
+        raise ConfigurationError(f"{option} takes a list with one entry for each record, not a {type(value).__name__}")
     return list(value)
 
 
 def each(option: str, value: Any, count: int) -> list[Any]:
-    """Return one value a record: from a list of that length, or the same for all."""
+    """Return one value for each record, given a list of that length, or one value for all."""
     if isinstance(value, str | int) or value is None:
         return [value] * count
     values = listed(option, value)
     if len(values) != count:
         raise ConfigurationError(
-            f"{option} has {len(values)} entries for {count} records: give one each, or one for all"
+            f"{option} has {len(values)} entries for {count} records: pass one for each, or one for all"
         )
     return values
 
 
 def checked_handler(handler: Any) -> Any:
-    """Return the handler; what cannot be called is refused."""
+    """Return the handler, if it can be called."""
     if not callable(handler):
-        raise ConfigurationError.bad_value("handler", handler, "a callable that is given (event, context)")
+        raise ConfigurationError.bad_value("handler", handler, "a function that takes (event, context)")
     return handler
 
 
 def bound(max_invocations: Any, records: int) -> int:
-    """Return the most invocations of a run: without an own bound 1,000, and 10 more a record."""
+    """Return the largest number of invocations of a run: by default 1,000, and 10 for each record."""
     return 1_000 + 10 * records if max_invocations is None else whole("max_invocations", max_invocations, 1, 10**9)

@@ -1,11 +1,10 @@
-"""What Lambda does with the answer of one invocation: the one place that reads responses.
+"""Reads the answer of an invocation as Lambda does, for the simulators, the poller and the commands.
 
-The simulator and the local poller use it. It shares nothing with the handler, so
-that it can judge it. The rules are those of the AWS Lambda developer guide
-(services-sqs-errorhandling, services-kinesis-batchfailurereporting,
-services-ddb-batchfailurereporting, kafka-retry-configurations,
-services-kinesis-windows) and of the EventBridge guide (eb-pipes-batching-concurrency).
-Where they are silent the answer counts as a failure, and the reason says so.
+It shares no code with the handler, so it can judge the handler's responses independently. The rules come from
+the AWS Lambda developer guide (services-sqs-errorhandling, services-kinesis-batchfailurereporting,
+services-ddb-batchfailurereporting, kafka-retry-configurations, services-kinesis-windows) and from the
+EventBridge guide (eb-pipes-batching-concurrency). If they don't cover an answer, it counts as a failure, and
+the reason says *undocumented*.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ _STATE_LIMIT = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an invocation ended: with a response as JSON text, or with an error.
+    """The answer of an invocation: a response as JSON text, or an error.
 
     Attributes:
-        text: The response as it goes over the wire.
-        error: Type and message of the error; None where there was a response.
+        text: The response as the runtime sends it.
+        error: The type and message of the error, or None if there is a response.
     """
 
     text: str = ""
@@ -40,7 +39,7 @@ class Outcome:
 
     @classmethod
     def returned(cls, value: Any) -> Outcome:
-        """Take what a handler returned, serialised as Lambda's runtime does it."""
+        """Return the outcome of a handler that returned, serialized as Lambda's runtime does."""
         if isinstance(value, bytes):  # the runtime sends bytes as they are
             return cls(value.decode("utf-8", "replace"))
         try:
@@ -50,28 +49,28 @@ class Outcome:
 
     @classmethod
     def raised(cls, error: BaseException) -> Outcome:
-        """Take what a handler raised; what is no `Exception`, a `SystemExit` say, ends the whole process."""
+        """Return the outcome of a handler that raised. A `BaseException` ends the process."""
         if not isinstance(error, Exception):
             return cls(error="Runtime.ExitError: the process exited before it answered")
         return cls(error=clip(described(error), 300))
 
     @classmethod
     def timed_out(cls, seconds: float) -> Outcome:
-        """Take an invocation that Lambda ended after `seconds`."""
+        """Return the outcome of an invocation that Lambda ended after `seconds`."""
         return cls(error=f"Sandbox.Timedout: Task timed out after {seconds:.2f} seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What Lambda makes of one invocation.
+    """Lambda's reading of the answer of one invocation.
 
     Attributes:
-        kind: ``"success"``: all records are done with; ``"partial"``: some come
-            back; ``"failure"``: the invocation failed, and all come back.
-        reason: Why, in words.
-        reported: The positions, within the event, of the records that the response names.
+        kind: ``"success"``: no record is delivered again. ``"partial"``: some are. ``"failure"``: the invocation
+            failed, and all are.
+        reason: The reason, in words.
+        reported: The positions, within the event, of the records that the response reports.
         returned: The positions of the records that are delivered again, in event order.
-        checkpoint: Streams: the position from which on records are delivered again.
+        checkpoint: For streams, the position of the first record that is delivered again.
     """
 
     kind: Literal["success", "partial", "failure"]
@@ -82,19 +81,19 @@ class Verdict:
 
 
 def judge(event: Any, outcome: Outcome, *, report_batch_item_failures: bool = True) -> Verdict:
-    """Tell what Lambda (or EventBridge Pipes) does after an invocation.
+    """Return the verdict that Lambda (or EventBridge Pipes) reaches after an invocation.
 
     Args:
-        event: The event as the handler got it; it tells the source.
+        event: The event of the invocation.
         outcome: How the invocation ended.
         report_batch_item_failures: Whether ``ReportBatchItemFailures`` is among the
-            ``FunctionResponseTypes`` of the event source mapping; Pipes needs none.
+            ``FunctionResponseTypes`` of the event source mapping. Pipes always reads the response.
 
     Raises:
-        EventError: The event comes from no source that is known here.
+        EventError: The event comes from an unknown source.
     """
     source, records = source_of(event), records_of(event)
-    words = _WORDS[source]
+    phrases = _PHRASES[source]
     try:
         response = _read(outcome)
         if "window" in event:
@@ -102,23 +101,23 @@ def judge(event: Any, outcome: Outcome, *, report_batch_item_failures: bool = Tr
         named = _named(response, _unread(event, source, report=report_batch_item_failures))
         reported = _positions(event, source, named)
     except _Unread as unread:
-        return Verdict("success", f"{unread}: {words.done(len(records))}")
+        return Verdict("success", f"{unread}: {phrases.done(len(records))}")
     except _InvocationFailed as failed:
-        return Verdict("failure", f"{failed}: {words.back(len(records))}", returned=tuple(range(len(records))))
+        return Verdict("failure", f"{failed}: {phrases.back(len(records))}", returned=tuple(range(len(records))))
     return _partial(source, records, reported)
 
 
 class _Unread(Exception):
-    """The response asks for nothing, or nobody reads it."""
+    """The response reports nothing, or isn't read."""
 
 
 class _InvocationFailed(Exception):
-    """The response (or its absence) makes the invocation a failed one."""
+    """The answer makes the invocation a failed one."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
-    """What happens to the records of a source, for people."""
+class _Phrases:
+    """Phrases about the records of one source."""
 
     noun: str
     finish: str
@@ -128,20 +127,20 @@ class _Words:
         return f"all {count} {self.noun} {self.finish}"
 
     def back(self, count: int) -> str:
-        return f"all {count} {self.noun} {self.repeat}, those that succeeded included"
+        return f"all {count} {self.noun} {self.repeat}, including those that succeeded"
 
 
-_STREAM = _Words("records", "count as processed, and the shard moves on", "are delivered again")
-_WORDS = {
-    "sqs": _Words("messages", "are deleted from the queue", "return to the queue"),
+_STREAM = _Phrases("records", "count as processed, and the shard moves on", "are delivered again")
+_PHRASES = {
+    "sqs": _Phrases("messages", "are deleted from the queue", "become visible again"),
     "kinesis": _STREAM,
     "dynamodb": _STREAM,
-    "kafka": _Words("records", "count as processed, and their offsets are committed", "are delivered again"),
+    "kafka": _Phrases("records", "count as processed, and their offsets are committed", "are delivered again"),
 }
 
 
 def _plain(value: Any) -> Any:
-    """Turn what the runtime's encoder takes beyond the standard one into plain values."""
+    """Turn the values that only the runtime's own JSON encoder takes into plain ones."""
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
@@ -163,12 +162,12 @@ def _read(outcome: Outcome) -> Any:
         return None
 
     def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no JSON")
+        raise ValueError(f"{constant} isn't JSON")
 
     try:
         return json.loads(outcome.text, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        raise _InvocationFailed(f"the response is no valid JSON ({error})") from None
+        raise _InvocationFailed(f"the response isn't valid JSON ({error})") from None
 
 
 def _check_state(response: Any) -> None:
@@ -181,29 +180,29 @@ def _check_state(response: Any) -> None:
 
 
 def _unread(event: Any, source: str, *, report: bool) -> str:
-    """Say why nobody reads the response; empty where it is read."""
+    """Return the reason why the response isn't read, or an empty text if it is."""
     if isinstance(event, list):
-        return "EventBridge Pipes takes no partial response for Kafka" if source == "kafka" else ""
+        return "EventBridge Pipes ignores partial responses for Kafka" if source == "kafka" else ""
     return "" if report else "the event source mapping has no ReportBatchItemFailures, so the response is ignored"
 
 
 def _named(response: Any, unread: str) -> list[Any]:
-    """Return the identifiers in the response, each well-formed but perhaps unknown."""
+    """Return the identifiers that the response reports. They are well-formed, but may be unknown."""
     failures = response.get("batchItemFailures") if isinstance(response, dict) else response
     if unread:
-        count = f", the {len(failures)} that it reports included" if failures and isinstance(failures, list) else ""
+        count = f", including the {len(failures)} that it reports" if failures and isinstance(failures, list) else ""
         raise _Unread(unread + count)
-    if response in (None, "", [], {}):  # by equality, so neither 0 nor false
+    if response in (None, "", [], {}):  # 0 and false aren't equal to any of these
         raise _Unread("the response is empty")
     if not isinstance(response, dict):
         raise _InvocationFailed(f"the response is a JSON {type(response).__name__}, not an object (undocumented)")
     if "batchItemFailures" not in response:
         keys = f"; its keys are {listing(response)}"
-        raise _Unread(f"the response has no key 'batchItemFailures' and so reports no failure{keys}")
+        raise _Unread(f"the response has no key 'batchItemFailures', so it reports no failure{keys}")
     if failures is None or failures == []:
         raise _Unread("the response reports no failure")
     if not isinstance(failures, list):
-        raise _InvocationFailed(f"'batchItemFailures' is no list but {safe_repr(failures)} (undocumented)")
+        raise _InvocationFailed(f"'batchItemFailures' isn't a list: it is {safe_repr(failures)} (undocumented)")
     return [_identifier(failure, number) for number, failure in enumerate(failures)]
 
 
@@ -219,15 +218,15 @@ def _identifier(failure: Any, number: int) -> Any:
 
 
 def _positions(event: Any, source: str, named: list[Any]) -> tuple[int, ...]:
-    # JSON text as the key: 5 and "5" and true differ, and {"partition", "offset"} can be one.
-    # A queue can deliver a message twice in a batch, under one identifier: neither copy is deleted then.
+    # JSON text is the key, so that 5, "5" and true differ, and a dict can be a key.
+    # A queue may deliver a message twice in one batch. If its identifier is reported, neither copy is deleted.
     known: dict[str, list[int]] = {}
     for position, raw in enumerate(records_of(event)):
         known.setdefault(_key(identifier_of(event, raw)), []).append(position)
     for identifier in named:
         if _key(identifier) not in known:
-            silent = "" if source in ("sqs", "kafka") else " (undocumented)"
-            raise _InvocationFailed(f"the reported {safe_repr(identifier)} names no record of this event{silent}")
+            undocumented = "" if source in ("sqs", "kafka") else " (undocumented)"
+            raise _InvocationFailed(f"the reported {safe_repr(identifier)} isn't a record of this event{undocumented}")
     return tuple(sorted({position for identifier in named for position in known[_key(identifier)]}))
 
 
@@ -236,12 +235,12 @@ def _key(identifier: Any) -> str:
 
 
 def _partial(source: str, records: list[Any], reported: tuple[int, ...]) -> Verdict:
-    words = _WORDS[source]
-    count = f"{len(reported)} of {len(records)} {words.noun}"
+    phrases = _PHRASES[source]
+    count = f"{len(reported)} of {len(records)} {phrases.noun}"
     if source in ("sqs", "kafka"):
         others = len(records) - len(reported)
-        rest = f", the other {others} {words.finish}" if others else ""
-        return Verdict("partial", f"{count} are reported: they {words.repeat}{rest}", reported, reported)
+        rest = f", the other {others} {phrases.finish}" if others else ""
+        return Verdict("partial", f"{count} are reported: they {phrases.repeat}{rest}", reported, reported)
     numbers = [int(sequence_number(source, raw)) for raw in records]
     checkpoint = min(reported, key=numbers.__getitem__)
     returned = tuple(position for position, number in enumerate(numbers) if number >= numbers[checkpoint])

@@ -1,4 +1,4 @@
-"""Watching a handler from within: what becomes of each record, however it is called."""
+"""Watches a handler made by partialbatch from within, also if decorators stand between it and the caller."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ if TYPE_CHECKING:
 
     from partialbatch._core.batch import BatchState
 
-    See = Callable[[Any, BatchState], None]
+    Callback = Callable[[Any, BatchState], None]
 
 __all__ = ["watching"]
 
-# The pipeline that is watched, and who watches it; of the current thread or task.
-_watched: ContextVar[tuple[Any, See] | None] = ContextVar("partialbatch_watched", default=None)
-_tapping = Lock()
+# The pipeline that is watched, and the callback, in the current thread or task.
+_watched: ContextVar[tuple[Any, Callback] | None] = ContextVar("partialbatch_watched", default=None)
+_wrapping = Lock()
 
 
 @contextmanager
-def watching(handler: Any, see: See) -> Iterator[None]:
-    """Show each batch of a handler before its first record runs, while the block lasts.
+def watching(handler: Any, callback: Callback) -> Iterator[None]:
+    """Call back at each invocation of a handler, before its first record runs, while the context is open.
 
     Args:
-        handler: A handler of ours; decorators may stand between it and what is called.
-        see: Called with the event, as the handler got it, and the state of the batch.
+        handler: A handler made by partialbatch.
+        callback: Called with the event that the handler got, and the state of the batch.
     """
-    pipeline = handler._target()[0]  # noqa: SLF001 - the two make one unit
-    _tap(pipeline)
-    token = _watched.set((pipeline, see))
+    pipeline = handler._target()[0]  # noqa: SLF001 - the handler has no public way in
+    _wrap_prepare(pipeline)
+    token = _watched.set((pipeline, callback))
     try:
         yield
     finally:
         _watched.reset(token)
 
 
-def _tap(pipeline: Any) -> None:
-    """Have a pipeline show what it prepares; done once, and without a cost where nobody watches."""
-    with _tapping:
+def _wrap_prepare(pipeline: Any) -> None:
+    """Make a pipeline call back with each batch that it prepares. Wraps it once only."""
+    with _wrapping:
         if "prepare" in vars(pipeline):
             return
         prepare = pipeline.prepare
 
-        def shown(function: Any, plan: Any, event: Any, context: Any, **options: Any) -> BatchState:
+        def prepare_and_call_back(function: Any, plan: Any, event: Any, context: Any, **options: Any) -> BatchState:
             batch: BatchState = prepare(function, plan, event, context, **options)
             watched = _watched.get()
             if watched is not None and watched[0] is pipeline:
                 watched[1](event, batch)
             return batch
 
-        pipeline.prepare = shown
+        pipeline.prepare = prepare_and_call_back

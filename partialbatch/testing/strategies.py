@@ -1,6 +1,6 @@
-"""Strategies for hypothesis: events of each source, broken events, and plans of failure.
+"""Strategies for hypothesis: events of each source, malformed events, and failure plans.
 
-They shrink to one record with the shortest of bodies.
+They shrink to one record with an empty body.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from partialbatch.testing._events import (
-    BATCH_LIMIT,
-    FIFO_LIMIT,
     dynamodb_event,
     kafka_event,
     kinesis_event,
@@ -19,6 +17,7 @@ from partialbatch.testing._events import (
     sqs_event,
 )
 from partialbatch.testing._failure_plans import FOREVER, FailurePlan
+from partialbatch.testing._limits import BATCH_LIMIT, FIFO_LIMIT
 from partialbatch.testing._validation import whole
 
 if TYPE_CHECKING:
@@ -40,20 +39,20 @@ __all__ = [
 
 _TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=20)
 _GROUPS = st.sampled_from("abc")
-_SURVIVED = ("error", "base")
+_CAUGHT = ("error", "base")
 _RECEIVES = st.integers(1, 5)
-# Made once: strategies made at each draw take most of its time.
+# Made once, because making strategies takes most of the time of a draw.
 _SCALARS = st.one_of(
     st.none(),
     st.booleans(),
-    st.integers(1 - 10**38, 10**38 - 1),  # DynamoDB has no more digits
+    st.integers(1 - 10**38, 10**38 - 1),  # DynamoDB stores 38 digits
     _TEXTS,
     st.binary(max_size=5),
 )
 _IMAGES = st.dictionaries(st.sampled_from("nm"), _SCALARS | st.lists(_SCALARS, max_size=2), max_size=2)
 _KINDS = st.sampled_from(("INSERT", "MODIFY", "REMOVE"))
 _VIEWS = st.sampled_from(("NEW_AND_OLD_IMAGES", "NEW_IMAGE", "OLD_IMAGE", "KEYS_ONLY"))
-# Where a number gets another digit: there texts sort differently from numbers.
+# Numbers that get another digit, so that they sort differently as text.
 _FIRST_NUMBERS = st.sampled_from((None, 10**21 - 2, 10**27 - 5))
 
 
@@ -65,7 +64,21 @@ def _sizes(min_size: int, max_size: int, limit: int) -> tuple[int, int]:
 def sqs_events(
     draw: st.DrawFn, bodies: SearchStrategy[Any] = _TEXTS, *, min_size: int = 1, max_size: int = 10
 ) -> dict[str, Any]:
-    """Draw events of a standard queue, some with the group ids of fair queues."""
+    """Draw events of a standard queue. Some messages have a group id, as in fair queues.
+
+    `bodies` draws the bodies; by default, they are short texts. `min_size` and `max_size` are numbers of
+    messages, from 0 to 10,000.
+
+    Raises:
+        ConfigurationError: A size is out of its range.
+
+    Example:
+        >>> from hypothesis import find
+        >>> from partialbatch.testing.strategies import sqs_events
+        >>> [record] = find(sqs_events(), lambda event: True)["Records"]
+        >>> record["body"]
+        ''
+    """
     low, high = _sizes(min_size, max_size, BATCH_LIMIT)
     drawn = draw(st.lists(st.tuples(bodies, st.none() | _GROUPS, _RECEIVES), min_size=low, max_size=high))
     return sqs_event(
@@ -79,10 +92,24 @@ def sqs_events(
 def fifo_events(
     draw: st.DrawFn, bodies: SearchStrategy[Any] = _TEXTS, *, min_size: int = 1, max_size: int = 10
 ) -> dict[str, Any]:
-    """Draw events of a FIFO queue, with up to three message groups."""
+    """Draw events of a FIFO queue, with up to three message groups.
+
+    `bodies` draws the bodies; by default, they are short texts. `min_size` and `max_size` are numbers of
+    messages, from 0 to 10.
+
+    Raises:
+        ConfigurationError: A size is out of its range.
+
+    Example:
+        >>> from hypothesis import find
+        >>> from partialbatch.testing.strategies import fifo_events
+        >>> event = find(fifo_events(), lambda event: len(event["Records"]) == 2)
+        >>> [record["attributes"]["MessageGroupId"] for record in event["Records"]]
+        ['a', 'a']
+    """
     low, high = _sizes(min_size, max_size, FIFO_LIMIT)
     drawn = draw(st.lists(st.tuples(bodies, _GROUPS, _RECEIVES), min_size=low, max_size=high))
-    # Within a group, what comes later was never received more often.
+    # Within a group, a later message was never received more often than an earlier one.
     least: dict[str, int] = {}
     counts: list[int] = []
     for _, group, count in drawn:
@@ -100,7 +127,21 @@ def fifo_events(
 def kinesis_events(
     draw: st.DrawFn, data: SearchStrategy[Any] = _TEXTS, *, min_size: int = 1, max_size: int = 10
 ) -> dict[str, Any]:
-    """Draw events of a Kinesis data stream, with up to three partition keys."""
+    """Draw events of a Kinesis data stream, with up to three partition keys.
+
+    `data` draws the data; by default, they are short texts. `min_size` and `max_size` are numbers of records,
+    from 0 to 10,000.
+
+    Raises:
+        ConfigurationError: A size is out of its range.
+
+    Example:
+        >>> from hypothesis import find
+        >>> from partialbatch.testing.strategies import kinesis_events
+        >>> [record] = find(kinesis_events(), lambda event: True)["Records"]
+        >>> record["kinesis"]["partitionKey"]
+        'a'
+    """
     low, high = _sizes(min_size, max_size, BATCH_LIMIT)
     drawn = draw(st.lists(st.tuples(data, _GROUPS), min_size=low, max_size=high))
     return kinesis_event(
@@ -112,7 +153,20 @@ def kinesis_events(
 
 @st.composite
 def dynamodb_events(draw: st.DrawFn, *, min_size: int = 1, max_size: int = 10) -> dict[str, Any]:
-    """Draw events of a DynamoDB stream: inserts, changes and removals of up to three items."""
+    """Draw events of a DynamoDB stream: INSERT, MODIFY and REMOVE of up to three items, with all view types.
+
+    `min_size` and `max_size` are numbers of records, from 0 to 10,000.
+
+    Raises:
+        ConfigurationError: A size is out of its range.
+
+    Example:
+        >>> from hypothesis import find
+        >>> from partialbatch.testing.strategies import dynamodb_events
+        >>> [record] = find(dynamodb_events(), lambda event: event["Records"][0]["eventName"] == "REMOVE")["Records"]
+        >>> record["dynamodb"]["OldImage"]
+        {'id': {'S': 'a'}}
+    """
     low, high = _sizes(min_size, max_size, BATCH_LIMIT)
     changes = st.tuples(_KINDS, _GROUPS, _IMAGES, _IMAGES).map(_change)
     return dynamodb_event(
@@ -134,7 +188,20 @@ def _change(drawn: tuple[str, str, dict[str, Any], dict[str, Any]]) -> tuple[Any
 def kafka_events(
     draw: st.DrawFn, values: SearchStrategy[Any] = _TEXTS, *, min_size: int = 1, max_size: int = 10
 ) -> dict[str, Any]:
-    """Draw events of a Kafka topic, with up to three partitions."""
+    """Draw events of a Kafka topic, with up to three partitions.
+
+    `values` draws the values; by default, they are short texts. `min_size` and `max_size` are numbers of
+    records, from 0 to 10,000.
+
+    Raises:
+        ConfigurationError: A size is out of its range.
+
+    Example:
+        >>> from hypothesis import find
+        >>> from partialbatch.testing.strategies import kafka_events
+        >>> list(find(kafka_events(), lambda event: len(event["records"]) == 2)["records"])
+        ['orders-0', 'orders-1']
+    """
     low, high = _sizes(min_size, max_size, BATCH_LIMIT)
     partitions: dict[str, list[Any]] = {}
     for value, group in draw(st.lists(st.tuples(values, _GROUPS), min_size=low, max_size=high)):
@@ -149,26 +216,39 @@ def failure_plans(
     poison: bool = True,
     most: int = 2,
 ) -> SearchStrategy[FailurePlan]:
-    """Draw which records fail, on how many of their first attempts, and how.
+    """Draw failure plans: the records that fail, the number of their failing attempts, and the ways.
 
     Args:
-        keys: What `FailurePlan.attempt` is called with.
-        hows: The ways in which records may fail: ``error``, and if you ask for them ``base``,
-            ``exit`` and ``timeout``, which need a context that shares the plan's clock.
-        poison: Whether records may fail for ever, by an error: an exit or a timeout for ever
-            takes the whole batch along, whatever the handler does.
-        most: The most failing attempts of a record that is no poison.
+        keys: The keys with which your test calls `FailurePlan.attempt`.
+        hows: The ways in which records may fail: ``error``, ``base``, ``exit`` and ``timeout``. For
+            ``timeout``, share the plan's clock with your context.
+        poison: Whether records may always fail, with ``error`` or ``base``. Exits and timeouts always end,
+            because they fail the whole batch.
+        most: The largest number of failing attempts of a record that doesn't always fail.
+
+    Example:
+        >>> from hypothesis import find
+        >>> from partialbatch.testing.strategies import failure_plans
+        >>> find(failure_plans(["tea", "jam"]), lambda plan: plan.failures)
+        FailurePlan({'tea': '1: error'})
     """
-    # One number says both, for hypothesis shrinks to fewer choices before lower ones.
+    # One number decides both, because hypothesis shrinks to fewer choices before lower ones.
     failing = st.tuples(st.integers(1, most + poison), st.sampled_from(list(hows))).map(
-        lambda drawn: drawn if drawn[0] <= most else (FOREVER if drawn[1] in _SURVIVED else most, drawn[1])
+        lambda drawn: drawn if drawn[0] <= most else (FOREVER if drawn[1] in _CAUGHT else most, drawn[1])
     )
     planned = st.dictionaries(st.sampled_from(list(keys)), failing) if keys else st.just({})
     return planned.map(FailurePlan)
 
 
 def malformed_events() -> SearchStrategy[Any]:
-    """Draw what Lambda would never deliver: any JSON, and events with one part broken or gone."""
+    """Draw events that Lambda would never deliver: any JSON, and events with one part replaced or missing.
+
+    Example:
+        >>> from hypothesis import find
+        >>> from partialbatch.testing.strategies import malformed_events
+        >>> find(malformed_events(), lambda event: event == {"Records": []})
+        {'Records': []}
+    """
     leaves = st.one_of(st.none(), st.booleans(), st.integers(), _TEXTS)
     anything = st.recursive(
         leaves, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_TEXTS, inner, max_size=2)
@@ -191,7 +271,7 @@ def _broken(draw: st.DrawFn, leaves: SearchStrategy[Any]) -> Any:
 
 
 def _places(value: Any) -> Any:
-    """Yield each place within a JSON value, the outer ones first."""
+    """Yield each place within a JSON value as container and key, the outer ones first."""
     inner = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
     for key in inner:
         yield value, key

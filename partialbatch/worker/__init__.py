@@ -1,20 +1,26 @@
-"""A local event source mapping: what Lambda's pollers do, over real boto3 clients.
+"""The poller as a library: an event source mapping in your own process, over boto3 clients.
 
-It reads queues and streams, hands Lambda-shaped events to any callable
-``(event, context)``, lets `partialbatch.testing._verdict` read the answer, and then
-does what the service would: delete, give back, move the checkpoint, split, give up.
+A poller reads one queue or one shard and calls any handler ``(event, context)`` with events
+in Lambda's shape. It reads the answer as Lambda does, then deletes messages, makes them
+visible again, moves the checkpoint, splits batches and gives records up.
 
-One ``step()`` is one batch, and nothing is settled before the handler has
-answered: a process that is killed at any point leaves every record with the service.
+Each call of ``step()`` handles one batch. Nothing is settled before the handler has answered,
+so a process that is killed at any point loses no record.
+
+``partialbatch poll`` and ``partialbatch demo`` are built on this package. A single ``Worker``
+class will come on top of it; until then, its names may change between versions.
 """
 
-from partialbatch.worker._invoking import Invocation, Observer
-from partialbatch.worker._queues import QueueMapping, QueuePoller
+from partialbatch.worker._given_up import GivenUp
+from partialbatch.worker._handler_call import Handler, Invocation
+from partialbatch.worker._observer import Observer
+from partialbatch.worker._queue_poller import QueueMapping, QueuePoller
+from partialbatch.worker._shard_poller import ShardPoller, StreamMapping
 from partialbatch.worker._shard_reader import ShardReader, dynamodb_shards, kinesis_shards
-from partialbatch.worker._shards import GivenUp, ShardPoller, StreamMapping
 
 __all__ = [
     "GivenUp",
+    "Handler",
     "Invocation",
     "Observer",
     "QueueMapping",

@@ -1,25 +1,25 @@
-"""Cutting records into events that are no larger than Lambda's."""
+"""Splits records into events within Lambda's size limit of 6 MB."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from partialbatch.testing._simulation_loop import PAYLOAD_LIMIT
+from partialbatch.testing._limits import PAYLOAD_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from partialbatch.types import RawRecord
 
-__all__ = ["cut", "fills", "first_event", "size_of"]
+__all__ = ["first_event", "is_full", "size_of", "split_into_events"]
 
-_AROUND = len('{"Records": []}')
-_BETWEEN = len(", ")
+_ENVELOPE = len('{"Records": []}')
+_SEPARATOR = len(", ")
 
 
-def cut(records: Sequence[RawRecord]) -> list[list[RawRecord]]:
-    """Return the records as events of at most 6 MB each, in order; a larger record stands alone."""
+def split_into_events(records: Sequence[RawRecord]) -> list[list[RawRecord]]:
+    """Return the records as events of at most 6 MB each, in order. A larger record gets an event of its own."""
     events: list[list[RawRecord]] = []
     rest = list(records)
     while rest:
@@ -30,8 +30,8 @@ def cut(records: Sequence[RawRecord]) -> list[list[RawRecord]]:
 
 
 def first_event(records: Sequence[RawRecord]) -> int:
-    """Count the first records that fit into one event."""
-    size = _AROUND
+    """Return how many of the first records fit into one event."""
+    size = _ENVELOPE
     for position, record in enumerate(records):
         size += size_of([record])
         if position and size > PAYLOAD_LIMIT:
@@ -39,11 +39,11 @@ def first_event(records: Sequence[RawRecord]) -> int:
     return len(records)
 
 
-def fills(size: int) -> bool:
-    """Tell whether records of this size take all of an event."""
-    return _AROUND + size >= PAYLOAD_LIMIT
+def is_full(size: int) -> bool:
+    """Tell whether records of this many bytes fill an event."""
+    return _ENVELOPE + size >= PAYLOAD_LIMIT
 
 
 def size_of(records: Iterable[RawRecord]) -> int:
-    """Return the size of records within an event."""
-    return sum(len(json.dumps(record)) + _BETWEEN for record in records)
+    """Return the bytes that records take within an event."""
+    return sum(len(json.dumps(record)) + _SEPARATOR for record in records)

@@ -1,4 +1,4 @@
-"""Records as Lambda delivers them, made from what boto3 returns."""
+"""Turns the messages and records that boto3 returns into the raw records of a Lambda event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from partialbatch.testing._event_layout import sequence_number
 if TYPE_CHECKING:
     from partialbatch.types import RawRecord
 
-__all__ = ["arrived", "dynamodb_record", "kinesis_record", "number_of", "region_of", "sqs_record"]
+__all__ = ["arrival_time", "dynamodb_record", "kinesis_record", "region_of", "sequence_number_of", "sqs_record"]
 
 _ACCOUNT = 4
 _REGION = 3
@@ -22,14 +22,14 @@ def region_of(arn: str) -> str:
     return arn.split(":")[_REGION]
 
 
-def arrived(record: RawRecord) -> float:
-    """Return when a stream record arrived, in epoch seconds."""
+def arrival_time(record: RawRecord) -> float:
+    """Return the time at which a stream record arrived, in seconds since the epoch."""
     if "kinesis" in record:
         return float(record["kinesis"]["approximateArrivalTimestamp"])
     return float(record["dynamodb"]["ApproximateCreationDateTime"])
 
 
-def number_of(record: RawRecord) -> str:
+def sequence_number_of(record: RawRecord) -> str:
     """Return the sequence number of a stream record."""
     return str(sequence_number(record["eventSource"].removeprefix("aws:"), record))
 
@@ -56,7 +56,7 @@ def kinesis_record(record: dict[str, Any], arn: str, shard_id: str) -> dict[str,
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
-            # Streams with record distribution AUTO have records without one.
+            # On a stream with record distribution AUTO, a record may have no partition key.
             **({"partitionKey": record["PartitionKey"]} if record.get("PartitionKey") else {}),
             "sequenceNumber": record["SequenceNumber"],
             "data": _base64(record["Data"]),
@@ -103,7 +103,7 @@ def _base64(data: bytes) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Undo what boto3 parsed: bytes are base64 again, times are epoch seconds."""
+    """Undo boto3's parsing: bytes become base64 again, and times become seconds since the epoch."""
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Reading the shards of a Kinesis or DynamoDB stream, forward and without gaps."""
+"""Readers of the shards of a Kinesis or DynamoDB stream, forward and without gaps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from partialbatch.worker._received_records import arrived, dynamodb_record, kinesis_record, number_of
+from partialbatch.worker._received_records import arrival_time, dynamodb_record, kinesis_record, sequence_number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,17 +23,31 @@ _log = logging.getLogger("partialbatch.poll")
 
 
 class ShardReader:
-    """One shard, read forward.
+    """A shard of a stream, read forward. `kinesis_shards` and `dynamodb_shards` make the readers.
 
     Attributes:
-        arn: The stream.
-        shard_id: The shard.
-        parents: The shards that this one was split off from, or merged from.
-        at_end: Whether the last read found the end of what is there for now.
-        closed: Whether there is nothing more to read, now or later.
+        arn: The ARN of the stream.
+        shard_id: The id of the shard.
+        parents: The ids of the shards that this one was split or merged from.
+        at_end: Whether the last read reached the newest record.
+        closed: Whether nothing more can come: the shard was split or merged, and is read to its end.
+
+    Example:
+        >>> import boto3
+        >>> from moto import mock_aws
+        >>> from partialbatch.worker import kinesis_shards
+        >>> with mock_aws():
+        ...     kinesis = boto3.client("kinesis", "eu-west-1")
+        ...     created = kinesis.create_stream(StreamName="orders", ShardCount=1)
+        ...     arn = kinesis.describe_stream_summary(StreamName="orders")["StreamDescriptionSummary"]["StreamARN"]
+        ...     put = kinesis.put_record(StreamARN=arn, Data=b"tea", PartitionKey="anna")
+        ...     [reader] = kinesis_shards(kinesis, arn)
+        ...     reader.seek(None)
+        ...     [record["kinesis"]["data"] for record in reader.read(limit=10)]
+        ['dGVh']
     """
 
-    def __init__(  # what differs between the two services
+    def __init__(
         self,
         arn: str,
         shard: Any,
@@ -57,7 +71,11 @@ class ShardReader:
         self._next: str | None = None
 
     def seek(self, after: str | None) -> None:
-        """Go on after a sequence number; None: from the oldest record on."""
+        """Continue after a sequence number, or at the oldest record if it is None.
+
+        Raises:
+            ClientError: The service refuses the call.
+        """
         self._after = after
         self.closed = False
         try:
@@ -66,14 +84,18 @@ class ShardReader:
             if after is None or error.response["Error"]["Code"] != "TrimmedDataAccessException":
                 raise
             _log.warning(
-                "%s: the records after the checkpoint %s have passed the stream's retention; going on at the oldest",
+                "%s: records after the checkpoint %s are older than the stream's retention: reading from the oldest",
                 self.shard_id,
                 after,
             )
             self.seek(None)
 
     def read(self, limit: int) -> list[Any]:
-        """Return up to `limit` raw records; none at the end of what is there for now."""
+        """Return up to `limit` raw records, or none if there is no newer record now.
+
+        Raises:
+            ClientError: The service refuses the call.
+        """
         if self._next is None:
             return []
         answer = self._answer(self._next, limit)
@@ -81,11 +103,11 @@ class ShardReader:
         records = [self._convert(record, self.arn, self.shard_id) for record in answer["Records"]]
         behind = answer.get("MillisBehindLatest")
         self.at_end = not records and not behind
-        # Emulators hand out iterators of shards that have ended; the service does not.
+        # Emulators return an iterator for a shard that has ended; the service doesn't.
         self.closed = self._next is None or (self.at_end and self._ended and behind == 0)
         if records:
-            self._after = number_of(records[-1])
-        return [record for record in records if self._since is None or arrived(record) >= self._since]
+            self._after = sequence_number_of(records[-1])
+        return [record for record in records if self._since is None or arrival_time(record) >= self._since]
 
     def _answer(self, iterator: str, limit: int) -> Any:
         try:
@@ -93,7 +115,7 @@ class ShardReader:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ExpiredIteratorException":
                 raise
-        # They live five minutes (Kinesis) or fifteen (DynamoDB): a slow handler outlives them.
+        # Iterators are valid for five minutes (Kinesis) or fifteen (DynamoDB); a slow handler takes longer.
         return self._fetch(self._iterator(self._after), limit)
 
 
@@ -103,23 +125,37 @@ def kinesis_shards(
     """Yield a reader for each shard of a Kinesis stream.
 
     Args:
-        client: Of boto3.
-        arn: The stream.
-        since: Leave out what arrived before this time, in epoch seconds; None: nothing.
-        name: The stream's name, to ask by it: more emulators know names than ARNs, other accounts' streams
-            have ARNs only. None: ask by the ARN.
+        client: A boto3 client for Kinesis.
+        arn: The ARN of the stream.
+        since: Leave out records that arrived before this time, in seconds since the epoch. By default, none.
+        name: The stream's name, to use in calls instead of the ARN. Some emulators know names only;
+            a stream of another account can be named by its ARN only.
+
+    Raises:
+        ClientError: The service refuses a call.
+
+    Example:
+        >>> import boto3
+        >>> from moto import mock_aws
+        >>> from partialbatch.worker import kinesis_shards
+        >>> with mock_aws():
+        ...     kinesis = boto3.client("kinesis", "eu-west-1")
+        ...     created = kinesis.create_stream(StreamName="orders", ShardCount=2)
+        ...     arn = kinesis.describe_stream_summary(StreamName="orders")["StreamDescriptionSummary"]["StreamARN"]
+        ...     [shard.shard_id for shard in kinesis_shards(kinesis, arn)]
+        ['shardId-000000000000', 'shardId-000000000001']
     """
     oldest: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
     if since is not None:
         oldest = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(since, UTC)}
     stream: Any = {"StreamARN": arn} if name is None else {"StreamName": name}
-    by_arn: Any = stream if name is None else {}  # GetRecords takes no name
+    by_arn: Any = stream if name is None else {}  # GetRecords takes an ARN, but no name
     for shard in _kinesis_shards(client, stream):
-        which = {**stream, "ShardId": shard["ShardId"]}
+        target = {**stream, "ShardId": shard["ShardId"]}
         yield ShardReader(
             arn,
             shard,
-            iterator=_iterator(client.get_shard_iterator, "StartingSequenceNumber", oldest, which),
+            iterator=_iterator(client.get_shard_iterator, "StartingSequenceNumber", oldest, target),
             fetch=lambda iterator, limit: client.get_records(ShardIterator=iterator, Limit=limit, **by_arn),
             convert=kinesis_record,
             since=since,
@@ -127,16 +163,37 @@ def kinesis_shards(
 
 
 def dynamodb_shards(client: DynamoDBStreamsClient, arn: str, since: float | None = None) -> Iterator[ShardReader]:
-    """Yield a reader for each shard of a DynamoDB stream; the arguments are those of `kinesis_shards`."""
-    # The service cuts a record's time to the second: one that came right after `since` would seem to be older.
+    """Yield a reader for each shard of a DynamoDB stream.
+
+    Args:
+        client: A boto3 client for DynamoDB Streams.
+        arn: The ARN of the stream.
+        since: Leave out records that arrived before this time, in seconds since the epoch. By default, none.
+
+    Raises:
+        ClientError: The service refuses a call.
+
+    Example:
+        >>> import boto3
+        >>> from botocore.stub import Stubber
+        >>> from partialbatch.worker import dynamodb_shards
+        >>> arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders/stream/2026-01-01T00:00:00.000"
+        >>> streams = boto3.client("dynamodbstreams", "eu-west-1")
+        >>> description = {"StreamArn": arn, "Shards": [{"ShardId": "shardId-00000001767225600000-a0b1c2d3"}]}
+        >>> with Stubber(streams) as stub:
+        ...     stub.add_response("describe_stream", {"StreamDescription": description})
+        ...     [shard.shard_id for shard in dynamodb_shards(streams, arn)]
+        ['shardId-00000001767225600000-a0b1c2d3']
+    """
+    # DynamoDB rounds a record's time down to the second: a record right after `since` would seem to be older.
     since = since if since is None else floor(since)
     for shard in _dynamodb_shards(client, arn):
-        which = {"StreamArn": arn, "ShardId": shard["ShardId"]}
+        target = {"StreamArn": arn, "ShardId": shard["ShardId"]}
         yield ShardReader(
             arn,
             shard,
             iterator=_iterator(
-                client.get_shard_iterator, "SequenceNumber", {"ShardIteratorType": "TRIM_HORIZON"}, which
+                client.get_shard_iterator, "SequenceNumber", {"ShardIteratorType": "TRIM_HORIZON"}, target
             ),
             fetch=lambda iterator, limit: client.get_records(ShardIterator=iterator, Limit=min(limit, 1000)),
             convert=dynamodb_record,
@@ -147,7 +204,7 @@ def dynamodb_shards(client: DynamoDBStreamsClient, arn: str, since: float | None
 def _kinesis_shards(client: KinesisClient, stream: Any) -> list[Any]:
     page = client.list_shards(**stream)
     shards: list[Any] = list(page["Shards"])
-    # boto3's paginator names the stream beside the token, which the service refuses (boto/botocore#2009).
+    # boto3's paginator sends the stream with the token, which the service refuses (boto/botocore#2009).
     while token := page.get("NextToken"):
         page = client.list_shards(NextToken=token)
         shards += page["Shards"]
@@ -166,17 +223,17 @@ def _dynamodb_shards(client: DynamoDBStreamsClient, arn: str) -> list[Any]:
 
 
 def _iterator(
-    call: Callable[..., Any], parameter: str, oldest: dict[str, Any], which: dict[str, str]
+    call: Callable[..., Any], parameter: str, oldest: dict[str, Any], target: dict[str, str]
 ) -> Callable[[str | None], str]:
     def start(after: str | None) -> str:
         place = oldest if after is None else {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", parameter: after}
         try:
-            return str(call(**place, **which)["ShardIterator"])
+            return str(call(**place, **target)["ShardIterator"])
         except ClientError as error:
             if "Timestamp" not in place or error.response["Error"]["Code"] != "InvalidArgumentException":
                 raise
-        # A time that is still to come for the service, as this machine's clock is ahead of it, is refused.
-        # The reader leaves out what is older by itself; beginning there is only faster.
-        return str(call(ShardIteratorType="TRIM_HORIZON", **which)["ShardIterator"])
+        # This machine's clock is ahead, and Kinesis refuses a time in the future. AT_TIMESTAMP only saves
+        # reads: the reader itself leaves out older records.
+        return str(call(ShardIteratorType="TRIM_HORIZON", **target)["ShardIterator"])
 
     return start

@@ -1,33 +1,36 @@
-"""Errors of a service that may pass, so that a call is worth repeating."""
+"""Errors of a service that are likely to pass, so that the call is worth repeating."""
 
 from __future__ import annotations
 
-from botocore.exceptions import (
-    ClientError,
-    ConnectionError,  # noqa: A004 - botocore's own, which is not Python's
-    HTTPClientError,
-    IncompleteReadError,
-)
+from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from partialbatch.producers._entry import Kind
-from partialbatch.producers._failures import by_code
+from partialbatch.producers._entry import FailureKind
+from partialbatch.producers._failures import kind_of_code
 
-__all__ = ["may_pass", "passing"]
+__all__ = ["is_transient", "is_transient_code"]
 
 _SERVER_ERROR = 500
 _TOO_MANY_REQUESTS = 429
+_TRANSIENT = (
+    exceptions.ConnectionError,
+    exceptions.HTTPClientError,
+    exceptions.IncompleteReadError,
+    ResponseParserError,
+)
 
 
-def passing(error: BaseException) -> bool:
-    """Tell whether an error may pass: the service is away, does too much, or has an error of its own."""
-    if isinstance(error, ClientError):
+def is_transient(error: BaseException) -> bool:
+    """Tell whether an error is likely to pass: the service is unreachable, throttles, or has an internal error."""
+    if isinstance(error, exceptions.ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS or may_pass(error.response["Error"].get("Code"))
-    return isinstance(error, ConnectionError | HTTPClientError | IncompleteReadError | ResponseParserError)
+        if status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS:
+            return True
+        return is_transient_code(error.response["Error"].get("Code"))
+    return isinstance(error, _TRANSIENT)
 
 
-def may_pass(code: str | None) -> bool:
-    """Tell the same by the code of an error, whatever its spelling."""
+def is_transient_code(code: str | None) -> bool:
+    """Tell whether an error code, in any service's spelling, names an error that is likely to pass."""
     code = code or ""
-    return by_code(code) in (Kind.THROTTLED, Kind.TRANSIENT) or "throttl" in code.lower()
+    return kind_of_code(code) in (FailureKind.THROTTLED, FailureKind.TRANSIENT) or "throttl" in code.lower()

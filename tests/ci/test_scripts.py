@@ -110,7 +110,7 @@ def test_what_pip_said_is_shown_when_it_fails(tools, tmp_path):
 @pytest.mark.parametrize(("skipped", "code"), [("count", 0), ("fail", 1)])
 def test_skipped_pages_fail_continuous_integration_alone(tools, skipped, code):
     """Without Chromium a test of a page is skipped, with the reason; where no test may be, the run fails."""
-    test = "tests/cli/test_invoke_report.py::test_no_records"
+    test = "tests/cli/invoke/test_html_report.py::test_an_event_without_records_has_no_table"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:cov", test],
         cwd=ROOT,

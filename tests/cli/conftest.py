@@ -1,4 +1,4 @@
-"""What the tests of the commands share: queues and streams on moto's server, handlers in modules, a terminal."""
+"""Fixtures for all commands: queues and streams on moto's server, handlers in modules, a terminal."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _module_numbers = count(1)
 
 @pytest.fixture
 def on_terminal():
-    """Runs ``partialbatch`` on a terminal; gives the exit code and what it shows."""
+    """Runs ``partialbatch`` on a terminal; returns the exit code and the output."""
 
     def run(*arguments, columns=80, colours=False):
         master, slave = pty.openpty()

@@ -18,7 +18,7 @@ def python(code, *arguments):
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
 
 
-def test_version():
+def test_version_prints_name_and_version():
     """--version gives the name and the version."""
     done = CliRunner().invoke(main, ["--version"])
     assert (done.exit_code, done.output) == (0, f"partialbatch, version {partialbatch.__version__}\n")
@@ -43,7 +43,7 @@ def test_each_command_can_be_loaded(name):
     assert f"Usage: main {name}" in done.output
 
 
-def test_unknown_command():
+def test_an_unknown_command_is_a_usage_error():
     """An unknown command is a usage error, without a traceback."""
     done = CliRunner().invoke(main, ["nonsense"])
     assert done.exit_code == 2
@@ -62,7 +62,7 @@ def test_unknown_command():
     ],
     ids=" ".join,
 )
-def test_without_click(arguments, extras):
+def test_without_click_one_line_names_the_install_command(arguments, extras):
     """Without click there is one line, whose install command brings all that the command line needs."""
     done = python("import sys; sys.modules['click'] = None; from partialbatch.cli import main; main()", *arguments)
     assert done.returncode == 2
@@ -82,7 +82,7 @@ def test_without_click(arguments, extras):
         ("rich", ["invoke", "app:handler", "event.json"], "cli"),
     ],
 )
-def test_without_what_a_command_needs(missing, arguments, extras, tmp_path):
+def test_a_missing_extra_is_named_with_the_install_command(missing, arguments, extras, tmp_path):
     """A command whose extra is missing ends with 2 and one line: the module, and one command that brings all."""
     (tmp_path / "event.json").write_text("{}")
     (tmp_path / "template.yaml").write_text("Resources: {}")
@@ -116,7 +116,7 @@ def test_python_runs_the_package():
 
 
 def test_a_bug_of_ours_is_no_missing_extra(monkeypatch):
-    """A module of this package that does not import is told as it is, not as a missing extra."""
+    """A module of this package that can't be imported is reported as it is, not as a missing extra."""
     monkeypatch.setitem(commands._COMMANDS, "broken", commands._Command("partialbatch.cli.nothing:here", "Broken."))
     with pytest.raises(ModuleNotFoundError, match=r"partialbatch\.cli\.nothing"):
         main.get_command(click.Context(main), "broken")

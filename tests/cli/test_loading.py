@@ -7,7 +7,8 @@ import sysconfig
 
 import pytest
 
-from partialbatch.cli.loading import Unusable, load_handler
+from partialbatch.cli.command_error import CommandError
+from partialbatch.cli.loading import load_handler
 from partialbatch.testing import sqs_event
 
 OURS = """
@@ -20,7 +21,7 @@ def handler(record):
 
 
 def refused(target):
-    with pytest.raises(Unusable) as caught:
+    with pytest.raises(CommandError) as caught:
         load_handler(target)
     message = caught.value.format_message()
     assert "\n" not in message
@@ -36,12 +37,12 @@ def test_a_batch_handler_is_loaded(module):
     assert loaded.handler(sqs_event(["a"])) == {"batchItemFailures": []}
 
 
-def test_a_plain_function_is_loaded_and_said_so(module):
+def test_a_plain_function_is_loaded_with_a_note(module):
     """A plain function of event and context is accepted, and the note says how it is called."""
     name = module("def handler(event, context): return None")
     loaded = load_handler(f"{name}:handler")
     assert not loaded.ours
-    assert loaded.note.startswith(f"{name}:handler is a plain function: it is called as (event, context)")
+    assert loaded.note.startswith(f"{name}:handler is a plain function: it is called with (event, context)")
 
 
 @pytest.mark.parametrize("parameters", ["event, context=None", "*arguments", "event, lambda_context, more=1"])
@@ -61,7 +62,7 @@ def test_a_callable_object_is_a_plain_handler(module):
     assert not load_handler(f"{name}:handler").ours
 
 
-def test_a_file_can_be_named(module, tmp_path, monkeypatch):
+def test_a_module_can_be_given_as_a_file(module, tmp_path, monkeypatch):
     """A module may be given as the path of its file, from anywhere."""
     name = module(OURS)
     monkeypatch.chdir("/")
@@ -82,17 +83,17 @@ def test_the_file_that_is_named_is_the_one_that_is_loaded(module, tmp_path, monk
 
 
 @pytest.mark.parametrize(("name", "other"), [("queue", "queue.py"), ("sys", "a built-in module")])
-def test_a_file_with_the_name_of_a_module_that_is_in_use(tmp_path, monkeypatch, name, other):
+def test_a_file_whose_module_name_is_taken_is_refused(tmp_path, monkeypatch, name, other):
     """A file that cannot be imported, since its name is taken, is refused: nothing else is run in its place."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     file = tmp_path / f"{name}.py"
     file.write_text(OURS)
     message = refused(f"{file}:handler")
-    assert message.startswith(f"{file} cannot be loaded beside another module {name!r} (")
-    assert message.endswith(f"{other}): rename it")
+    assert message.startswith(f"{file} can't be imported because there is another module {name!r} (")
+    assert message.endswith(f"{other}); rename one of them")
 
 
-def test_a_method_of_an_instance_is_one_of_ours(module):
+def test_a_method_of_an_instance_is_loaded(module):
     """A handler made of a method is reached through dots, with its instance."""
     name = module(
         "from partialbatch import batch_handler\n"
@@ -100,7 +101,8 @@ def test_a_method_of_an_instance_is_one_of_ours(module):
         "orders = Orders()"
     )
     assert load_handler(f"{name}:orders.handle").ours
-    assert "make one in the module" in refused(f"{name}:Orders.handle")
+    problem = "it is a method without an instance: make an instance in the module, and name that instance's method"
+    assert problem in refused(f"{name}:Orders.handle")
     assert f"{name}:orders has no 'handel'" in refused(f"{name}:orders.handel")
 
 
@@ -116,8 +118,8 @@ def test_a_handler_of_a_class_needs_no_instance(module):
 
 
 @pytest.mark.parametrize("target", ["app", "app:", ":handler", ":", ""])
-def test_a_target_that_names_no_handler(target):
-    """What is not module:handler is refused with the form that is."""
+def test_a_malformed_target_is_refused_with_the_right_form(target):
+    """A target that isn't module:handler is refused, and the message shows the form."""
     assert "write module:handler" in refused(target)
 
 
@@ -127,7 +129,7 @@ def test_the_form_of_the_lambda_console_is_recognized():
     assert "Did you mean" not in refused("src/app.py")
 
 
-def test_a_module_that_is_not_there(module):
+def test_a_missing_module_or_file_is_named(module):
     """A missing module or file is named."""
     module(OURS)
     assert refused("nowhere_to_be_found:handler").startswith("there is no module 'nowhere_to_be_found'")
@@ -159,17 +161,17 @@ def test_a_module_that_is_not_there(module):
         ("import boto3\nboto3.client('none', region_name='us-east-1')", "({}.py, line 2)"),
     ],
 )
-def test_a_module_that_does_not_import(module, code, expected):
-    """What a module raises is told with the user's own line, and without a traceback."""
+def test_a_failed_import_names_the_users_line(module, code, expected):
+    """An error of a module is reported with the user's own line and without a traceback."""
     name = module(code)
     message = refused(f"{name}:handler")
-    assert message.startswith(f"{name} does not import: ")
+    assert message.startswith(f"importing {name} failed: ")
     assert expected.format(name) in message
     assert f"({name}.py, line " in message
 
 
-def test_a_library_that_does_not_import_names_the_users_line(module, tmp_path, monkeypatch):
-    """Where an installed library raises, the line is the one that imports it; without one, the library's own."""
+def test_a_failed_import_of_a_library_names_the_users_line(module, tmp_path, monkeypatch):
+    """If an installed library raises, the line is the one that imports it, or else the library's own."""
     folder = tmp_path / "site-packages"
     folder.mkdir()
     (folder / "broken_library.py").write_text("\n\n1 / 0")
@@ -181,20 +183,20 @@ def test_a_library_that_does_not_import_names_the_users_line(module, tmp_path, m
     assert refused("broken_library:handler").endswith("(broken_library.py, line 3)")
 
 
-def test_a_module_that_is_not_python_at_all(module, tmp_path):
+def test_a_module_that_is_not_python_has_no_line(module, tmp_path):
     """A file that Python cannot read has no line to name."""
     name = module("")
     (tmp_path / f"{name}.py").write_bytes(b"\0\0")
-    assert refused(f"{name}:handler").startswith(f"{name} does not import: SyntaxError")
+    assert refused(f"{name}:handler").startswith(f"importing {name} failed: SyntaxError")
 
 
-def test_ctrl_c_while_a_module_is_imported(module):
+def test_ctrl_c_during_an_import_is_passed_on(module):
     """An interrupt is the user's, not the module's fault."""
     with pytest.raises(KeyboardInterrupt):
         load_handler(f"{module('raise KeyboardInterrupt')}:handler")
 
 
-def test_a_name_that_is_not_there(module):
+def test_a_missing_name_is_answered_with_similar_ones(module):
     """A missing name is answered with those that are close, else with the handlers, else with the functions."""
     name = module(OURS + "def other(event, context): pass\n_hidden = 1")
     assert refused(f"{name}:handlr") == f"{name} has no 'handlr'; it has handler"
@@ -208,17 +210,20 @@ def test_a_name_that_is_not_there(module):
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        ("handler = 'text'", "it is of type str, and no function"),
-        ("class handler: pass", "it is a class, and no function"),
+        ("handler = 'text'", "it is of type str, not a function"),
+        ("class handler: pass", "it is a class, not a function"),
         ("async def handler(event, context): pass", "put @batch_handler over it"),
-        ("def handler(record): pass", "its parameters are (record), not (event, context); is @batch_handler missing"),
+        (
+            "def handler(record): pass",
+            "its parameters are (record) instead of (event, context); is @batch_handler missing over it?",
+        ),
     ],
 )
-def test_a_name_that_is_no_handler(module, code, why):
-    """A name that stands for something else is refused, saying what it is."""
+def test_a_name_of_something_else_is_refused(module, code, why):
+    """A name of something else is refused with its type."""
     name = module(code)
     message = refused(f"{name}:handler")
-    assert message.startswith(f"{name}:handler is no handler: ")
+    assert message.startswith(f"{name}:handler can't be called as a handler: ")
     assert why in message
 
 
@@ -241,8 +246,8 @@ def handler(record):
 """
 
 
-def test_a_handler_behind_decorators_is_one_of_ours(module):
-    """What stands over a handler and names it as ``__wrapped__`` is called, and the handler behind it is known."""
+def test_a_handler_behind_decorators_is_found(module):
+    """A decorator that names a handler as ``__wrapped__`` is called, and the handler behind it is known."""
     loaded = load_handler(f"{module(DECORATED)}:handler")
     assert (loaded.ours, loaded.note) == (True, "")
     assert loaded.behind is loaded.handler.__wrapped__.__wrapped__

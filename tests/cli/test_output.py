@@ -1,4 +1,4 @@
-"""What the commands do with the standard streams."""
+"""Tests of the commands' use of the standard streams."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(*arguments, **options):
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, **options)
 
 
-def test_what_a_child_process_prints_goes_to_standard_error(module, tmp_path):
+def test_output_of_a_child_process_goes_to_standard_error(module, tmp_path):
     """--json prints JSON and nothing else, also where a handler runs a program that prints."""
     (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"])))
     done = run("invoke", f"{module(HAS_A_CHILD)}:handler", "event.json", "--json")
@@ -50,8 +50,8 @@ def test_what_a_child_process_prints_goes_to_standard_error(module, tmp_path):
     assert done.stderr == "imported\nof a child process\n"
 
 
-def test_what_a_child_process_of_a_poller_prints(module, services):
-    """Each line of ``poll --json`` is JSON: what is printed at the import and by a program is not among them."""
+def test_output_of_a_pollers_child_process_is_not_in_the_json(module, services):
+    """Each line of ``poll --json`` is JSON: output of imports and child programs is not among them."""
     url, _ = services.queue()
     services.send(url, ["a"])
     target = f"{module(HAS_A_CHILD)}:handler"
@@ -63,7 +63,7 @@ def test_what_a_child_process_of_a_poller_prints(module, services):
 
 @pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "é \\ud800"), ("ascii", "\\xe9 \\ud800")])
 def test_text_that_the_output_cannot_hold_is_escaped(module, tmp_path, encoding, shown):
-    """A lone surrogate in an event, or an output that knows no accents, is no traceback."""
+    """A lone surrogate in an event, or an output without accents, doesn't cause a traceback."""
     (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"], fifo=True, groups=["é \ud800"])))
     name = module("def handler(event, context): return None")
     environment = os.environ | {"PYTHONIOENCODING": encoding}
@@ -73,7 +73,7 @@ def test_text_that_the_output_cannot_hold_is_escaped(module, tmp_path, encoding,
     assert "é \\ud800" in (tmp_path / "out.html").read_text("utf-8")
 
 
-def test_streams_that_are_closed(module, tmp_path):
+def test_closed_standard_streams_keep_the_exit_code(module, tmp_path):
     """A parent that has closed the standard streams still gets the exit code."""
     (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"])))
     name = module("def handler(event, context): return print('handled')")
@@ -81,7 +81,7 @@ def test_streams_that_are_closed(module, tmp_path):
     assert subprocess.run(["sh", "-c", command, *COMMAND[::2]], check=False).returncode == 0
 
 
-FULL = "Error: the output cannot be written: No space left on device\n"
+FULL = "Error: the output can't be written: No space left on device\n"
 
 
 @pytest.mark.parametrize(
@@ -89,15 +89,15 @@ FULL = "Error: the output cannot be written: No space left on device\n"
     [["event", "sqs"], ["event", "--help"], ["--version"], ["simulate", "--records", "10"], ["demo", "--json"]],
     ids=" ".join,
 )
-def test_a_full_disk_is_told_in_one_line(arguments):
-    """Where the output cannot be written there is one line, no traceback, and exit code 2."""
+def test_a_full_disk_ends_with_2_and_one_line(arguments):
+    """If the output can't be written, there is one line, no traceback, and exit code 2."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, FULL)
 
 
-def test_a_full_disk_after_an_invocation(module, tmp_path):
-    """The results of a handler that ran cannot be told, and that is told."""
+def test_a_full_disk_after_an_invocation_ends_with_2(module, tmp_path):
+    """If the results of a handler can't be written, an error line says so."""
     (tmp_path / "event.json").write_text(json.dumps(sqs_event(["a"])))
     name = module("def handler(event, context): return None")
     with Path("/dev/full").open("w") as full:
@@ -108,8 +108,8 @@ def test_a_full_disk_after_an_invocation(module, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_full_disk_under_a_poller(module, services):
-    """A poller that cannot tell what it does ends with one line."""
+def test_a_full_disk_ends_a_poller_with_2(module, services):
+    """A poller that can't write its output ends with one line."""
     url, _ = services.queue()
     services.send(url, ["a"])
     environment = os.environ | {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
@@ -120,8 +120,8 @@ def test_a_full_disk_under_a_poller(module, services):
     assert (done.returncode, done.stderr) == (2, FULL)
 
 
-def test_a_reader_that_has_gone():
-    """A pipe that nobody reads any more is the end, without a word."""
+def test_a_closed_pipe_ends_silently():
+    """A closed pipe ends the command silently."""
     for arguments in (["event", "sqs"], ["demo", "--json"]):
         reader, writer = os.pipe()
         os.close(reader)
@@ -130,15 +130,15 @@ def test_a_reader_that_has_gone():
         assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_reader_that_goes_before_the_last_line():
-    """What is printed last, and goes out at the end only, ends the same way."""
+def test_a_pipe_closed_before_the_last_line_ends_silently():
+    """A pipe that is closed before the last line ends the command silently, too."""
     with pytest.raises(SystemExit) as ended, redirect_stdout(StringIO()), writing():
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
     assert ended.value.code == 1
 
 
-def test_other_errors_are_as_they_were(monkeypatch):
-    """An error that is not the output's goes on to whoever called."""
+def test_other_errors_are_passed_on(monkeypatch):
+    """An error that isn't about the output is passed on to the caller."""
 
     def load(self, name):
         raise ConnectionResetError("of a bug")

@@ -16,7 +16,7 @@ def run(*arguments):
     return CliRunner().invoke(simulate, list(arguments))
 
 
-def test_it_prints_a_line_a_policy():
+def test_the_table_has_a_line_per_policy():
     """The table names load and figures of each policy, and the exit code is 0 where nothing is lost."""
     ended = run("--source", "fifo", "--records", "200", "--failure-rate", "0.05", "--poison", "1")
     assert ended.exit_code == 0, ended.output
@@ -28,8 +28,8 @@ def test_it_prints_a_line_a_policy():
     assert lines[2].replace("drained in", "drained-in").replace("in order", "in-order").split() == titles.split()
 
 
-def test_a_narrow_terminal_has_a_line_a_figure(on_terminal):
-    """Where the table is wider than the terminal no line is broken; elsewhere it is as in a pipe."""
+def test_a_narrow_terminal_has_a_line_per_figure(on_terminal):
+    """If the table is wider than the terminal no line is broken; otherwise it is as in a pipe."""
     arguments = ["simulate", "--records", "50", "--policy", "continue,stop"]
     code, shown = on_terminal(*arguments, columns=40)
     lines = shown.splitlines()
@@ -48,7 +48,7 @@ def test_a_narrow_terminal_has_a_line_a_figure(on_terminal):
 
 @pytest.mark.parametrize("columns", [80, 83])
 def test_no_terminal_breaks_a_line_of_the_table(on_terminal, columns):
-    """A terminal that is too narrow for the table by a few columns has a line a figure too."""
+    """A terminal that is a few columns too narrow for the table has one line per figure, too."""
     _, shown = on_terminal("simulate", "--records", "50", "--policy", "continue", columns=columns)
     assert max(map(len, shown.splitlines())) <= columns
     assert "continue" in shown.splitlines()
@@ -72,11 +72,11 @@ def test_json_holds_load_and_figures():
     assert told["policies"][0]["groups"] == 0
 
 
-def test_what_remains_is_told():
+def test_remaining_records_are_named():
     """Records that were still there at the end are named below the table."""
     ended = run("--records", "1", "--poison", "1", "--max-receive-count", "0", "--policy", "continue")
     assert "no order" in ended.output
-    assert ended.output.splitlines()[-1] == "continue: 1 records were still there"
+    assert ended.output.splitlines()[-1] == "continue: 1 records were left"
 
 
 @pytest.mark.parametrize(
@@ -90,14 +90,14 @@ def test_what_remains_is_told():
         (["--retries", "-2", "--source", "kinesis"], "-2 is not in the range -1<=x<=10000"),
         (["--max-receive-count", "-1"], "-1 is not in the range 0<=x<=1000"),
         (["--max-receive-count", "1001"], "1001 is not in the range 0<=x<=1000"),
-        (["--retries", "3"], "--retries works with kinesis, dynamodb, kafka, not with sqs"),
-        (["--bisect", "--source", "kafka"], "--bisect works with kinesis, dynamodb, not with kafka"),
-        (["--shards", "2", "--source", "fifo"], "--shards works with kinesis, dynamodb, not with fifo"),
-        (["--max-receive-count", "3", "--source", "kinesis"], "--max-receive-count works with sqs, fifo, not with"),
+        (["--retries", "3"], "--retries is for kinesis, dynamodb, kafka, not for sqs"),
+        (["--bisect", "--source", "kafka"], "--bisect is for kinesis, dynamodb, not for kafka"),
+        (["--shards", "2", "--source", "fifo"], "--shards is for kinesis, dynamodb, not for fifo"),
+        (["--max-receive-count", "3", "--source", "kinesis"], "--max-receive-count is for sqs, fifo, not for kinesis"),
     ],
 )
-def test_a_mistake_ends_with_2(arguments, words):
-    """An impossible option is told without a traceback."""
+def test_an_impossible_option_ends_with_2(arguments, words):
+    """An impossible option is reported without a traceback."""
     ended = run(*arguments)
     assert ended.exit_code == 2
     assert words in ended.output
@@ -105,14 +105,14 @@ def test_a_mistake_ends_with_2(arguments, words):
 
 
 @pytest.mark.parametrize("arguments", [["--policy", "hope"], ["--failure-rate", "1"], ["--batch-size", "10001"]])
-def test_a_value_that_cannot_be_is_one_line(arguments):
-    """What is right in its syntax and still cannot be is told in one line."""
+def test_an_impossible_value_ends_with_2_and_one_line(arguments):
+    """A value with correct syntax that isn't possible gives one line."""
     ended = run(*arguments)
     assert ended.stderr.startswith("Error: ")
     assert ended.stderr.count("\n") == 1
 
 
-def test_the_plot_is_drawn(tmp_path):
+def test_the_chart_is_drawn_as_svg(tmp_path):
     """The figures are drawn as SVG, with title and policies in it."""
     path = tmp_path / "out.svg"
     ended = run("--records", "50", "--plot", str(path))
@@ -126,13 +126,13 @@ def test_the_plot_is_drawn(tmp_path):
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("out.doc", ".doc names no format; it takes "),
-        ("out", "no ending names no format"),
+        ("out.doc", ".doc isn't a known format; use "),
+        ("out", "a name without ending isn't a known format; use "),
         ("missing/out.svg", "there is no folder"),
         ("folder.svg", "is a directory"),
     ],
 )
-def test_a_plot_that_cannot_be_is_told_before_anything_runs(tmp_path, monkeypatch, name, why):
+def test_an_impossible_chart_is_refused_before_the_run(tmp_path, monkeypatch, name, why):
     """A wrong ending or folder is one line and ends with 2; the load is not even made."""
     monkeypatch.setattr("partialbatch.cli.simulate.compare", None)
     (tmp_path / "folder.svg").mkdir()
@@ -143,7 +143,7 @@ def test_a_plot_that_cannot_be_is_told_before_anything_runs(tmp_path, monkeypatc
     assert ended.stderr.count("\n") == 1
 
 
-def test_a_plot_that_cannot_be_written_is_told(tmp_path):
+def test_an_unwritable_chart_ends_with_2(tmp_path):
     """A disk that is full by then ends with 2 and one line, after the table."""
     (tmp_path / "out.svg").symlink_to("/dev/full")
     ended = run("--records", "10", "--plot", str(tmp_path / "out.svg"))
@@ -154,7 +154,7 @@ def test_a_plot_that_cannot_be_written_is_told(tmp_path):
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
-    """Where matplotlib is missing the message says what to install."""
+    """Without matplotlib, the message names the install command."""
     real = builtins.__import__
 
     def missing(name, *rest):

@@ -50,7 +50,7 @@ def lines():
     logs.logger.setLevel(level)
 
 
-def test_a_failed_record(lines):
+def test_failed_record_is_a_warning_with_its_traceback(lines):
     """A failed record is a warning with identifier, source, receive count and traceback."""
     _run(2, KeyError, {"m-1"})
     failed, ended = lines
@@ -70,7 +70,7 @@ def test_a_failed_record(lines):
     assert SECRET not in failed.getMessage() + ended.getMessage()
 
 
-def test_a_successful_batch(lines):
+def test_successful_batch_is_one_line_at_info(lines):
     """A batch without failures is one line at INFO, with numbers under stable names."""
     _run(3)
     (ended,) = lines
@@ -96,14 +96,14 @@ def test_skipped_records_are_a_warning(lines):
     assert lines[0].getMessage() == "sqs batch of 4: 1 succeeded, 2 skipped, 1 dead-lettered in 0.250 s"
 
 
-def test_a_batch_of_nothing(lines):
+def test_line_without_counts_is_a_sentence_too(lines):
     """No count at all reads as a sentence too."""
     logs.batch_ended("sqs", [], dict.fromkeys(("succeeded", "failed", "skipped", "dead_lettered"), 0), 0)
     assert lines[0].getMessage() == "sqs batch of 0: no records in 0.000 s"
 
 
 @pytest.mark.parametrize("count", [9, 10, 11, 25])
-def test_ten_tracebacks(lines, count):
+def test_ten_tracebacks_are_shown_and_the_rest_counted(lines, count):
     """At most ten tracebacks a batch; the rest is counted by type in the closing line."""
     _run(count, ValueError)
     with_traceback = [line for line in lines if line.exc_info]
@@ -131,14 +131,14 @@ def test_ten_tracebacks_with_dead_letters(lines):
 
 
 @pytest.mark.parametrize("receives", [None, "many", [], "1" * 5000])
-def test_no_receive_count(lines, receives):
+def test_record_without_a_receive_count_is_logged_without_one(lines, receives):
     """A record without a readable receive count is logged without one."""
     _run(1, ValueError, receives=receives)
     assert lines[0].getMessage() == "sqs record m-0 failed: ValueError"
     assert lines[0].record_receive_count is None
 
 
-def test_kafka_identifier(lines):
+def test_dict_identifier_is_logged_as_it_is(lines):
     """An identifier that is a dict is carried as it is, and written out."""
 
     @batch_handler(raise_on_full_failure=False)
@@ -151,7 +151,7 @@ def test_kafka_identifier(lines):
     assert lines[0].record_identifier == {"partition": "t-0", "offset": 5}
 
 
-def test_empty_batch(lines):
+def test_empty_batch_is_a_warning(lines):
     """A batch without records is a warning."""
     batch_handler(lambda record: None)({"Records": []})
     assert [(line.levelno, line.getMessage()) for line in lines] == [
@@ -159,7 +159,7 @@ def test_empty_batch(lines):
     ]
 
 
-def test_records_left_over(lines):
+def test_records_given_back_are_counted_with_the_reason(lines):
     """What was given back unstarted is counted, with the reason."""
     logs.records_left_over("sqs", 4, "the deadline was near")
     assert lines[0].levelno == logging.WARNING
@@ -170,7 +170,7 @@ def test_records_left_over(lines):
 @pytest.mark.parametrize(
     ("level", "expected"), [(logging.INFO, 2), (logging.WARNING, 2), (logging.ERROR, 0), (logging.CRITICAL, 0)]
 )
-def test_levels(caplog, level, expected):
+def test_higher_level_takes_the_lines_away(caplog, level, expected):
     """A level above takes the lines away, and with them their cost."""
     caplog.set_level(level, logger="partialbatch")
     _run(1, ValueError)
@@ -232,7 +232,7 @@ def _shown(error):
 
 
 @pytest.mark.parametrize("error", [_NoText(), _NoRepr(), _Unequal(), _BadNotes(), _BadNote()])
-def test_exceptions_that_raise(lines, error):
+def test_exception_whose_methods_raise_is_logged(lines, error):
     """An exception whose own methods raise is logged, and fails its record alone."""
     response = _run(2, error, {"m-0"})
     assert response == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}
@@ -251,7 +251,7 @@ def test_what_is_short_is_logged_as_it_is():
     assert presentable(group) is group
 
 
-def test_long_texts_are_cut():
+def test_text_above_one_kilobyte_is_cut():
     """A text above 1 KB is cut, and keeps its name, its module and its traceback."""
     error = _raised(type("Long", (ValueError,), {"__module__": "shop.orders"})("x" * 1025))
     shown = _shown(error)
@@ -314,7 +314,7 @@ def test_stand_ins_keep_the_chain():
     assert "_NoText: <_NoText whose str or repr raises>" in shown
 
 
-def test_suppressed_contexts_stay_hidden():
+def test_context_hidden_by_from_none_stays_hidden():
     """What `raise ... from None` hides is not shown for being long."""
     error = KeyError("short")
     error.__context__ = _long("x")
@@ -323,7 +323,7 @@ def test_suppressed_contexts_stay_hidden():
     assert presentable(_raised(_long("y"), cause=error)).__cause__.__cause__ is None
 
 
-def test_a_member_seen_before():
+def test_exception_that_occurs_twice_is_shown_once():
     """An exception that stands twice in a tree is shown once."""
     twice = _long("x")
     shown = _shown(ExceptionGroup("g", [twice, twice]))

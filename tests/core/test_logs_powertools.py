@@ -67,7 +67,7 @@ def _check(text):
     return failed
 
 
-def test_powertools(logger):
+def test_powertools_logger_has_each_field_as_a_key(logger):
     """Powertools' Logger carries each field as a key of its JSON, and the traceback with it."""
     stream = io.StringIO()
     # A name of its own: Powertools gives loggers of one name one stream.
@@ -81,7 +81,7 @@ def test_powertools(logger):
     assert "raise _NoText" in failed["exception"]
 
 
-def test_structlog(logger):
+def test_structlog_has_each_field_as_a_key(logger):
     """structlog's bridge for the standard library carries each field as a key, and the traceback with it."""
     stream = io.StringIO()
     bridge = logging.StreamHandler(stream)

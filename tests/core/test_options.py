@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partialbatch import batch_handler
+from partialbatch import Backoff, batch_handler
 from partialbatch._core.options import Options, Settings, resolve
 from partialbatch.errors import ConfigurationError
+from partialbatch.retries import ResumeLedger
 from partialbatch.types import ErrorPolicy
 
 
@@ -30,7 +31,7 @@ def environment(monkeypatch):
     return monkeypatch
 
 
-def test_defaults():
+def test_handler_without_options_has_the_documented_defaults():
     """Without arguments and environment each option has its documented default."""
     assert resolve() == Settings(
         source="auto",
@@ -54,7 +55,7 @@ def test_defaults():
     )
 
 
-def test_options_are_the_parameters():
+def test_typed_options_settings_and_parameters_have_the_same_names():
     """The typed options, the settings and what `resolve` takes have the same names."""
     names = set(inspect.signature(resolve).parameters)
     assert set(Options.__annotations__) == set(Settings.__match_args__) == names
@@ -86,7 +87,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize(("option", "argument", "text", "expected"), GOOD)
-def test_precedence(environment, option, argument, text, expected):
+def test_argument_precedes_environment_precedes_default(environment, option, argument, text, expected):
     """The argument wins over the environment, the environment over the default; blanks count as unset."""
     default = getattr(resolve(), option)
     variable = f"PARTIALBATCH_{option.upper()}"
@@ -105,14 +106,14 @@ def test_other_options_are_not_in_the_environment(environment, option):
 
 
 @pytest.mark.parametrize("word", ["true", "1", "yes", "on", "TRUE", "Yes", " on "])
-def test_words_for_true(environment, word):
+def test_each_documented_word_switches_on(environment, word):
     """Each documented word switches on, in any case."""
     environment.setenv("PARTIALBATCH_RAISE_ON_FULL_FAILURE", word)
     assert resolve().raise_on_full_failure is True
 
 
 @pytest.mark.parametrize("word", ["false", "0", "no", "off", "FALSE", "No"])
-def test_words_for_false(environment, word):
+def test_each_documented_word_switches_off(environment, word):
     """Each documented word switches off, in any case."""
     environment.setenv("PARTIALBATCH_RAISE_ON_FULL_FAILURE", word)
     assert resolve().raise_on_full_failure is False
@@ -139,7 +140,7 @@ BAD_TEXT = [
 
 
 @pytest.mark.parametrize(("option", "text", "allowed"), BAD_TEXT)
-def test_bad_variables(environment, option, text, allowed):
+def test_bad_variable_is_named_with_its_value(environment, option, text, allowed):
     """A bad variable is named, with its value and what is allowed."""
     variable = f"PARTIALBATCH_{option.upper()}"
     environment.setenv(variable, text)
@@ -171,8 +172,8 @@ BAD_VALUES = [
     ("max_concurrency", True, "a whole number"),
     ("max_concurrency", 2.0, "a whole number"),
     ("max_concurrency", None, "a whole number"),
-    ("group_by", "key", "a callable that is no async and no generator function, or None"),
-    ("group_by", _group, "a callable that is no async and no generator function, or None"),
+    ("group_by", "key", "a function that is neither async nor a generator, or None"),
+    ("group_by", _group, "a function that is neither async nor a generator, or None"),
     ("deadline_margin", -0.1, "seconds"),
     ("deadline_margin", float("nan"), "seconds"),
     ("deadline_margin", 10**400, "seconds"),
@@ -181,26 +182,113 @@ BAD_VALUES = [
     ("record_timeout", 0, "above 0"),
     ("record_timeout", -1, "above 0"),
     ("record_timeout", "5", "above 0"),
-    ("envelope", "kinesis", "'sns', 'eventbridge', a callable"),
-    ("envelope", 5, "'sns', 'eventbridge', a callable"),
-    ("envelope", ["sns"], "'sns', 'eventbridge', a callable"),
-    ("envelope", _group, "a callable from payload to payload that is not async"),
+    ("envelope", "kinesis", "'sns', 'eventbridge', a function"),
+    ("envelope", 5, "'sns', 'eventbridge', a function"),
+    ("envelope", ["sns"], "'sns', 'eventbridge', a function"),
+    ("envelope", _group, "a function from payload to payload that isn't async"),
     ("max_receive_count", 0, "from 1 to 1000"),
     ("max_receive_count", 1001, "from 1 to 1000"),
     ("max_receive_count", True, "from 1 to 1000"),
     ("max_receive_count", "5", "from 1 to 1000"),
-    ("window_end", 5, "a callable that is no generator function, or None"),
+    ("window_end", 5, "a function that isn't a generator, or None"),
 ]
 
 
 @pytest.mark.parametrize(("option", "value", "allowed"), BAD_VALUES)
-def test_bad_arguments(option, value, allowed):
+def test_bad_argument_is_refused_at_decoration(option, value, allowed):
     """A bad argument is refused as the decorator is written: option, value, what is allowed."""
     with pytest.raises(ConfigurationError) as caught:
         batch_handler(**{option: value})
     text = str(caught.value)
     assert text.startswith(f"{option}=")
     assert allowed in text
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"source": "rabbit"},
+            (
+                "source='rabbit' is not possible: "
+                "it takes 'auto', 'sqs', 'kinesis', 'dynamodb', 'kafka' or an EventSource object"
+            ),
+        ),
+        ({"fifo": 1}, "fifo=1 is not possible: it takes 'auto', True or False"),
+        (
+            {"error_policy": "halt"},
+            "error_policy='halt' is not possible: it takes 'derive', 'continue', 'stop', 'skip_group'",
+        ),
+        ({"raise_on_full_failure": 1}, "raise_on_full_failure=1 is not possible: it takes True or False"),
+        (
+            {"max_concurrency": 0},
+            "max_concurrency=0 is not possible: it takes a whole number from 1 on, or -1 for the number of vCPUs",
+        ),
+        (
+            {"deadline_margin": -1},
+            (
+                "deadline_margin=-1 is not possible: "
+                "it takes a number of seconds from 0 on, or None or 'off' for no deadline"
+            ),
+        ),
+        ({"record_timeout": 0}, "record_timeout=0 is not possible: it takes a number of seconds above 0, or None"),
+        (
+            {"envelope": 5},
+            (
+                "envelope=5 is not possible: "
+                "it takes 'sns', 'eventbridge', a function from payload to payload that isn't async, or None"
+            ),
+        ),
+        (
+            {"max_receive_count": 0},
+            "max_receive_count=0 is not possible: it takes the queue's maxReceiveCount, a whole number from 1 to 1000",
+        ),
+        ({"permanent": 5}, "permanent=5 is not possible: it takes an exception type, or a tuple of them"),
+        (
+            {"group_by": 5},
+            "group_by=5 is not possible: it takes a function that is neither async nor a generator, or None",
+        ),
+        ({"window_end": 5}, "window_end=5 is not possible: it takes a function that isn't a generator, or None"),
+        (
+            {"sink": 5},
+            (
+                "sink=5 is not possible: "
+                "it takes a Sink (an object with `open(*, ordered, seconds_left)`, such as a producer) or a function"
+            ),
+        ),
+        ({"retry_delay": 5}, "retry_delay=5 is not possible: it takes a Backoff(base, cap), or None"),
+        (
+            {"hooks": 5},
+            (
+                "hooks=5 is not possible: it takes a list or tuple of objects with any of on_batch_start, "
+                "around_record, on_record_end, on_batch_end, none of them async or a generator"
+            ),
+        ),
+        (
+            {"permanent": KeyError},
+            (
+                "permanent needs dead_letter, which takes the records that no retry cures: "
+                "give dead_letter= a producer, a function, or `discard` from partialbatch.retries"
+            ),
+        ),
+        (
+            {"resume": ResumeLedger.in_memory(), "error_policy": "continue"},
+            (
+                "resume does not go with error_policy='continue': a record that failed would run after later records "
+                "of its group, and old data would be written last. Use 'skip_group' (the default with resume) or 'stop'"
+            ),
+        ),
+        (
+            {"source": "kinesis", "retry_delay": Backoff()},
+            "retry_delay works with sqs, not with source='kinesis'; remove it",
+        ),
+    ],
+)
+def test_refusal_says_what_is_wrong_and_what_to_do(options, text):
+    """Each refusal names the option and its value, and says what to write instead."""
+    with pytest.raises(ConfigurationError) as caught:
+        batch_handler(**options)
+    assert str(caught.value) == text
 
 
 @pytest.mark.parametrize(
@@ -226,17 +314,17 @@ def test_bad_arguments(option, value, allowed):
         ("model", dict),
     ],
 )
-def test_good_arguments(option, value):
+def test_values_at_the_edges_are_taken(option, value):
     """Values at the edges of what is allowed are taken as they are."""
     assert getattr(resolve(**{option: value}), option) == value
 
 
-def test_margin_off():
+def test_off_turns_the_deadline_off():
     """The word turns the deadline off in an argument too."""
     assert resolve(deadline_margin="off").deadline_margin is None
 
 
-def test_incomplete_event_source():
+def test_incomplete_event_source_is_told_its_missing_parts():
     """An object that lacks parts of an EventSource is told which."""
 
     class Half:
@@ -247,12 +335,13 @@ def test_incomplete_event_source():
             return True
 
     with pytest.raises(
-        ConfigurationError, match="Half is no EventSource, it lacks records, identifier, payload, view, group, policy"
+        ConfigurationError,
+        match="Half isn't an EventSource, because it lacks records, identifier, payload, view, group, policy",
     ):
         resolve(source=Half())
 
 
-def test_source_name():
+def test_own_source_gives_its_own_name():
     """A source of the user's own gives its own name."""
     assert resolve(source=_Source()).source_name == "mq"
     assert resolve(source="kafka").source_name == "kafka"
@@ -269,7 +358,7 @@ def test_source_name():
         ({"fifo": "auto"}, {"sqs", "kinesis", "dynamodb", "kafka"}),
     ],
 )
-def test_options_of_other_sources(options, sources):
+def test_option_that_the_source_lacks_is_refused(options, sources):
     """An option that the source does not have is refused by name, where the source is known."""
     resolve(source="auto", **options)
     for source in ("sqs", "kinesis", "dynamodb", "kafka"):

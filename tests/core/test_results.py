@@ -22,7 +22,7 @@ def _result(*statuses):
     return BatchResult(entries, {"batchItemFailures": []})
 
 
-def test_results_by_status():
+def test_lists_by_status_are_in_event_order():
     """Each list holds its own records, in event order."""
     result = _result("failed", "succeeded", "skipped", "dead_lettered", "failed")
     picked = {name: [entry.record for entry in getattr(result, name)] for name in STATUSES}
@@ -31,7 +31,7 @@ def test_results_by_status():
 
 
 @pytest.mark.parametrize("count", range(4))
-def test_full_failure(count):
+def test_full_failure_has_a_failed_record_and_no_success(count):
     """A full failure has a failed record, and none that succeeded or was dead-lettered."""
     for statuses in itertools.product(STATUSES, repeat=count):
         expected = "failed" in statuses and not {"succeeded", "dead_lettered"} & {*statuses}
@@ -47,7 +47,7 @@ def test_results_are_frozen_and_slotted():
         assert not hasattr(each, "__dict__")
 
 
-def test_repr_holds_no_body():
+def test_repr_of_a_result_never_shows_a_body():
     """A record result shows identifier, status and the type of its error."""
     record = SQSRecord({"messageId": "m-1", "body": "secret"})
     shown = repr(RecordResult(record, "failed", error=ValueError("secret")))
@@ -68,7 +68,7 @@ def test_response_names_each_reported_identifier_once(names, data):
     assert found == expected
 
 
-def test_a_nested_identifier():
+def test_nested_identifier_is_reported_once():
     """An identifier of a source of one's own may nest lists and dicts; it too is reported once."""
     nested = {"shard": {"id": 1}, "position": [1, 2]}
     response = build_response("mine", [nested, "m-1", {**nested}], [0, 1, 2])
@@ -78,6 +78,11 @@ def test_a_nested_identifier():
 @pytest.mark.parametrize("identifier", [None, "", {}, 5, ["m"], b"m"])
 def test_no_response_without_an_identifier(identifier):
     """A record that cannot be named gives the whole batch back; one that need not be named does no harm."""
-    with pytest.raises(EventError, match="record 1 of the sqs batch"):
+    with pytest.raises(EventError) as caught:
         build_response("sqs", ["m-0", identifier], [0, 1])
+    assert str(caught.value) == (
+        "record 1 of the sqs batch did not succeed, and has no identifier to report it by. The whole batch is given "
+        "back, because Lambda would delete a record that the response leaves out. Check whether an input transformer, "
+        "or an event made by hand, leaves the identifier out"
+    )
     assert build_response("sqs", ["m-0", identifier], [0]) == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}

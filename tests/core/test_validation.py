@@ -49,14 +49,14 @@ async def yields(item):
 @pytest.mark.parametrize(
     "value", [None, Opens(), OpensAnything(), Telltale(), discard, print, partial(print), SQSProducer("q", client=1)]
 )
-def test_sinks(value):
+def test_objects_that_open_and_callables_are_sinks(value):
     """What can be opened for a call, and what can be called."""
     assert checks.sink("sink", value) is value
     assert checks.dead_letter("dead_letter", value) is value
 
 
 @pytest.mark.parametrize("value", [5, "q", object(), object, Opens, OpensOtherwise(), Path("out"), yields, [print]])
-def test_what_is_no_sink(value):
+def test_other_values_are_refused_as_sinks_by_option(value):
     """Classes, what opens otherwise, and what does neither; each error names the option."""
     for check in (checks.sink, checks.dead_letter):
         with pytest.raises(ConfigurationError, match=r"^option=.* a (Sink|plain function)"):
@@ -86,7 +86,7 @@ def test_async_functions_are_sinks_and_no_dead_letters():
 @pytest.mark.parametrize(
     ("value", "kinds"), [((), ()), (ValueError, (ValueError,)), ((KeyError, OSError), (KeyError, OSError))]
 )
-def test_exceptions(value, kinds):
+def test_exception_types_become_a_tuple(value, kinds):
     """A type or a tuple of types becomes a tuple."""
     assert checks.exceptions("permanent", value) == kinds
 
@@ -94,13 +94,13 @@ def test_exceptions(value, kinds):
 @pytest.mark.parametrize(
     "value", [ValueError(), "ValueError", [ValueError], BaseException, SystemExit, int, (int,), None]
 )
-def test_what_is_no_exception(value):
+def test_only_subclasses_of_exception_are_permanent(value):
     """Only what `except Exception` would catch: an interrupt is no property of a record."""
     with pytest.raises(ConfigurationError, match=r"^permanent=.*exception type"):
         checks.exceptions("permanent", value)
 
 
-def test_backoffs_and_ledgers():
+def test_backoff_and_ledger_options_take_their_own_kind_or_none():
     """Each takes its own kind, or None."""
     ledger, backoff = ResumeLedger.in_memory(), Backoff(1, 2)
     assert checks.ledger("resume", ledger) is ledger
@@ -118,7 +118,7 @@ class Hook:
         raise NotImplementedError
 
 
-def test_hooks():
+def test_list_of_hooks_becomes_a_tuple():
     """A list or a tuple of objects becomes a tuple."""
     hook = Hook()
     assert checks.hooks("hooks", [hook]) == (hook,)
@@ -131,7 +131,7 @@ class Mixed(Hook):
 
 
 @pytest.mark.parametrize("value", [Hook(), [Hook], [Hook(), 5], {Hook()}, [Mixed()], "hooks"])
-def test_what_is_no_hook(value):
+def test_classes_async_methods_and_objects_without_moments_are_refused_as_hooks(value):
     """Classes, async methods, objects without any of the methods, and what is no sequence."""
     with pytest.raises(ConfigurationError, match=r"^hooks=.* none of them async"):
         checks.hooks("hooks", value)
@@ -154,7 +154,7 @@ class _Generates:
 def test_generator_functions_are_no_group_by_and_no_window_end(value):
     """Calling one runs nothing."""
     for check in (checks.group_by, checks.window_end):
-        with pytest.raises(ConfigurationError, match=r"^option=.* generator function, or None$"):
+        with pytest.raises(ConfigurationError, match=r"^option=.* generator, or None$"):
             check("option", value)
 
 

@@ -1,4 +1,4 @@
-"""Events of real shape in a line, and a context whose time a test sets; imported by the tests."""
+"""Events in Lambda's layout, made in one line, and a context whose time a test sets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TABLE = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders/stream/2026-01-01T
 
 
 def sqs(count: int, *, groups: Sequence[str] | None = None, receives: Sequence[int] | None = None) -> dict[str, Any]:
-    """Messages ``m0``, ``m1`` and so on, each with its number as body; of a FIFO queue if groups are given."""
+    """Return messages ``m0``, ``m1`` and so on with their number as body, from a FIFO queue if groups are given."""
     return {"Records": [_message(index, groups, receives) for index in range(count)]}
 
 
@@ -40,7 +40,7 @@ def _message(index: int, groups: Sequence[str] | None, receives: Sequence[int] |
 
 
 def kinesis(keys: Sequence[str], **window: Any) -> dict[str, Any]:
-    """Records ``0``, ``1`` and so on of these partition keys; further fields make a window of it."""
+    """Return records ``0``, ``1`` and so on with these partition keys. Further fields make it a tumbling window."""
     records = [
         {
             "kinesis": {
@@ -59,7 +59,7 @@ def kinesis(keys: Sequence[str], **window: Any) -> dict[str, Any]:
 
 
 def dynamodb(keys: Sequence[str]) -> dict[str, Any]:
-    """Changes ``0``, ``1`` and so on of the items with these keys."""
+    """Return changes ``0``, ``1`` and so on of the items with these keys."""
     records = [
         {
             "eventID": f"e{index}",
@@ -79,7 +79,7 @@ def dynamodb(keys: Sequence[str]) -> dict[str, Any]:
 
 
 def kafka(partitions: Sequence[int]) -> dict[str, Any]:
-    """Records of these partitions of one topic; the value is the index, once sorted by partition."""
+    """Return records of these partitions of one topic. The value is the index after sorting by partition."""
     records: dict[str, list[Any]] = {}
     for index, partition in enumerate(sorted(partitions)):
         of_partition = records.setdefault(f"orders-{partition}", [])
@@ -104,7 +104,7 @@ def number(record: Any) -> int:
 
 
 def reported(response: Any) -> list[Any]:
-    """Return the identifiers that a response names."""
+    """Return the identifiers that a response reports."""
     return [item["itemIdentifier"] for item in response["batchItemFailures"]]
 
 
@@ -114,7 +114,7 @@ def ids(numbers: Iterable[int]) -> list[str]:
 
 
 class Plain:
-    """An event source of one's own, over messages of SQS, whose views are the raw records themselves."""
+    """A custom event source over SQS messages whose views are the raw records themselves."""
 
     name, partial_response = "own", True
 
@@ -141,10 +141,10 @@ class Plain:
 
 
 class Clock:
-    """A Lambda context whose remaining time a test moves, and that counts how often it was read."""
+    """A Lambda context whose remaining time a test sets, and that counts its reads."""
 
     def __init__(self, left: float, elapsed: Callable[[], float] = lambda: 0.0) -> None:
-        """Start with some seconds left; `elapsed` gives the seconds that have gone by."""
+        """Start with some seconds left. `elapsed` returns the seconds that have passed since."""
         self.left = left
         self.reads = 0
         self._elapsed = elapsed
@@ -155,15 +155,15 @@ class Clock:
 
 
 FORK = ("-W", "ignore::DeprecationWarning") if sys.version_info >= (3, 12) else ()
-"""Options for scripts that fork: Python 3.12 and later warn of the threads that a child is without."""
+"""Options for scripts that fork: from Python 3.12 on, forking with threads causes a warning."""
 
 
 def script(body: str, *options: str) -> tuple[int, str, str]:
-    """Run a script in a Python of its own, all warnings errors; return its status and what it printed."""
+    """Run a script in its own Python with warnings as errors; return its exit code, stdout and stderr."""
     head = (
         f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "import logging\nfrom batches import *\nfrom partialbatch import batch_handler\n"
-        # In its debug mode asyncio tells of each callback that a busy machine makes slow.
+        # In debug mode, asyncio logs each callback that is slow on a busy machine.
         "logging.getLogger('asyncio').setLevel(logging.ERROR)\n"
     )
     done = subprocess.run(

@@ -1,6 +1,6 @@
-"""A proxy in front of moto's server: it takes some entries out of each call, and throttles whole calls.
+"""A proxy in front of moto's server that removes some entries from each call, and throttles whole calls.
 
-What it takes out never reaches moto; the answer says that it failed, as the service would.
+Removed entries never reach moto. The response reports them as failed, as the service would.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 from urllib.parse import parse_qsl, urlencode
 
-# Target of the call: the list of entries, the list of answers, the code of a failure, the count of failures.
+# Action: the list of entries, the list of results, the code of a failure, the count of failures.
 ALIGNED = {
     "PutRecords": ("Records", "Records", "ProvisionedThroughputExceededException", "FailedRecordCount"),
     "PutRecordBatch": ("Records", "RequestResponses", "ServiceUnavailableException", "FailedPutCount"),
@@ -22,12 +22,12 @@ ALIGNED = {
 
 
 class Proxy:
-    """Listens on a free port of the loopback, and forwards to another one.
+    """An HTTP server on a free local port that forwards requests to moto.
 
     Args:
-        port: Where moto listens.
-        seed: What is rejected is a function of it.
-        share: The share of entries that it rejects, and of calls that it throttles.
+        port: The port of moto's server.
+        seed: Determines the entries that are removed.
+        share: The share of entries that it removes, and of calls that it throttles.
     """
 
     def __init__(self, port, seed=1, share=0.2):
@@ -106,7 +106,7 @@ class Proxy:
         return self.partly(action, path, headers, json.loads(body))
 
     def split(self, entries):
-        """Return the positions of what goes through."""
+        """Return the positions of the entries that are forwarded."""
         kept = [at for at in range(len(entries)) if self.random.random() >= self.share]
         self.taken += len(entries) - len(kept)
         return kept
@@ -155,7 +155,7 @@ class Proxy:
         return status, shown, json.dumps(answer).encode()
 
     def publish(self, path, headers, body):
-        """SNS's query protocol: entries are numbered members of a form, and the answer is XML."""
+        """Forward a call in SNS's query protocol: entries are numbered members of a form, and the response is XML."""
         fields = parse_qsl(body.decode(), keep_blank_values=True)
         pattern = re.compile(r"PublishBatchRequestEntries\.member\.(\d+)\.(.*)")
         entries: dict[int, list[tuple[str, str]]] = {}

@@ -1,9 +1,9 @@
-"""Scripted services: what no real service does on demand.
+"""A client whose calls fail by a script, in ways that no real service shows on demand.
 
-Each call takes the next decision of a script; after its end everything is accepted.
-A decision is a string for the whole call (``ok throttle timeout fatal``), or a list with
-one letter a record, repeated as needed: ``.`` accepted, ``t`` throttled, ``i`` broke
-inside, ``r`` rejected, ``u`` not mentioned in the answer.
+Each call takes the next decision of the script; after its end every record is accepted.
+A decision is a word for the whole call (``ok throttle timeout broken fatal``), or text with
+one letter for each record, repeated as needed: ``.`` accepted, ``t`` throttled, ``i`` failed
+inside the service, ``r`` rejected, ``u`` not mentioned in the response.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from partialbatch.errors import RecordError
 from partialbatch.producers import (
     CloudWatchProducer,
     DynamoDBProducer,
@@ -35,6 +36,10 @@ def client_error(code: str, status: int = 400) -> ClientError:
     )
 
 
+def too_large(field, size, limit, unit="bytes") -> str:
+    return str(RecordError.too_large(field, size, limit, unit))
+
+
 WHOLE = {
     "throttle": lambda: client_error("ThrottlingException"),
     "timeout": lambda: ReadTimeoutError(endpoint_url="http://127.0.0.1"),
@@ -45,7 +50,7 @@ WHOLE = {
 
 @dataclass
 class Clock:
-    """Time that only sleeping and calls move."""
+    """A clock that only sleeping and calls move."""
 
     now: float = 1_000.0
     sleeps: list[float] = field(default_factory=list)
@@ -60,7 +65,7 @@ class Clock:
 
 
 class Scripted:
-    """A client of all services, which does as the script says."""
+    """A client of all services that follows a script."""
 
     def __init__(self, script=(), poison=(), clock=None, latency=0.0):
         self.script = list(script)
@@ -84,7 +89,8 @@ class Scripted:
         self.throttled_rounds.append(decision in WHOLE)
         self.accepted_rounds.append(0)
         if decision in WHOLE:
-            raise WHOLE[decision]()  # noqa: RSE102 - a function that makes the error
+            error = WHOLE[decision]
+            raise error()
         if self.poison & set(numbers):
             self.throttled_rounds[-1] = False
             raise client_error("ValidationException")
@@ -115,29 +121,29 @@ class Scripted:
         codes = {"t": throttled, "i": inside, "r": "InvalidArgument", "u": throttled}
         return [{} if letter == "." else {"ErrorCode": codes[letter]} for letter in letters]
 
-    def send_message_batch(self, QueueUrl, Entries):  # noqa: N803 - boto3's names, here and below
+    def send_message_batch(self, QueueUrl, Entries):
         return self._by_id(Entries, self._decide(Entries, lambda e: json.loads(e["MessageBody"])["n"]))
 
-    def publish_batch(self, TopicArn, PublishBatchRequestEntries):  # noqa: N803
+    def publish_batch(self, TopicArn, PublishBatchRequestEntries):
         entries = PublishBatchRequestEntries
         return self._by_id(entries, self._decide(entries, lambda e: json.loads(e["Message"])["n"]))
 
-    def put_records(self, StreamName, Records):  # noqa: N803
+    def put_records(self, StreamName, Records):
         letters = self._decide(Records, lambda e: json.loads(e["Data"])["n"])
         return {"Records": self._aligned(letters, "ProvisionedThroughputExceededException", "InternalFailure")}
 
-    def put_record_batch(self, DeliveryStreamName, Records):  # noqa: N803
+    def put_record_batch(self, DeliveryStreamName, Records):
         letters = self._decide(Records, lambda e: json.loads(e["Data"])["n"])
         return {"RequestResponses": self._aligned(letters, "ServiceUnavailableException", "InternalFailure")}
 
-    def put_events(self, Entries):  # noqa: N803
+    def put_events(self, Entries):
         letters = self._decide(Entries, lambda e: json.loads(e["Detail"])["n"])
         return {"Entries": self._aligned(letters, "ThrottlingException", "InternalFailure")}
 
-    def put_metric_data(self, Namespace, MetricData):  # noqa: N803
+    def put_metric_data(self, Namespace, MetricData):
         self._decide(MetricData, lambda e: e["Value"])
 
-    def batch_write_item(self, RequestItems, **_):  # noqa: N803
+    def batch_write_item(self, RequestItems, **_):
         rows = [(table, request) for table, requests in RequestItems.items() for request in requests]
         letters = self._decide(rows, lambda row: _number(row[1]))
         left: dict[str, list[Any]] = {}
@@ -155,13 +161,13 @@ def _number(request) -> int:
 
 @dataclass(frozen=True)
 class Case:
-    """One service, with what the invariants need to know of it."""
+    """One service, with the facts that the invariants depend on."""
 
     name: str
     make: Callable[..., Any]
     put: Callable[[Any, Any], None]
     size: Callable[[Any], int]
-    letters: str  # what its answers can say of a record
+    letters: str  # the decisions that its responses can express for a record
     entries: int
     ordered: bool = False
 

@@ -10,11 +10,11 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.kinesis.models import kinesis_backends
 
-from partialbatch.cli.demo.server import local_services
+from partialbatch.cli.demo.local_server import local_services
 
 
 class Services:
-    """Makes what a test needs; every name is used once, so that tests share one server."""
+    """Makes queues, streams and tables. Each name is used once, so that tests can share one server."""
 
     def __init__(self, client):
         self.sqs = client("sqs")
@@ -50,7 +50,7 @@ class Services:
             self.sqs.send_message_batch(QueueUrl=url, Entries=entries[start : start + 10])
 
     def bodies(self, url):
-        """Take every visible message out of a queue."""
+        """Receive every visible message of a queue, and return the bodies."""
         found = []
         while messages := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             found += [message["Body"] for message in messages]
@@ -68,7 +68,7 @@ class Services:
         self.kinesis.put_records(StreamARN=arn, Records=records)
 
     def age(self, arn, seconds):
-        """Make the records of a stream older; the server runs in this process."""
+        """Make the records of a stream older, which is possible because the server runs in this process."""
         region = self.kinesis.meta.region_name
         stream = kinesis_backends[DEFAULT_ACCOUNT_ID][region].streams[arn.rpartition("/")[2]]
         for shard in stream.shards.values():

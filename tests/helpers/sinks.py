@@ -1,4 +1,4 @@
-"""Sinks that a test scripts; imported by the tests."""
+"""Sinks that refuse items as a test tells them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from partialbatch.types import Unprocessed
 
 
 class ScriptedSink:
-    """Sends in batches of `size`; refuses an item so often as its script says, then accepts it.
+    """A sink that sends in batches of `size`, and refuses each item as often as its script says.
 
-    Watches over its use: one session a call, no call from two threads at once, nothing after `close`.
+    It checks its use: one session for each call, and no call from two threads at once.
     """
 
     def __init__(self, refusals: dict[Any, int] | None = None, *, size: int = 3, pause: float = 0.0) -> None:

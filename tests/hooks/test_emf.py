@@ -1,4 +1,4 @@
-"""Lines in CloudWatch's embedded metric format, held to the format's own schema."""
+"""Lines in CloudWatch's embedded metric format, checked against the format's own schema."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ def metrics(lines, **options):
     return EmfMetrics(write=lambda line: lines.append(checked(line)), **options)
 
 
-def test_a_line_a_batch_on_standard_output(capsys):
-    """Lambda's log takes the line as it is: one, with all metrics of the batch."""
+def test_each_batch_writes_one_line_to_standard_output(capsys):
+    """One line on standard output holds all metrics of the batch."""
 
     @batch_handler(hooks=[EmfMetrics()])
     def handler(record):
@@ -126,7 +126,7 @@ def test_a_line_a_batch_on_standard_output(capsys):
     }
 
 
-def test_all_that_can_become_of_a_record_is_counted():
+def test_each_status_of_a_record_is_counted():
     """Dead-lettered, resumed, failed and skipped records have a metric each."""
     lines, resume = [], ResumeLedger.in_memory()
 
@@ -147,8 +147,8 @@ def test_all_that_can_become_of_a_record_is_counted():
 @pytest.mark.parametrize(
     ("event", "source"), [(sqs(2), "sqs"), (kinesis("ab"), "kinesis"), (dynamodb("ab"), "dynamodb")]
 )
-def test_the_age_of_the_oldest_record(event, source):
-    """The oldest record's age at the start of the batch, in seconds, from the source's own time."""
+def test_oldest_record_age_comes_from_the_sources_own_time(event, source):
+    """The age of the oldest record at the start of the batch is in seconds, by the source's own time."""
     now = time()
     for index, raw in enumerate(event["Records"]):
         if source == "sqs":
@@ -163,16 +163,16 @@ def test_the_age_of_the_oldest_record(event, source):
     assert lines[0]["OldestRecordAge"] == pytest.approx(400, abs=30)
 
 
-def test_a_record_from_the_future_is_not_of_negative_age():
-    """Clocks differ; an age is at least 0."""
+def test_age_is_never_negative():
+    """If clocks differ, the age is at least 0."""
     event, lines = kinesis("a"), []
     event["Records"][0]["kinesis"]["approximateArrivalTimestamp"] = time() + 100
     batch_handler(lambda record: None, hooks=[metrics(lines)])(event)
     assert lines[0]["OldestRecordAge"] == 0
 
 
-def test_without_a_time_there_is_no_age():
-    """A record that does not say when it was made leaves the metric out, and only that."""
+def test_age_is_left_out_without_a_time():
+    """If no record has a time, only the age is left out."""
     event, lines = kinesis("a"), []
     del event["Records"][0]["kinesis"]["approximateArrivalTimestamp"]
     batch_handler(lambda record: None, hooks=[metrics(lines)])(event)
@@ -181,7 +181,7 @@ def test_without_a_time_there_is_no_age():
 
 
 def test_a_source_without_times_has_no_age():
-    """A view of a source of one's own need not have a time."""
+    """The views of your own source needn't have a time."""
     lines = []
     hook = metrics(lines)
     hook.on_batch_start([object()], None)
@@ -190,7 +190,7 @@ def test_a_source_without_times_has_no_age():
 
 
 def test_the_duration_is_that_of_the_batch(monkeypatch):
-    """From the start of the batch to its end, in milliseconds."""
+    """The duration is the time from the start of the batch to its end, in milliseconds."""
     from partialbatch.hooks import emf  # beside what is patched in it
 
     lines, now = [], [100.0]
@@ -205,7 +205,7 @@ def test_the_duration_is_that_of_the_batch(monkeypatch):
 
 
 def test_an_end_without_a_start_takes_nothing_of_the_batch_before(monkeypatch):
-    """What a batch noted is gone with it: an empty batch behind it has no age, and no duration."""
+    """An empty batch after another one has neither its age nor its duration."""
     from partialbatch.hooks import emf  # beside what is patched in it
 
     lines, now = [], [100.0]
@@ -225,8 +225,8 @@ def test_an_end_without_a_start_takes_nothing_of_the_batch_before(monkeypatch):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_workers_change_nothing(workers):
-    """What is noted at the start is there at the end, whoever runs the records."""
+def test_metrics_are_the_same_with_several_workers(workers):
+    """The state from the start of the batch is there at its end, in threads too."""
     lines = []
 
     @batch_handler(hooks=[metrics(lines)], max_concurrency=workers)
@@ -238,7 +238,7 @@ def test_workers_change_nothing(workers):
 
 
 def test_two_threads_with_one_hook_do_not_mix():
-    """Each batch's notes are its own."""
+    """Batches in different threads have their own figures."""
     lines = []
     handler = batch_handler(lambda record: None, hooks=[metrics(lines)])
     events = [kinesis("a") for _ in range(8)]
@@ -251,7 +251,7 @@ def test_two_threads_with_one_hook_do_not_mix():
 
 
 def test_further_dimensions_stand_beside_the_source():
-    """Names and values of one's own split the metrics further."""
+    """Your own dimensions are written beside the source."""
     lines = []
     hook = metrics(lines, namespace="Shop/Orders", dimensions={"FunctionName": "orders", "Stage": "prod"})
     batch_handler(lambda record: None, hooks=[hook])(sqs(1))
@@ -262,19 +262,19 @@ def test_further_dimensions_stand_beside_the_source():
 
 
 def test_twenty_nine_dimensions_are_the_most():
-    """CloudWatch takes thirty, one of which is the source."""
+    """CloudWatch accepts thirty dimensions, one of which is the source."""
     lines = []
     many = {f"D{number}": "v" for number in range(29)}
     batch_handler(lambda record: None, hooks=[metrics(lines, dimensions=many)])(sqs(1))
     assert len(lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == 30
-    with pytest.raises(ConfigurationError, match="at most 29"):
+    with pytest.raises(ConfigurationError, match="it takes at most 29 dimensions"):
         EmfMetrics(dimensions=many | {"one": "more"})
 
 
 @pytest.mark.parametrize("namespace", ["", " ", "a" * 256, "a\nb", "Größe", "a|b"])
-def test_namespaces_that_cloudwatch_refuses(namespace):
-    """The metric would be dropped without a word, so the module does not load."""
-    with pytest.raises(ConfigurationError, match=r"EmfMetrics\.namespace"):
+def test_namespace_that_cloudwatch_refuses_is_an_error(namespace):
+    """CloudWatch would drop the metric silently, so the module doesn't load."""
+    with pytest.raises(ConfigurationError, match="it takes 1 to 255 letters, digits, spaces or any of"):
         EmfMetrics(namespace)
 
 
@@ -296,14 +296,14 @@ def test_namespaces_that_cloudwatch_refuses(namespace):
         {5: "a"},
     ],
 )
-def test_dimensions_that_cloudwatch_refuses(dimensions):
-    """Neither would it take these, nor may one hide a metric."""
+def test_dimension_that_cloudwatch_refuses_is_an_error(dimensions):
+    """CloudWatch wouldn't accept these dimensions, or they would hide a metric."""
     with pytest.raises(ConfigurationError, match=r"EmfMetrics\.dimensions"):
         EmfMetrics(dimensions=dimensions)
 
 
-def test_the_longest_names_pass():
-    """What CloudWatch takes is taken."""
+def test_longest_allowed_names_are_accepted():
+    """The longest names that CloudWatch accepts are accepted."""
     lines = []
     hook = metrics(lines, namespace="a" * 255, dimensions={"a" * 250: "x" * 1024})
     batch_handler(lambda record: None, hooks=[hook])(sqs(1))
@@ -311,7 +311,7 @@ def test_the_longest_names_pass():
 
 
 def test_a_writer_that_raises_is_logged(caplog):
-    """The batch is what it was."""
+    """An error of `write` is logged, and the response stays the same."""
     caplog.set_level(logging.WARNING)
 
     def write(line):
@@ -339,7 +339,7 @@ def nested(place, hook, inside):
 
 @pytest.mark.parametrize("place", ["record", "bulk sink", "threads", "tasks"])
 def test_nested_handlers_that_share_a_hook_have_figures_of_their_own(place, monkeypatch):
-    """The batch around another one keeps when it began and how old its records are."""
+    """The outer batch keeps its start and the age of its records."""
     from partialbatch.hooks import emf  # beside what is patched in it
 
     lines, now = [], [100.0]
@@ -360,7 +360,7 @@ def test_nested_handlers_that_share_a_hook_have_figures_of_their_own(place, monk
 
 
 def test_an_empty_batch_inside_another_one_takes_nothing_of_it(monkeypatch):
-    """A batch that never began ends no other."""
+    """A batch that never began ends no other batch."""
     from partialbatch.hooks import emf  # beside what is patched in it
 
     lines, now = [], [100.0]
@@ -381,7 +381,7 @@ def test_an_empty_batch_inside_another_one_takes_nothing_of_it(monkeypatch):
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("raise_on_full_failure", [False, True])
 def test_a_batch_whose_response_is_refused_has_its_line_too(workers, is_async, raise_on_full_failure):
-    """A record that cannot be reported, or none that succeeded: the worst batches are counted as well."""
+    """Batches that fail as a whole are counted too."""
     lines = []
 
     def plain(record):

@@ -1,4 +1,4 @@
-"""Hooks over an event source of one's own, whose views need not have what the built-in ones have."""
+"""Hooks with your own event source, whose views needn't have the attributes of the built-in ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fails(record):
 
 
 def test_a_plain_view_has_metrics(caplog):
-    """The line is written, with a name for a source that its view does not tell."""
+    """The line is written, with the source `custom`."""
     lines = []
     batch_handler(fails, source=Plain(), hooks=[EmfMetrics(write=lines.append)]).process(sqs(2))
     assert json.loads(lines[0])["Source"] == "custom"
@@ -28,7 +28,7 @@ def test_a_plain_view_has_metrics(caplog):
 
 
 def test_a_plain_view_has_spans(caplog):
-    """A span a batch and a record, whatever the view lacks."""
+    """Batch and record have a span, whatever the view lacks."""
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     batch_handler(fails, source=Plain(), hooks=[OpenTelemetryHook(provider)]).process(sqs(1))
@@ -37,8 +37,8 @@ def test_a_plain_view_has_spans(caplog):
     assert "a hook raised" not in caplog.text
 
 
-def test_names_of_records():
-    """A view tells its source and identifier; one that does not, or is none at all, is named all the same."""
+def test_records_without_source_or_identifier_get_names():
+    """A view without source or identifier gets a name too, and so does a value that isn't a view."""
     seen = []
     batch_handler(seen.append)(sqs(1))
     assert (source_of(seen[0]), identifier_of(seen[0])) == ("sqs", "m0")

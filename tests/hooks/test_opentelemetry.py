@@ -44,7 +44,7 @@ def spans():
     return Spans()
 
 
-def test_a_span_a_batch_and_one_a_record_below_it(spans):
+def test_each_record_has_a_span_below_that_of_its_batch(spans):
     """Names, kinds and attributes follow the conventions for messaging."""
     batch_handler(lambda record: None, hooks=[spans.hook])(sqs(2))
     assert spans.batch.name == "process sqs batch"
@@ -71,7 +71,7 @@ def test_a_span_a_batch_and_one_a_record_below_it(spans):
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("is_async", [False, True])
 def test_the_span_is_current_while_the_record_runs(spans, workers, is_async):
-    """Spans that the record function opens are its record's children, in threads and tasks as in order."""
+    """Spans that the record function opens are children of its record's span, also in threads and tasks."""
     tracer = spans.provider.get_tracer("test")
 
     def work(record):
@@ -92,13 +92,13 @@ def test_the_span_is_current_while_the_record_runs(spans, workers, is_async):
 
 
 def test_aprocess_has_the_same_spans(spans):
-    """Awaited in a loop of the caller's, too."""
+    """`aprocess` makes the same spans in the caller's event loop."""
     asyncio.run(batch_handler(lambda record: None, hooks=[spans.hook]).aprocess(sqs(2)))
     assert {span.parent.span_id for span in spans.of("process sqs")} == {spans.batch.context.span_id}
 
 
 def test_an_error_is_on_the_records_span(spans):
-    """The exception is recorded; the other record's span and the batch's are fine."""
+    """The exception is recorded on its record's span only."""
 
     @batch_handler(hooks=[spans.hook])
     def handler(record):
@@ -115,7 +115,7 @@ def test_an_error_is_on_the_records_span(spans):
 
 
 def test_a_batch_that_failed_as_a_whole_is_an_error(spans):
-    """Where no record succeeded the batch's span says so."""
+    """If no record succeeded, the batch's span has the status error."""
     handler = batch_handler(lambda record: 1 / 0, hooks=[spans.hook])
     handler.process(sqs(2))
     assert spans.batch.status.status_code is StatusCode.ERROR
@@ -123,7 +123,7 @@ def test_a_batch_that_failed_as_a_whole_is_an_error(spans):
 
 
 def test_skipped_records_have_no_span(spans):
-    """What did not run opened nothing; the batch counts it."""
+    """Records that didn't run have no span, and the batch's span counts them."""
 
     @batch_handler(hooks=[spans.hook], error_policy="stop")
     def handler(record):
@@ -136,8 +136,8 @@ def test_skipped_records_have_no_span(spans):
     assert spans.batch.attributes["messaging.system"] == "aws_kinesis"
 
 
-def test_the_batch_is_below_what_is_current(spans):
-    """A span that Lambda's instrumentation has open is the parent; baggage reaches the record function."""
+def test_current_span_is_the_parent_of_the_batch(spans):
+    """A span that Lambda's instrumentation has opened is the parent, and baggage reaches the record function."""
     seen = []
     tracer = spans.provider.get_tracer("test")
     token = context.attach(baggage.set_baggage("tenant", "acme"))
@@ -172,13 +172,13 @@ def test_a_traceparent_attribute_is_linked(spans, name):
 
 @pytest.mark.parametrize(("sampled", "flags"), [(";Sampled=1", 1), (";Sampled=0", 0), ("", 0), (";Lineage=1:2:3", 0)])
 def test_xrays_header_is_linked(spans, sampled, flags):
-    """The system attribute that SQS keeps for X-Ray leads there too."""
+    """The system attribute for X-Ray leads to a link too."""
     header = f"Root=1-{TRACE[:8]}-{TRACE[8:]};Parent={SPAN}{sampled}"
     assert linked(spans, attributes={"AWSTraceHeader": header}) == [(TRACE, SPAN, flags)]
 
 
 def test_a_traceparent_goes_before_xrays_header(spans):
-    """It is what the sender's own instrumentation wrote."""
+    """The sender's own instrumentation wrote `traceparent`, so it takes precedence."""
     attribute = {"dataType": "String", "stringValue": f"00-{TRACE}-{SPAN}-01"}
     header = f"Root=1-{'a' * 8}-{'b' * 24};Parent={'c' * 16}"
     assert linked(spans, attributes={"AWSTraceHeader": header}, traceparent=attribute) == [(TRACE, SPAN, 1)]
@@ -187,14 +187,14 @@ def test_a_traceparent_goes_before_xrays_header(spans):
 @pytest.mark.parametrize(
     "header", ["", "Root=1-x-y;Parent=z", "Root=1-00000000-000000000000000000000000;Parent=0", "?"]
 )
-def test_a_broken_header_is_no_link(spans, header):
-    """What cannot be read is left out, and the span is there."""
+def test_broken_header_makes_no_link(spans, header):
+    """A header that can't be read is left out, and the span is there."""
     broken = {"dataType": "String", "stringValue": "00-zz"}
     assert linked(spans, attributes={"AWSTraceHeader": header}, traceparent=broken) == []
 
 
-def test_what_is_current_is_no_link(spans, monkeypatch):
-    """Only a header links, whatever propagators are configured: they may start from what is current."""
+def test_current_span_makes_no_link(spans, monkeypatch):
+    """Only a header makes a link, even if a propagator starts from the current span."""
     from opentelemetry import propagate  # beside what is patched in it
 
     class Current:
@@ -209,14 +209,14 @@ def test_what_is_current_is_no_link(spans, monkeypatch):
         assert linked(spans, blob=binary) == []
 
 
-def test_streams_carry_no_header(spans):
-    """A Kinesis record has no attributes, and no links."""
+def test_stream_records_have_no_links(spans):
+    """A Kinesis record has no attributes and no links."""
     batch_handler(lambda record: None, hooks=[spans.hook])(kinesis("a"))
     assert spans.of("process kinesis")[0].links == ()
 
 
 def test_a_span_outside_of_a_batch_has_no_parent(spans):
-    """After a batch a record's span stands alone; an end without a start ends nothing."""
+    """Outside of a batch, a record's span has no parent, and an end without a start ends nothing."""
     result = batch_handler(lambda record: None, hooks=[spans.hook]).process(sqs(1))
     with spans.hook.around_record(result.results[0].record):
         pass
@@ -227,27 +227,27 @@ def test_a_span_outside_of_a_batch_has_no_parent(spans):
 
 
 def test_an_empty_batch_has_a_span_of_its_own(spans):
-    """It names no source, for there is none."""
+    """The span of an empty batch has the source `empty`."""
     spans.hook.on_batch_start([], None)
     spans.hook.on_batch_end(batch_handler(lambda record: None).process({"Records": []}))
     assert spans.batch.name == "process empty batch"
 
 
 def test_the_global_provider_is_used_by_default():
-    """Without a provider the hook takes the global one, which does nothing unless set up."""
+    """Without a provider, the hook uses the global one, which does nothing unless it is set up."""
     hook = OpenTelemetryHook()
     assert batch_handler(lambda record: None, hooks=[hook])(sqs(1)) == {"batchItemFailures": []}
 
 
-def test_it_needs_the_api_only_where_used(monkeypatch):
-    """Importing the hooks imports no API; making the hook does."""
+def test_hooks_import_opentelemetry_only_when_made(monkeypatch):
+    """Importing the hooks doesn't import the API; making the hook does."""
     monkeypatch.setitem(__import__("sys").modules, "opentelemetry", None)
     with pytest.raises(ImportError, match="opentelemetry"):
         OpenTelemetryHook()
 
 
 def test_a_batch_inside_another_one_has_a_span_of_its_own(spans):
-    """The span of the batch around it goes on, and is ended once."""
+    """The span of the outer batch stays open, and is ended once."""
     inner = batch_handler(lambda record: None, hooks=[spans.hook])
     outer = batch_handler(lambda record: 1, sink=lambda succeeded: inner(kinesis(["a"])) and (), hooks=[spans.hook])
     outer(sqs(2))
@@ -259,7 +259,7 @@ def test_a_batch_inside_another_one_has_a_span_of_its_own(spans):
 
 
 def test_a_batch_whose_response_is_refused_has_a_span_with_an_error(spans):
-    """A record that cannot be reported gives back the whole batch: its span says so."""
+    """If a record can't be reported, the whole batch is delivered again, and its span has the status error."""
     event = sqs(3)
     event["Records"][1]["messageId"] = ""
 
@@ -275,7 +275,7 @@ def test_a_batch_whose_response_is_refused_has_a_span_with_an_error(spans):
 
 
 def test_a_span_that_cannot_be_opened_leaves_the_one_around_it_alone(spans, monkeypatch):
-    """Where the start of an inner batch fails, its end does not end the outer one's span."""
+    """If the start of an inner batch fails, its end doesn't end the outer batch's span."""
     inner = batch_handler(lambda record: None, hooks=[spans.hook])
 
     def sink(succeeded):

@@ -1,4 +1,4 @@
-"""What reaches Sentry: each failure once, with the scope in which it happened."""
+"""Events in Sentry: each failure once, with the scope of its record."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def sentry():
 
 
 def test_each_failure_is_captured_with_its_record(sentry):
-    """One event a failed record, with its source and identifier as tags; successes are no events."""
+    """Each failed record makes one event, with its source and identifier as tags; successes make none."""
 
     @batch_handler(hooks=[SentryHook()])
     def handler(record):
@@ -62,7 +62,7 @@ def test_each_failure_is_captured_with_its_record(sentry):
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("is_async", [False, True])
 def test_the_scope_is_the_records_own(sentry, workers, is_async):
-    """Tags and breadcrumbs of one record are on its event alone, in threads and tasks as in order."""
+    """Tags and breadcrumbs of a record appear on its event only, also in threads and tasks."""
 
     def work(record):
         sentry_sdk.set_tag("order", record.body)
@@ -85,8 +85,8 @@ def test_the_scope_is_the_records_own(sentry, workers, is_async):
         assert event["tags"]["partialbatch.identifier"] == f"m{number}"
 
 
-def test_nothing_of_a_record_stays_behind(sentry):
-    """What comes after the batch is captured without a record's tags."""
+def test_events_after_the_batch_have_no_record_tags(sentry):
+    """Events after the batch don't have a record's tags."""
 
     @batch_handler(hooks=[SentryHook()])
     def handler(record):
@@ -97,8 +97,8 @@ def test_nothing_of_a_record_stays_behind(sentry):
     assert "order" not in sentry.events[0].get("tags", {})
 
 
-def test_a_payload_that_cannot_be_decoded_is_a_failure_too(sentry):
-    """Decoding is part of the record; the event holds no body."""
+def test_undecodable_payload_is_captured(sentry):
+    """Decoding is part of the record, and the event holds no body."""
 
     @batch_handler(hooks=[SentryHook()])
     def handler(order: dict): ...
@@ -111,7 +111,7 @@ def test_a_payload_that_cannot_be_decoded_is_a_failure_too(sentry):
 
 
 def test_a_dead_letter_is_captured_as_well(sentry):
-    """It will not come back, so this is the last that is seen of it."""
+    """A dead-lettered record isn't delivered again, so its error is captured."""
 
     @batch_handler(hooks=[SentryHook()], dead_letter=discard)
     def handler(record):
@@ -121,8 +121,8 @@ def test_a_dead_letter_is_captured_as_well(sentry):
     assert sentry.errors() == ["Reject"]
 
 
-def test_what_fails_a_record_after_its_function_is_captured_once(sentry):
-    """A sink that refuses what the function returned fails the record later, with the record's tags."""
+def test_later_failure_of_a_record_is_captured_once(sentry):
+    """An error of the sink fails the record later, and is captured with the record's tags."""
 
     def sink(succeeded):
         return [entry for entry in succeeded if entry.value == "1"]
@@ -138,7 +138,7 @@ def test_what_fails_a_record_after_its_function_is_captured_once(sentry):
 
 
 def test_an_error_without_a_start_is_captured():
-    """Used by hand, without a batch's start, the hook works as well."""
+    """The hook works without a batch's start."""
     hook = SentryHook()
     [entry] = batch_handler(lambda record: 1 / 0).process(sqs(1)).failed
     with pytest.raises(ZeroDivisionError), hook.around_record(entry.record):
@@ -147,7 +147,7 @@ def test_an_error_without_a_start_is_captured():
 
 
 def test_a_record_without_an_identifier_has_a_scope_too(sentry):
-    """Its failure is captured; the batch fails for want of the identifier."""
+    """The failure is captured; the batch fails because of the missing identifier."""
     event = kinesis("ab")
     del event["Records"][0]["kinesis"]["sequenceNumber"]
 
@@ -161,21 +161,21 @@ def test_a_record_without_an_identifier_has_a_scope_too(sentry):
 
 
 def test_a_plain_view_has_a_scope_too(sentry):
-    """The view of a source of one's own need tell neither its source nor its identifier."""
+    """The view of your own source needs neither a source nor an identifier."""
     with pytest.raises(ValueError, match="failed"), SentryHook().around_record({"body": "0"}):
         raise ValueError("failed")
     assert sentry.tags() == [{"partialbatch.source": "custom", "partialbatch.identifier": "none"}]
 
 
-def test_it_needs_the_sdk_only_where_used(monkeypatch):
-    """Importing the hooks imports no SDK; making the hook does."""
+def test_hooks_import_sentry_only_when_made(monkeypatch):
+    """Importing the hooks doesn't import the SDK; making the hook does."""
     monkeypatch.setitem(__import__("sys").modules, "sentry_sdk", None)
     with pytest.raises(ImportError, match="sentry_sdk"):
         SentryHook()
 
 
 def test_a_batch_inside_another_one_hides_no_error_and_repeats_none(sentry):
-    """Handlers that share the hook capture each error once, also when one runs in the other's bulk sink."""
+    """Handlers that share the hook capture each error once, also if one runs in the other's bulk sink."""
     hook = SentryHook()
 
     @batch_handler(hooks=[hook], raise_on_full_failure=False)

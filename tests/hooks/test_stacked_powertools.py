@@ -1,6 +1,6 @@
 """Powertools' decorators on the handler and on the record function, with the real package.
 
-The batch handler goes below what decorates a Lambda handler, and above what decorates a record function.
+Decorators for handlers stand above ``batch_handler``, and decorators for plain functions below it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ ONE_FAILED = {"batchItemFailures": [{"itemIdentifier": "m1"}]}
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_the_logger_on_the_handler(service, context, workers):
+def test_logger_on_the_handler_adds_request_fields_to_record_lines(service, context, workers):
     """``inject_lambda_context`` gives the lines of records the request's fields, also from threads."""
     stream = io.StringIO()
     logger = Logger(stream=stream, logger_handler=None, service=f"orders-{workers}")
@@ -92,8 +92,8 @@ def test_the_logger_on_the_handler(service, context, workers):
     assert {line["function_request_id"] for line in lines} == {"request-1"}
 
 
-def test_the_logger_below_the_handler(service, context):
-    """A record function may append keys for its own lines; they end with it where it says so."""
+def test_logger_keys_of_a_record_end_with_it(service, context):
+    """A record function may append keys to its own lines, and remove them at its end."""
     stream = io.StringIO()
     logger = Logger(stream=stream, service="orders-keys")
 
@@ -109,8 +109,8 @@ def test_the_logger_below_the_handler(service, context):
     assert [line.get("message_id") for line in lines] == ["m0", "m1", "m2", None]
 
 
-def test_metrics_on_the_handler(service, context, capsys):
-    """``log_metrics`` flushes what records counted, beside our own line; both are whole."""
+def test_metrics_on_the_handler_flush_the_records_metrics(service, context, capsys):
+    """``log_metrics`` flushes the metrics of records beside our own line, and both are complete."""
     metrics = Metrics(namespace="Shop")
 
     @metrics.log_metrics(capture_cold_start_metric=True)
@@ -125,7 +125,7 @@ def test_metrics_on_the_handler(service, context, capsys):
     assert [line["Failed"] for line in lines if "Failed" in line] == [1]
 
 
-def test_metrics_are_flushed_where_the_batch_fails(service, context, capsys):
+def test_metrics_are_flushed_when_the_batch_fails(service, context, capsys):
     """`FullBatchFailure` passes through ``log_metrics``, which flushes all the same."""
     metrics = Metrics(namespace="Shop")
 
@@ -142,7 +142,7 @@ def test_metrics_are_flushed_where_the_batch_fails(service, context, capsys):
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_the_tracer_on_the_handler_and_on_the_record_function(service, context, is_async):
+def test_tracer_works_on_the_handler_and_on_the_record_function(service, context, is_async):
     """``capture_lambda_handler`` sees a plain function, and ``capture_method`` the record function as it is."""
     tracer = Tracer(service="orders", auto_patch=False)
 
@@ -155,7 +155,7 @@ def test_the_tracer_on_the_handler_and_on_the_record_function(service, context, 
     assert not inspect.iscoroutinefunction(handler)
 
 
-def test_all_three_on_one_handler(service, context, capsys):
+def test_logger_metrics_and_tracer_work_on_one_handler(service, context, capsys):
     """The usual stack works as on any Lambda handler."""
     logger, metrics, tracer = Logger(service="stack"), Metrics(namespace="Shop"), Tracer(auto_patch=False)
 
@@ -170,8 +170,8 @@ def test_all_three_on_one_handler(service, context, capsys):
     assert handler(sqs(3), context) == ONE_FAILED
 
 
-def test_idempotency_on_the_handler(service, context):
-    """``idempotent`` keeps the response of an event that was handled, and hands it out for the same event."""
+def test_idempotency_on_the_handler_repeats_the_stored_response(service, context):
+    """``idempotent`` stores the response of an event, and returns it for the same event."""
     ran = []
     config = IdempotencyConfig(event_key_jmespath="Records[].messageId")
 
@@ -187,7 +187,7 @@ def test_idempotency_on_the_handler(service, context):
 
 
 def test_idempotency_keeps_nothing_of_a_batch_that_failed(service, context):
-    """A raised `FullBatchFailure` leaves no entry, so that the redelivery runs."""
+    """A raised `FullBatchFailure` leaves no entry, so the next delivery runs."""
     store, ran = Memory(), []
 
     @idempotent(persistence_store=store)
@@ -204,8 +204,8 @@ def test_idempotency_keeps_nothing_of_a_batch_that_failed(service, context):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_idempotency_of_a_record(service, context, workers):
-    """What is done a record at most once stands in a function of its own, called with the record by keyword."""
+def test_idempotency_of_a_function_called_for_each_record(service, context, workers):
+    """Work that must be done once for each record is in a function of its own, called with the record by keyword."""
     store, ran = Memory(), []
     config = IdempotencyConfig(event_key_jmespath="messageId")
 
@@ -227,7 +227,7 @@ def test_idempotency_of_a_record(service, context, workers):
 
 
 def test_idempotency_on_the_handler_of_a_stream_keeps_its_failure(service, context):
-    """A stream delivers the very same batch again, so the kept response is its answer too: use a record's instead."""
+    """A stream delivers the same batch again and gets the stored failure, so use idempotency for each record."""
     ran = []
 
     @idempotent(persistence_store=Memory())
@@ -240,8 +240,8 @@ def test_idempotency_on_the_handler_of_a_stream_keeps_its_failure(service, conte
     assert ran == ["0"]
 
 
-def test_idempotent_function_as_the_record_function_says_what_it_lacks(service, context):
-    """It takes its data by keyword alone, and records are passed by position: each record fails with its error."""
+def test_idempotent_function_as_the_record_function_fails_each_record(service, context):
+    """It takes its data by keyword only, and records are passed by position: each record fails with its error."""
 
     @batch_handler
     @idempotent_function(data_keyword_argument="record", persistence_store=Memory())

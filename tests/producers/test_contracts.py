@@ -1,4 +1,4 @@
-"""Each call against botocore's own shapes: Stubber refuses parameters and answers that do not fit them."""
+"""Calls against botocore's own models: Stubber refuses parameters and responses that don't fit them."""
 
 from __future__ import annotations
 
@@ -171,8 +171,8 @@ CASES = {
 
 
 @pytest.mark.parametrize("service", CASES)
-def test_calls_and_answers_fit_the_service_model(service):
-    """What is sent, and what is read, is what botocore's model describes."""
+def test_calls_and_responses_fit_the_service_model(service):
+    """The parameters sent and the responses read are those of botocore's model."""
     make, put, operation, expected, answer, failed = CASES[service]
     with Stubber(client(service)) as stubber:
         stubber.add_response(operation, answer, expected)
@@ -186,8 +186,8 @@ def test_calls_and_answers_fit_the_service_model(service):
 @pytest.mark.parametrize(
     ("code", "status", "reason"), [("AccessDenied", 403, "fatal"), ("ValidationError", 400, "rejected")]
 )
-def test_errors_of_whole_calls_are_read(service, code, status, reason):
-    """A client error raised by botocore itself is classified, whatever the service."""
+def test_errors_of_whole_calls_are_classified(service, code, status, reason):
+    """An error raised by botocore itself is classified by its code, for every service."""
     make, put, operation, *_ = CASES[service]
     with Stubber(client(service)) as stubber:
         for _ in range(3):
@@ -200,7 +200,7 @@ def test_errors_of_whole_calls_are_read(service, code, status, reason):
 
 
 def test_parameters_that_botocore_refuses_are_bisected():
-    """A record that only botocore's validation finds wrong does not take its neighbours along."""
+    """A record that fails only botocore's own validation is found, and the others are sent."""
     events = client("events")
     # After botocore's validation, and in place of the request.
     events.meta.events.register("before-call", lambda **_: (HTTPResponse(), {"Entries": [{"EventId": "1"}] * 9}))
@@ -214,7 +214,7 @@ def test_parameters_that_botocore_refuses_are_bisected():
 
 
 def test_the_reader_sends_its_options_with_each_call():
-    """BatchGetItem: keys, options and UnprocessedKeys."""
+    """A retry of unprocessed keys has the same options as the first call."""
     names = {"#partialbatch_key0": "pk"}
     first = {
         "t": {

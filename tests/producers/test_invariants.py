@@ -1,4 +1,4 @@
-"""The invariants that hold for every service, every script of failures and every number of workers."""
+"""Invariants that hold for every service, every script of failures and every number of workers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def records(count, pad=0):
 @pytest.mark.parametrize("case", CASES, ids=repr)
 @given(data=st.data())
 def test_every_record_is_accepted_or_handed_back_once(case, data):
-    """Conservation, identity, limits, ids, no second sending of what was accepted, and waits within bounds."""
+    """Every record is accepted or returned, exactly once, in calls within the limits, and none is sent again."""
     client = Scripted(data.draw(scripts(case.letters)), data.draw(st.sets(st.integers(0, 60), max_size=3)), Clock())
     workers = data.draw(WORKERS)
     entries = data.draw(st.integers(1, min(case.entries, 12)))
@@ -115,8 +115,8 @@ def test_waits_stay_below_the_level(script, seed):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("letter", ["t", "i"])
-def test_a_steady_fifth_of_rejections_costs_short_waits(letter, seed):
-    """A service that takes most of each call is never waited for longer than `base`, and hardly paced."""
+def test_a_steady_fifth_of_failures_costs_short_waits(letter, seed):
+    """If a service accepts most of each call, no wait is longer than `base`, and there are few waits for the rate."""
     random = Random(seed)
     script = ["".join(letter if random.random() < 0.2 else "." for _ in range(10)) for _ in range(2_000)]
     client = Scripted(script, clock=Clock())
@@ -129,8 +129,8 @@ def test_a_steady_fifth_of_rejections_costs_short_waits(letter, seed):
 
 
 @pytest.mark.parametrize("decision", ["timeout", "broken", "iiii.", "uuuu."])
-def test_pacing_starts_after_no_other_failure_than_throttling(decision):
-    """Timeouts, 5xx and records that an answer does not mention are waited for, and tell nothing of a rate."""
+def test_only_throttling_starts_a_rate_limit(decision):
+    """Timeouts, 5xx and unmentioned records are followed by a wait, but not by a rate limit."""
     client = Scripted([decision] * 30, clock=Clock(), latency=0.4)
     options_ = options(client, backoff=Backoff(0.1, 2.0, 100))
     producer = SQSProducer("q", **options_)
@@ -141,8 +141,8 @@ def test_pacing_starts_after_no_other_failure_than_throttling(decision):
     assert (producer.stats.paced, producer.stats.rate) == (0, None)
 
 
-def test_rounds_of_rejections_leave_the_level():
-    """Neither a rejection nor bisection makes the wait after the next throttling shorter, or longer."""
+def test_rejections_leave_the_wait_level():
+    """Neither a rejection nor bisection changes the wait after the next throttling."""
     client = Scripted(["throttle", "throttle", "r" * 10, "throttle"], clock=Clock())
     producer = SQSProducer("q", **options(client, random=lambda: 1.0, backoff=Backoff(1.0, 60.0)))
     for record in records(20):
@@ -174,8 +174,8 @@ def test_a_service_that_always_fails_is_given_up(whole, seconds, count):
 @pytest.mark.parametrize("case", [case for case in CASES if case.name != "cloudwatch"], ids=repr)
 @given(data=st.data())
 @settings(max_examples=20)
-def test_poison_costs_logarithmically_many_calls(case, data):
-    """p poison among n records take at most 2p * ceil(log2 n) + 1 calls, and all others are accepted."""
+def test_invalid_records_cost_logarithmically_many_calls(case, data):
+    """p invalid among n records take at most 2p * ceil(log2 n) + 1 calls, and all others are accepted."""
     size = min(case.entries, 64)
     count = data.draw(st.integers(1, size))
     poison = data.draw(st.sets(st.integers(0, count - 1), min_size=1, max_size=4))
@@ -192,7 +192,7 @@ def test_poison_costs_logarithmically_many_calls(case, data):
 
 
 def test_a_throttled_half_is_not_mixed_with_fresh_records():
-    """The search for poison goes on where it was, so that its bound holds under throttling."""
+    """After throttling, the search for an invalid record continues with the same half."""
     client = Scripted(["ok", "throttle"], poison={3}, clock=Clock())
     producer = SQSProducer("q", **options(client))
     for record in records(15):
@@ -200,6 +200,21 @@ def test_a_throttled_half_is_not_mixed_with_fresh_records():
     assert [entry.record["n"] for entry in producer.flush()] == [3]
     numbers = [[json.loads(entry["MessageBody"])["n"] for entry in call] for call in client.calls]
     assert numbers[:3] == [list(range(10)), list(range(5)), list(range(5))]
+
+
+def test_the_other_half_of_a_refused_call_comes_back_as_throttled():
+    """If the search for an invalid record is given up, the records that nobody has found invalid aren't rejected."""
+    client = Scripted(["ok", "throttle", "throttle"], poison={3}, clock=Clock())
+    producer = SQSProducer("q", **options(client, backoff=Backoff(0.1, 2.0, 2)))
+    for record in records(4):
+        producer.put(record)
+    back = producer.flush()
+    assert [(entry.record["n"], entry.reason, entry.attempts) for entry in back] == [
+        (0, "throttled", 3),
+        (1, "throttled", 3),
+        (2, "throttled", 1),
+        (3, "throttled", 1),
+    ]
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.name != "cloudwatch"], ids=repr)
@@ -221,8 +236,8 @@ def test_calls_are_as_full_as_they_can_be(case, data):
 @pytest.mark.parametrize("case", CASES, ids=repr)
 @given(data=st.data())
 @settings(max_examples=20)
-def test_a_call_may_be_as_large_as_allowed(case, data):
-    """Records that make up the limit to the byte go in one call; with one byte less, the last of them waits."""
+def test_calls_are_filled_to_the_byte(case, data):
+    """Records that fill the limit exactly go in one call; with a limit of one byte less, the last of them waits."""
     count = data.draw(st.integers(2, min(case.entries, 10)))
     client = Scripted()
     _put_all(case, case.make(**options(client)), count)
@@ -240,7 +255,7 @@ def _put_all(case, producer, count):
 
 
 def test_retries_are_filled_up_with_fresh_records():
-    """What is sent again goes first, in a full call."""
+    """Retried records go first, in a full call."""
     client = Scripted([".t"], clock=Clock())
     producer = SQSProducer("q", **options(client))
     for record in records(15):
@@ -254,20 +269,20 @@ def test_retries_are_filled_up_with_fresh_records():
 @pytest.mark.parametrize("case", CASES, ids=repr)
 @given(data=st.data())
 @settings(max_examples=25)
-def test_no_more_is_held_than_asked(case, data):
-    """What is queued and in flight never exceeds max_pending."""
+def test_no_more_records_are_held_than_max_pending(case, data):
+    """The records that are queued and in flight never exceed max_pending."""
     client = Scripted(data.draw(scripts(case.letters)), clock=Clock())
     pending = data.draw(st.integers(3, 8))
     producer = case.make(**options(client, data.draw(WORKERS), max_entries=3, max_pending=pending))
     for record in records(30):
         case.put(producer, record)
-        assert producer._engine._buffer.held <= pending
+        assert producer._sender._buffer.held <= pending
     producer.flush()
 
 
 @given(script=scripts(".tiru", ("ok", "throttle")), seed=st.integers(0, 5))
 def test_the_same_seed_clock_and_script_make_the_same_calls(script, seed):
-    """A run is a function of its inputs."""
+    """A run depends only on its inputs."""
     runs = []
     for _ in range(2):
         client = Scripted(script, clock=Clock())
@@ -281,7 +296,7 @@ def test_the_same_seed_clock_and_script_make_the_same_calls(script, seed):
 
 @given(data=st.data(), workers=WORKERS, hold=st.booleans())
 def test_fifo_keeps_the_order_of_each_group(data, workers, hold):
-    """Per group, what is accepted is in the order of the puts; deduplication ids stay the same."""
+    """The accepted messages of a group are in the order of the puts, and deduplication ids stay the same."""
     client = Scripted(data.draw(scripts(".tiru")), data.draw(st.sets(st.integers(0, 40), max_size=2)), Clock())
     producer = SQSProducer(
         "q.fifo", on_rejected_group="hold" if hold else "send", **options(client, workers, max_entries=4)
@@ -311,8 +326,8 @@ def test_fifo_keeps_the_order_of_each_group(data, workers, hold):
 
 
 @given(data=st.data(), workers=WORKERS)
-def test_an_interrupted_body_keeps_what_was_not_accepted(data, workers):
-    """A body that raised: nothing more is sent, and `unsent` has all the rest."""
+def test_an_interrupted_body_keeps_its_records_in_unsent(data, workers):
+    """If the body raised, nothing more is sent, and all other records are in `unsent`."""
     client = Scripted(data.draw(scripts(".tiru")), clock=Clock())
     given_records = records(data.draw(st.integers(0, 35)))
     producer = SQSProducer("q", **options(client, workers))
@@ -330,8 +345,8 @@ def test_an_interrupted_body_keeps_what_was_not_accepted(data, workers):
     assert len(client.calls) == calls
 
 
-def test_closing_twice():
-    """A close() in the block, and then leaving it, is no error."""
+def test_a_second_close_does_nothing():
+    """A close() in the body, followed by the end of the body, raises nothing."""
     client = Scripted()
     with SQSProducer("q", **options(client)) as producer:
         producer.put({"n": 0})
@@ -342,7 +357,7 @@ def test_closing_twice():
 
 
 def test_unsent_stays_when_the_producer_is_closed_again():
-    """A close() after an interrupted block is an error, and takes nothing away."""
+    """A close() after an interrupted body raises, and leaves `unsent` as it is."""
     producer = SQSProducer("q", **options(Scripted()))
     record = {"n": 0}
     with pytest.raises(ZeroDivisionError), producer:  # noqa: PT012 - the block is what is tested
@@ -355,8 +370,8 @@ def test_unsent_stays_when_the_producer_is_closed_again():
 
 @given(at=st.integers(0, 4), during=st.sampled_from(["put", "flush"]), workers=st.sampled_from([0, 2]))
 @settings(max_examples=20)
-def test_an_exception_out_of_a_call_loses_nothing(at, during, workers):
-    """KeyboardInterrupt and the like go through to the caller; the records are in `unsent`."""
+def test_an_interrupted_call_loses_no_record(at, during, workers):
+    """KeyboardInterrupt and the like reach the caller, and the records are in `unsent`."""
     client = Scripted(clock=Clock())
     inner, client.made = client.send_message_batch, 0
 
@@ -382,8 +397,8 @@ def test_an_exception_out_of_a_call_loses_nothing(at, during, workers):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_an_error_of_ones_own_in_progress_loses_nothing(workers):
-    """What `progress` raises reaches the caller, and the records are accounted for."""
+def test_an_error_in_progress_reaches_the_caller_and_loses_no_record(workers):
+    """An exception from `progress` reaches the caller, and the records are accounted for."""
     client = Scripted()
 
     def progress(stats):
@@ -400,8 +415,8 @@ def test_an_error_of_ones_own_in_progress_loses_nothing(workers):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_fatal_error_hands_everything_back_until_the_next_flush(workers):
-    """After one fatal call no further one is made before `flush`; then sending is tried again."""
+def test_a_fatal_error_stops_all_calls_until_the_next_flush(workers):
+    """After a fatal error no further call is made before `flush`; after it, sending starts again."""
     client = Scripted(["fatal"])
     producer = SQSProducer("q", **options(client, workers))
     given_records = records(60)
@@ -419,8 +434,8 @@ def test_a_fatal_error_hands_everything_back_until_the_next_flush(workers):
     assert producer.flush() == []
 
 
-def test_leaving_the_block_raises_for_what_no_flush_returned():
-    """DeliveryError has what was not accepted, in the order of the puts, and nothing twice."""
+def test_leaving_the_body_raises_for_records_that_no_flush_returned():
+    """DeliveryError has the records in the order of the puts, and none that a flush has returned."""
     client = Scripted(["r.", "..r"])
     producer = SQSProducer("q", **options(client, max_entries=3))
     given_records = records(6)
@@ -436,7 +451,7 @@ def test_leaving_the_block_raises_for_what_no_flush_returned():
 
 
 def test_seconds_left_are_asked_before_each_call_and_each_wait():
-    """A callable as time limit ends the flush when it says that no time is left."""
+    """A time limit that is a callable ends the flush as soon as it returns 0."""
     client = Scripted(["t"] * 99, clock=Clock())
     left = iter([9.0, 9.0, 9.0, 9.0] + [0.0] * 9)
     producer = SQSProducer("q", **options(client, backoff=Backoff(0.1, 1.0, 50)))
@@ -448,7 +463,7 @@ def test_seconds_left_are_asked_before_each_call_and_each_wait():
 
 
 def test_a_wait_is_not_lengthened_by_rounding():
-    """(1e9 + 0.1) - 1e9 is more than 0.1; the wait is not."""
+    """(1e9 + 0.1) - 1e9 is more than 0.1; the wait isn't."""
     client = Scripted(["t"], clock=Clock(1e9))
     producer = SQSProducer("q", **options(client, random=lambda: 1.0))
     producer.put({"n": 0})
@@ -458,7 +473,7 @@ def test_a_wait_is_not_lengthened_by_rounding():
 
 @pytest.mark.parametrize(("script", "sent"), [(["r", "t", "t"], 5), (["t", "t", ".t", "t", "t"], 6)])
 def test_only_calls_without_any_progress_are_stalls(script, sent):
-    """A rejection is no stall and makes up for none; an acknowledgement starts the count anew."""
+    """A rejection is not a stall and ends no series of stalls; an accepted record ends it."""
     client = Scripted(script + ["t"] * 9, clock=Clock())
     producer = SQSProducer("q", **options(client, max_entries=2, backoff=Backoff(0.1, 1, 4)))
     for record in records(2 if script[0] == "t" else 3):
@@ -467,8 +482,8 @@ def test_only_calls_without_any_progress_are_stalls(script, sent):
     assert len(client.calls) == sent + (1 if script[0] == "t" else 0)
 
 
-def test_a_held_group_goes_on_after_the_flush():
-    """on_rejected_group='hold' holds until the caller was told."""
+def test_a_held_group_continues_after_the_flush():
+    """on_rejected_group='hold' holds a group back until the flush has returned its records."""
     client = Scripted(["r"])
     producer = SQSProducer("q.fifo", on_rejected_group="hold", **options(client))
     for record in records(2):
@@ -479,8 +494,8 @@ def test_a_held_group_goes_on_after_the_flush():
     assert client.accepted == [2]
 
 
-def test_a_group_is_held_behind_a_record_that_stalled():
-    """on_rejected_group='hold' lets nothing overtake what is handed back for throttling either."""
+def test_a_group_is_held_behind_a_record_that_was_given_up():
+    """With on_rejected_group='hold', no message overtakes one that is handed back because of throttling."""
     client = Scripted(["throttle"] * 3)
     producer = SQSProducer(
         "q.fifo",
@@ -494,7 +509,7 @@ def test_a_group_is_held_behind_a_record_that_stalled():
 
 
 def test_a_time_limit_ends_with_its_flush():
-    """What is put after flush(0) is sent as ever."""
+    """Records that are put after flush(0) are sent as usual."""
     client = Scripted()
     producer = SQSProducer("q", **options(client))
     producer.put({"n": 0})
@@ -516,8 +531,8 @@ def test_a_time_limit_ends_with_its_flush():
         ({"Successful": [None]}, 5),
     ],
 )
-def test_odd_answers_acknowledge_nothing(answer, attempts):
-    """An answer without the expected parts neither crashes nor loses a record."""
+def test_malformed_responses_acknowledge_no_record(answer, attempts):
+    """A response without the expected parts raises nothing and loses no record."""
     client = Scripted()
     client.send_message_batch = lambda **_: answer
     producer = SQSProducer("q", **options(client, sleep=lambda _: None))
@@ -528,8 +543,8 @@ def test_odd_answers_acknowledge_nothing(answer, attempts):
     assert entry.attempts == attempts
 
 
-def test_a_put_waits_for_room_while_a_group_is_stuck():
-    """One group fills what may be held: puts send what can be sent, and go on."""
+def test_puts_continue_while_one_group_fills_the_buffer():
+    """If one group fills the buffer, puts send its messages one by one, and continue."""
     client = Scripted()
     producer = SQSProducer("q.fifo", **options(client, max_entries=2, max_pending=4))
     for record in records(12):
@@ -540,7 +555,7 @@ def test_a_put_waits_for_room_while_a_group_is_stuck():
 
 
 def test_batch_ordering_sends_a_group_together_one_call_at_a_time():
-    """ordering='batch' fills calls from one group, also with workers."""
+    """ordering='batch' fills calls with messages of one group, with workers as well."""
     client = Scripted()
     producer = SQSProducer("q.fifo", ordering="batch", **options(client, 3))
     for record in records(30):
@@ -563,8 +578,8 @@ def test_batch_ordering_sends_a_group_together_one_call_at_a_time():
         ("BatchRequestTooLong", 413, "rejected", False),
     ],
 )
-def test_a_code_means_the_same_with_any_prefix(code, status, reason, ambiguous):
-    """Errors of whole calls are known by code, else by status."""
+def test_an_error_code_is_recognized_with_any_prefix(code, status, reason, ambiguous):
+    """Errors of whole calls are classified by code, or else by status."""
     client = Scripted()
 
     def fail(**_):
@@ -586,8 +601,8 @@ def test_a_code_means_the_same_with_any_prefix(code, status, reason, ambiguous):
         (OSError("gone"), "transient", True),
     ],
 )
-def test_errors_without_an_answer_are_known_by_name(error, reason, ambiguous):
-    """No credentials: stop at once. What never arrived cannot have been written."""
+def test_errors_without_a_response_are_recognized_by_class_name(error, reason, ambiguous):
+    """Missing credentials are fatal, and a request that was never sent isn't ambiguous."""
     client = Scripted()
 
     def fail(**_):
@@ -620,8 +635,8 @@ def odd(response):
         (odd({"Error": {"Code": "New"}, "ResponseMetadata": {"HTTPStatusCode": None}}), "rejected"),
     ],
 )
-def test_an_odd_error_loses_nothing(error, reason):
-    """An error that botocore would not raise is one more failed call, and the producer can be closed."""
+def test_an_unusual_client_error_loses_no_record(error, reason):
+    """An error that botocore wouldn't raise is one more failed call, and the producer can be closed."""
     client = Scripted()
 
     def fail(**_):
@@ -634,8 +649,8 @@ def test_an_odd_error_loses_nothing(error, reason):
     assert (entry.record, entry.reason) == ({"n": 0}, reason)
 
 
-def test_what_was_never_sent_is_not_ambiguous():
-    """Records that are given up behind others, which may have been written, cannot have been themselves."""
+def test_a_record_that_was_never_sent_is_not_ambiguous():
+    """Records that are given up behind an ambiguous one were not sent, so they aren't ambiguous."""
     client = Scripted(["timeout"] * 9)
     producer = SQSProducer("q.fifo", **options(client, sleep=lambda _: None))
     for record in records(3):
@@ -648,8 +663,8 @@ def test_what_was_never_sent_is_not_ambiguous():
     ]
 
 
-def test_what_may_have_been_written_stays_ambiguous():
-    """A timeout is not forgotten when a later attempt is throttled or rejected."""
+def test_a_record_that_may_have_been_written_stays_ambiguous():
+    """A record stays ambiguous after a timeout, although a later attempt was throttled or rejected."""
     client = Scripted(["timeout", "t", "r"])
     producer = SQSProducer("q", **options(client, sleep=lambda _: None))
     producer.put({"n": 0})

@@ -1,4 +1,4 @@
-"""End to end over HTTP: what moto's store holds is what the producer says it delivered."""
+"""End-to-end tests over HTTP: moto's store holds exactly the records that the producer reports as accepted."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def check_proxy(proxy):
 
 
 @pytest.mark.parametrize("workers", [0, 3])
-def test_sqs(client, proxy, workers):
+def test_every_sqs_message_reaches_the_queue_once(client, proxy, workers):
     """Every message is in the queue once."""
     sqs = client("sqs")
     url = sqs.create_queue(QueueName=f"plain{workers}")["QueueUrl"]
@@ -114,7 +114,7 @@ def test_sqs(client, proxy, workers):
 
 
 @pytest.mark.parametrize("workers", [0, 3])
-def test_sqs_fifo(client, proxy, workers):
+def test_sqs_fifo_groups_arrive_in_the_order_of_the_puts(client, proxy, workers):
     """Each group is in the queue in the order of the puts."""
     sqs = client("sqs")
     url = sqs.create_queue(QueueName=f"orders{workers}.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
@@ -136,7 +136,7 @@ def test_sqs_fifo(client, proxy, workers):
     check_proxy(proxy)
 
 
-def test_sns(client, proxy):
+def test_every_sns_message_reaches_the_subscriber_once(client, proxy):
     """Every message reaches the topic's subscriber once, over the query protocol."""
     sns, sqs = client("sns"), client("sqs")
     url = sqs.create_queue(QueueName="subscriber")["QueueUrl"]
@@ -150,7 +150,7 @@ def test_sns(client, proxy):
     check_proxy(proxy)
 
 
-def test_kinesis(client, proxy):
+def test_every_kinesis_record_reaches_the_stream_once(client, proxy):
     """Every record is in the stream once."""
     kinesis = client("kinesis")
     kinesis.create_stream(StreamName="stream", ShardCount=2)
@@ -168,8 +168,8 @@ def test_kinesis(client, proxy):
     check_proxy(proxy)
 
 
-def test_firehose(client, proxy, moto):
-    """Every record is in the bucket once, a line each."""
+def test_every_firehose_record_becomes_one_line_in_the_bucket(client, proxy, moto):
+    """Every record is in the bucket once, on its own line."""
     firehose = client("firehose")
     s3 = boto3.client(
         "s3",
@@ -190,7 +190,7 @@ def test_firehose(client, proxy, moto):
     check_proxy(proxy)
 
 
-def test_eventbridge(client, proxy):
+def test_every_event_reaches_the_target_of_the_rule_once(client, proxy):
     """Every event reaches the rule's target once."""
     events, sqs = client("events"), client("sqs")
     url = sqs.create_queue(QueueName="target")["QueueUrl"]
@@ -205,8 +205,8 @@ def test_eventbridge(client, proxy):
     check_proxy(proxy)
 
 
-def test_dynamodb_and_its_reader(client, proxy):
-    """The table holds what was put and not deleted; the reader finds exactly that."""
+def test_the_dynamodb_reader_finds_the_items_that_were_put_and_not_deleted(client, proxy):
+    """The table holds the items that were put and not deleted, and the reader finds exactly those."""
     dynamodb = client("dynamodb")
     dynamodb.create_table(
         TableName="orders",
@@ -242,8 +242,8 @@ def test_dynamodb_and_its_reader(client, proxy):
     check_proxy(proxy)
 
 
-def test_cloudwatch(client, proxy):
-    """Every datum is counted once, though whole calls are throttled."""
+def test_every_datum_is_counted_once(client, proxy):
+    """Every datum is counted once, although whole calls are throttled."""
     cloudwatch = client("cloudwatch")
     producer = CloudWatchProducer(
         "app", client=cloudwatch, max_entries=10, serializer=lambda r: {"MetricName": "m", "Value": 1.0}, **patient()
@@ -271,8 +271,8 @@ def test_cloudwatch(client, proxy):
         lambda c: (DynamoDBProducer("none", keys="n", client=c("dynamodb")), {}),
     ],
 )
-def test_a_missing_target_hands_everything_back_at_once(client, proxy, make):
-    """One call, and every record comes back with the service's own code."""
+def test_a_missing_target_returns_every_record_after_one_call(client, proxy, make):
+    """There is one call, and every record comes back with the service's own code."""
     proxy.active = False
     producer, options = make(client)
     given = [{"n": number} for number in range(30)]

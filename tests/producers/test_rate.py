@@ -1,4 +1,4 @@
-"""The adaptive rate: against a service that takes so many records a second, on a clock of its own."""
+"""The adaptive rate limit, against a service with a fixed rate and on a simulated clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scripted import Clock
 
 from partialbatch import Backoff
 from partialbatch.producers import DynamoDBProducer, KinesisProducer
-from partialbatch.producers._rate import Pacer
+from partialbatch.producers._rate import RateLimiter
 
 
 class Limited:
@@ -33,12 +33,12 @@ class Limited:
         self.accepted += taken
         return taken
 
-    def put_records(self, StreamName, Records):  # noqa: N803 - boto3's name
+    def put_records(self, StreamName, Records):
         taken = self.take(len(Records))
         lost = {"ErrorCode": "ProvisionedThroughputExceededException"}
         return {"Records": [{}] * taken + [lost] * (len(Records) - taken)}
 
-    def batch_write_item(self, RequestItems):  # noqa: N803 - boto3's name
+    def batch_write_item(self, RequestItems):
         ((table, requests),) = RequestItems.items()
         taken = self.take(4 * len(requests)) // 4
         return {"UnprocessedItems": {table: requests[taken:]} if taken < len(requests) else {}}
@@ -49,7 +49,7 @@ def timing(clock):
 
 
 def test_a_throttled_producer_slows_to_the_rate_of_the_service():
-    """Most records are accepted at the first attempt, near the rate that the service takes."""
+    """Most records are accepted at the first attempt, near the rate that the service accepts."""
     clock = Clock()
     stream = Limited(clock, 1_000)
     producer = KinesisProducer("s", client=stream, **timing(clock))
@@ -69,8 +69,8 @@ def test_a_throttled_producer_slows_to_the_rate_of_the_service():
     assert all(500 < rate < 2_100 for rate in settled)
 
 
-def test_the_rate_recovers_once_the_service_takes_more():
-    """Clean calls raise the rate until it is forgotten."""
+def test_the_limit_ends_once_the_service_accepts_more():
+    """Calls without failures raise the rate until there is no limit any more."""
     clock = Clock()
     stream = Limited(clock, 500)
     producer = KinesisProducer("s", client=stream, max_entries=100, **timing(clock))
@@ -88,8 +88,8 @@ def test_the_rate_recovers_once_the_service_takes_more():
     assert producer.stats.paced == paced
 
 
-def test_dynamodb_is_paced_by_capacity_units():
-    """An item of four KiB weighs four units."""
+def test_the_rate_of_dynamodb_is_in_capacity_units():
+    """An item of four KiB counts as four units."""
     clock = Clock()
     table = Limited(clock, 400)
     producer = DynamoDBProducer("t", keys="n", client=table, **timing(clock))
@@ -100,8 +100,8 @@ def test_dynamodb_is_paced_by_capacity_units():
     assert producer.stats.paced
 
 
-def test_without_throttling_nothing_is_paced():
-    """A service that takes everything is never waited for."""
+def test_without_throttling_there_is_no_limit():
+    """A producer never waits for a service that accepts every record."""
     clock = Clock()
     producer = KinesisProducer("s", client=Limited(clock, 1e9), **timing(clock))
     for _ in range(5_000):
@@ -110,8 +110,8 @@ def test_without_throttling_nothing_is_paced():
     assert clock.sleeps == []
 
 
-def test_a_pause_that_would_pass_the_deadline_is_left_out():
-    """Pacing spares the service; it never costs a record its last chance."""
+def test_a_wait_for_the_rate_never_passes_the_deadline():
+    """The rate limit spares the service, but never costs a record its last attempt."""
     clock = Clock()
     stream = Limited(clock, 100)
     producer = KinesisProducer("s", client=stream, max_entries=50, **timing(clock))
@@ -125,47 +125,47 @@ def test_a_pause_that_would_pass_the_deadline_is_left_out():
 
 
 def test_the_rate_never_falls_below_one_full_call_in_the_longest_wait():
-    """A service that takes next to nothing is asked again after `cap` at the latest."""
-    pacer = Pacer(0.0, floor=5.0)
+    """A service that accepts next to nothing still gets a call after `cap` seconds."""
+    limiter = RateLimiter(0.0, floor=5.0)
     for second in range(1, 20):
-        pacer.note(float(second), 0.1, throttled=True)
-    assert pacer.rate == 5.0
-    pacer.note(19.1, 0, throttled=True)
-    assert pacer.rate == 5.0
+        limiter.observe(float(second), 0.1, throttled=True)
+    assert limiter.rate == 5.0
+    limiter.observe(19.1, 0, throttled=True)
+    assert limiter.rate == 5.0
 
 
 def test_a_quick_second_throttling_cuts_the_rate_a_little():
-    """Within half a second no rate can be told: a tenth is taken off."""
-    pacer = Pacer(0.0, floor=1.0)
-    pacer.note(1.0, 100, throttled=True)
-    assert pacer.rate == 100
-    assert pacer.pause(0.25) == pytest.approx(0.75)
-    pacer.note(1.1, 0, throttled=True)
-    assert pacer.rate == 90
-    pacer.note(2.0, 0, throttled=True)
-    assert pacer.rate == 81
+    """Half a second is too short to measure a rate, so the rate falls by a tenth."""
+    limiter = RateLimiter(0.0, floor=1.0)
+    limiter.observe(1.0, 100, throttled=True)
+    assert limiter.rate == 100
+    assert limiter.seconds_to_wait(0.25) == pytest.approx(0.75)
+    limiter.observe(1.1, 0, throttled=True)
+    assert limiter.rate == 90
+    limiter.observe(2.0, 0, throttled=True)
+    assert limiter.rate == 81
 
 
-def test_idle_time_is_no_low_rate():
-    """An hour without a call is left out of the rate that the next throttling tells."""
-    pacer = Pacer(0.0, floor=0.5)
-    pacer.note(1.0, 100, throttled=False)
-    pacer.note(3_601.0, 100, throttled=True)
-    assert pacer.rate == pytest.approx(200 / 1.0)
+def test_idle_time_does_not_lower_the_rate():
+    """An hour without a call isn't part of the time over which the rate is measured."""
+    limiter = RateLimiter(0.0, floor=0.5)
+    limiter.observe(1.0, 100, throttled=False)
+    limiter.observe(3_601.0, 100, throttled=True)
+    assert limiter.rate == pytest.approx(200 / 1.0)
 
 
-def test_a_call_that_failed_otherwise_leaves_the_rate():
-    """Where most was accepted, or nothing for another reason than throttling, the rate neither falls nor grows."""
-    pacer = Pacer(0.0, floor=1.0)
-    pacer.note(1.0, 100, throttled=True)
-    pacer.note(9.0, 50, throttled=False, recovers=False)
-    assert pacer.rate == 100
-    pacer.note(10.0, 50, throttled=False)
-    assert pacer.rate > 100
+def test_a_call_that_failed_for_another_reason_leaves_the_rate():
+    """The rate neither falls nor grows if most records were accepted, or failed without throttling."""
+    limiter = RateLimiter(0.0, floor=1.0)
+    limiter.observe(1.0, 100, throttled=True)
+    limiter.observe(9.0, 50, throttled=False, recovers=False)
+    assert limiter.rate == 100
+    limiter.observe(10.0, 50, throttled=False)
+    assert limiter.rate > 100
 
 
-def test_the_floor_follows_the_longest_wait():
-    """A service that takes one record a second is asked at least once in `cap` seconds."""
+def test_the_lowest_rate_follows_the_longest_wait():
+    """A service that accepts one record a second gets a call at least once in `cap` seconds."""
     clock = Clock()
     stream = Limited(clock, 1)
     producer = KinesisProducer("s", client=stream, max_entries=10, backoff=Backoff(0.1, 2.0, 1_000), **timing(clock))
@@ -177,7 +177,7 @@ def test_the_floor_follows_the_longest_wait():
 
 
 def test_a_sleep_that_ends_early_is_not_repeated():
-    """One pause a call: with a clock that sleeping does not move, the call is made all the same."""
+    """There is one wait for each call, even if sleeping doesn't move the clock."""
     clock = Clock()
     stream = Limited(clock, 100, latency=0.6)
     pauses = []

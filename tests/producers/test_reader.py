@@ -1,4 +1,4 @@
-"""The reader: each key once, read options on every retry, and no guess about what was not read."""
+"""The reader yields each key once, retries with the same options, and never guesses."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from partialbatch.producers import DynamoDBReader
 
 
 class Items:
-    """A table of even numbers, which leaves out by script what it was asked for."""
+    """A table of even numbers that leaves some keys unprocessed, by a script."""
 
     def __init__(self, script=(), poison=()):
         self.script = list(script)
         self.poison = set(poison)
         self.calls = []
 
-    def batch_get_item(self, RequestItems, **more):  # noqa: N803 - boto3's name
+    def batch_get_item(self, RequestItems, **more):
         ((table, request),) = RequestItems.items()
         self.calls.append((request, more))
         decision = self.script.pop(0) if self.script else "."
@@ -76,7 +76,7 @@ def test_each_key_is_yielded_once_with_its_item_or_none(numbers, script, ordered
 
 
 def test_pages_cut_by_size_are_followed_without_a_wait():
-    """Progress needs no wait; an answer without any does."""
+    """A response with some items is followed by no wait; a response without any is."""
     sleeps = []
     items = Items([".t", ".t", "t"])
     reader = make(items, sleep=sleeps.append, random=lambda: 1.0)
@@ -86,7 +86,7 @@ def test_pages_cut_by_size_are_followed_without_a_wait():
 
 
 def test_a_projection_gets_the_keys_added():
-    """The keys' attributes are read under names of our own where the projection lacks them."""
+    """If the projection lacks the key attributes, they are read under generated names."""
     items = Items()
     reader = make(
         items, projection_expression="#v, pk", expression_attribute_names={"#v": "v"}, return_consumed_capacity="TOTAL"
@@ -111,8 +111,8 @@ def test_numbers_of_one_value_are_one_key():
 
 
 @pytest.mark.parametrize("answer", [{}, {"Responses": None}])
-def test_an_answer_without_responses_is_one_without_items(answer):
-    """The keys that it doesn't hand back are in no table."""
+def test_a_response_without_items_yields_none(answer):
+    """Keys that the response doesn't hand back are in no table."""
 
     class Silent:
         def batch_get_item(self, **_):
@@ -122,14 +122,14 @@ def test_an_answer_without_responses_is_one_without_items(answer):
 
 
 def test_options_of_producers_are_refused():
-    """What has no effect on reading is an unknown argument, and named."""
+    """An option that has no effect on reading is an unknown argument, and the error names it."""
     for option in ({"max_bytes": 5}, {"workers": 2}, {"serializer": dict}):
         with pytest.raises(TypeError, match=f"unexpected keyword arguments: {next(iter(option))}"):
             make(Items(), **option)
 
 
 def test_the_order_of_a_keys_attributes_means_nothing():
-    """A key that names its attributes in another order than the first one is matched to its item all the same."""
+    """A key finds its item whatever the order of its attributes."""
     items = Items([".", "t"])
     keys = [{"pk": 2, "sk": "a"}, {"sk": "b" * 1_500, "pk": 4}]
     got = list(make(items, max_entries=1).get(keys))
@@ -138,7 +138,7 @@ def test_the_order_of_a_keys_attributes_means_nothing():
 
 @pytest.mark.parametrize("ordered", [True, False])
 def test_giving_up_raises_and_never_yields_none(ordered):
-    """Keys that could not be read are in DeliveryError, the others were yielded."""
+    """Keys that couldn't be read are in DeliveryError, and all others were yielded."""
     items = Items(poison={3})
     got = []
     keys = [{"pk": n} for n in range(6)]
@@ -151,16 +151,16 @@ def test_giving_up_raises_and_never_yields_none(ordered):
 
 
 class Stubborn(Items):
-    """A table that never answers for the key 0."""
+    """A table that always leaves the key 0 unprocessed."""
 
-    def batch_get_item(self, RequestItems, **more):  # noqa: N803 - boto3's name
+    def batch_get_item(self, RequestItems, **more):
         keys = next(iter(RequestItems.values()))["Keys"]
         self.script = ["".join("t" if key["pk"]["N"] == "0" else "." for key in keys)]
         return super().batch_get_item(RequestItems, **more)
 
 
-def test_one_key_that_is_never_read_does_not_hold_up_all_that_follow():
-    """In order, at most max_pending keys are taken beyond what was yielded; the others keep their order."""
+def test_a_key_that_is_never_read_does_not_block_later_keys():
+    """In order, at most max_pending keys are taken ahead of the results, which keep their order."""
     taken, yielded, ahead = [], [], []
 
     def keys():
@@ -183,8 +183,8 @@ def test_one_key_that_is_never_read_does_not_hold_up_all_that_follow():
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-def test_a_missing_table_is_asked_once(ordered):
-    """However many keys there are, and however few are held: no further call is made."""
+def test_a_missing_table_gets_one_call(ordered):
+    """No further call is made, however many keys there are and however few are held."""
     items = Items(["fatal"] * 9)
     with pytest.raises(DeliveryError) as caught:
         list(make(items, max_pending=20, max_entries=10).get(({"pk": n} for n in range(200)), ordered=ordered))
@@ -193,7 +193,7 @@ def test_a_missing_table_is_asked_once(ordered):
 
 
 def test_a_missing_table_ends_the_reading_at_once():
-    """Everything comes back with the reason."""
+    """Every key comes back with the reason."""
     items = Items(["fatal"])
     with pytest.raises(DeliveryError, match="ResourceNotFoundException") as caught:
         list(make(items, max_entries=2).get([{"pk": n} for n in range(6)]))
@@ -209,10 +209,13 @@ def test_a_bad_key_is_refused(key):
 
 
 def test_options_that_cannot_work_are_refused():
-    """Producers' options and names without an expression are errors."""
+    """Options of producers, names without an expression and impossible values are refused."""
     with pytest.raises(TypeError, match="workers"):
         make(Items(), workers=2)
-    with pytest.raises(ConfigurationError, match="expression_attribute_names= needs"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"^expression_attribute_names= has no effect without projection_expression=, .*; set both, or none$",
+    ):
         make(Items(), expression_attribute_names={"#a": "a"})
     with pytest.raises(ConfigurationError, match="max_entries=101"):
         make(Items(), max_entries=101)

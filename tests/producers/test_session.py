@@ -1,4 +1,4 @@
-"""A producer as a sink: sessions share the client and the options, and nothing else."""
+"""Producers as sinks: sessions share the client and the options, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from partialbatch.producers._session import group_name
 
 
 def test_sessions_have_their_own_buffers():
-    """What one session holds is neither sent nor returned by another, nor by the producer."""
+    """The items of one session are neither sent nor returned by another session or by the producer."""
     client = Scripted()
     producer = SQSProducer("q", client=client)
     one, two = producer.open(), producer.open()
@@ -38,8 +38,8 @@ def test_sessions_have_their_own_buffers():
     assert (one.stats.records, two.stats.records, producer.stats.records) == (1, 1, 1)
 
 
-def test_an_item_carries_options():
-    """Item(record, **options) is put with them, and comes back as itself."""
+def test_an_item_is_put_with_its_options():
+    """Item(record, **options) is put with these options, and comes back as itself."""
     client = Scripted(["r"])
     item = Item({"n": 1}, delay_seconds=3)
     session = SQSProducer("q", client=client).open()
@@ -51,8 +51,8 @@ def test_an_item_carries_options():
     assert repr(item) == "Item(<dict>, delay_seconds)"
 
 
-def test_a_dynamodb_item_may_be_a_delete():
-    """operation='delete' makes the record a key."""
+def test_an_item_can_delete_from_dynamodb():
+    """operation='delete' makes the record a key to delete."""
     calls = []
 
     class Client:
@@ -73,8 +73,8 @@ def test_a_dynamodb_item_may_be_a_delete():
     ]
 
 
-def test_what_comes_back_says_which_operation_it_was():
-    """A session's DynamoDB items have the operation in .options, as a producer's have."""
+def test_unprocessed_items_have_their_operation():
+    """Unprocessed items of a DynamoDB session have the operation in .options, as a producer's have."""
     client = Scripted(["throttle"] * 9)
     session = DynamoDBProducer("t", keys="n", client=client, sleep=lambda _: None).open()
     session.put({"n": 1})
@@ -85,7 +85,7 @@ def test_what_comes_back_says_which_operation_it_was():
 def test_a_misspelt_option_of_an_item_is_refused():
     """Item(key, opration='delete') must not write the key as an item."""
     session = DynamoDBProducer("t", keys="n", client=Scripted()).open()
-    with pytest.raises(RecordError, match="opration: is unknown"):
+    with pytest.raises(RecordError, match=r"^opration: unknown option; DynamoDBProducer.put takes operation, table$"):
         session.put(Item({"n": 1}, opration="delete"))
 
 
@@ -97,7 +97,7 @@ def test_a_misspelt_option_of_an_item_is_refused():
     ],
 )
 def test_the_group_becomes_the_message_group(producer, field):
-    """On FIFOs the group is the message group, unless the item names one."""
+    """On a FIFO the group is the message group, unless the item has one."""
     client = Scripted()
     session = producer(client).open(ordered=True)
     session.put({"n": 1}, group="customer-7")
@@ -110,7 +110,7 @@ def test_the_group_becomes_the_message_group(producer, field):
 
 
 def test_the_group_becomes_the_partition_key():
-    """On Kinesis the group is the partition key; on a plain queue it is nothing."""
+    """On Kinesis the group is the partition key; on a standard queue it has no effect."""
     client = Scripted()
     client.put_records = lambda **call: client.calls.append(call["Records"]) or {"Records": [{}] * len(call["Records"])}
     session = KinesisProducer("s", client=client).open()
@@ -123,8 +123,8 @@ def test_the_group_becomes_the_partition_key():
     assert "MessageGroupId" not in client.calls[1][0]
 
 
-def test_defaults_serve_events_of_a_sink():
-    """Source and detail type may stand at the producer."""
+def test_events_of_a_session_get_the_producers_defaults():
+    """The source and the detail type of the producer apply to a session's events."""
     client = Scripted()
     session = EventBridgeProducer(source="s", detail_type="d", client=client).open()
     session.put({"n": 1})
@@ -135,7 +135,7 @@ def test_defaults_serve_events_of_a_sink():
 @pytest.mark.parametrize("case", [case for case in CASES if case.name not in {"kinesis", "dynamodb"}], ids=repr)
 @given(script=st.lists(st.sampled_from(["ok", "throttle"]), max_size=6), workers=st.sampled_from([0, 2]))
 def test_ordered_sessions_keep_each_group_in_order(case, script, workers):
-    """With ordered=True a group's items arrive in the order of the puts, on every service."""
+    """With ordered=True the items of a group arrive in the order of the puts, on every service."""
     client = Scripted(script)
     session = case.make(client=client, workers=workers, sleep=lambda _: None).open(ordered=True, seconds_left=None)
     for number in range(20):
@@ -146,8 +146,8 @@ def test_ordered_sessions_keep_each_group_in_order(case, script, workers):
         assert mine == list(range(group, 20, 3))
 
 
-def test_batch_ordering_gives_way_to_an_ordered_session():
-    """ordering='batch' is for unordered use: what must stay in order is sent one a group."""
+def test_an_ordered_session_overrides_batch_ordering():
+    """In an ordered session, ordering='batch' still sends only one message of a group at a time."""
     client = Scripted()
     session = SQSProducer("q.fifo", ordering="batch", client=client).open(ordered=True)
     for number in range(4):
@@ -157,8 +157,8 @@ def test_batch_ordering_gives_way_to_an_ordered_session():
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_session_ends_with_the_time_it_was_given(workers):
-    """seconds_left holds for puts and for flush; nothing is sent after it."""
+def test_a_session_sends_nothing_after_its_deadline(workers):
+    """seconds_left applies to puts and to flush."""
     clock = Clock()
     client = Scripted()
     left = [5.0]
@@ -177,7 +177,7 @@ def test_a_session_ends_with_the_time_it_was_given(workers):
 
 
 def test_group_names_are_the_same_in_every_process():
-    """A short printable group stays itself; anything else becomes a digest of what it holds."""
+    """A short printable group stays as it is; any other one becomes a digest of its content."""
     assert group_name("a-b", 128) == "a-b"
     assert group_name("a b", 128) != "a b"
     assert len(group_name("x" * 200, 128)) == 64
@@ -187,8 +187,8 @@ def test_group_names_are_the_same_in_every_process():
     assert group_name("\ud800", 128)
 
 
-def test_giving_up_is_reported_by_the_session():
-    """max_stalls holds for sessions too."""
+def test_a_session_gives_up_after_max_stalls():
+    """max_stalls applies to sessions too."""
     client = Scripted(["throttle"] * 9)
     session = SQSProducer("q", client=client, backoff=Backoff(0.1, 1, 2), sleep=lambda _: None).open()
     session.put({"n": 1})
@@ -196,8 +196,8 @@ def test_giving_up_is_reported_by_the_session():
     assert (back.reason, back.attempts) == ("throttled", 2)
 
 
-def test_a_closed_producer_lends_no_session():
-    """What was closed is not opened again by a sink that still holds it."""
+def test_a_closed_producer_opens_no_session():
+    """A handler that still has a closed producer as its sink gets a ClosedError."""
     producer = SQSProducer("q", client=Scripted())
     producer.close()
     with pytest.raises(ClosedError, match="SQSProducer is closed"):
@@ -205,7 +205,7 @@ def test_a_closed_producer_lends_no_session():
 
 
 def test_a_closed_session_sends_nothing_more():
-    """What was put and not flushed is let go of, and the workers that would send it end."""
+    """Items that were put and not flushed are dropped, and the workers end."""
     client = Scripted()
     session = SQSProducer("q", client=client, workers=2).open()
     before = threading.active_count()

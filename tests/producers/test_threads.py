@@ -1,4 +1,4 @@
-"""Callers in several threads, and workers."""
+"""Producers used from several threads, and with workers."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def until_one_waits(engine):
 
 
 def test_flush_waits_for_the_call_of_another_thread():
-    """What another thread has in flight, and what fails of it, is flush's as well."""
+    """A flush also waits for another thread's call, and retries its failed records."""
     client = Gated(["t"])
     producer = SQSProducer("q", client=client, max_entries=1, sleep=lambda _: None)
     other = in_thread(producer.put, {"n": 0})
     assert client.begun.acquire(timeout=10)
     back = []
     flushing = in_thread(lambda: back.append(producer.flush()))
-    until_one_waits(producer._engine)
+    until_one_waits(producer._sender)
     assert back == []
     for _ in range(3):
         client.gate.release()
@@ -60,13 +60,13 @@ def test_flush_waits_for_the_call_of_another_thread():
 
 
 def test_put_waits_for_room_that_another_thread_makes():
-    """With everything in flight elsewhere a put waits, and then goes on."""
+    """If all records are in flight in another thread, a put waits, and then continues."""
     client = Gated()
     producer = SQSProducer("q", client=client, max_entries=1, max_pending=1)
     first = in_thread(producer.put, {"n": 0})
     assert client.begun.acquire(timeout=10)
     second = in_thread(producer.put, {"n": 1})
-    until_one_waits(producer._engine)
+    until_one_waits(producer._sender)
     assert len(client.calls) == 0
     client.gate.release()
     client.gate.release()
@@ -77,7 +77,7 @@ def test_put_waits_for_room_that_another_thread_makes():
 
 
 def test_a_flush_with_a_time_limit_waits_for_calls_in_flight_only():
-    """At the deadline what is queued comes back; what is in flight is waited for."""
+    """At the deadline, queued records come back, and calls in flight are waited for."""
     client = Gated()
     producer = SQSProducer("q", client=client, max_entries=1, max_pending=4, workers=1)
     for number in range(3):
@@ -90,8 +90,8 @@ def test_a_flush_with_a_time_limit_waits_for_calls_in_flight_only():
     assert {entry.reason for entry in back} == {"deadline"}
 
 
-def test_workers_send_side_by_side():
-    """Three workers have three calls in flight, and no more is held than max_pending."""
+def test_workers_send_in_parallel():
+    """Three workers have three calls in flight, and no more records are held than max_pending."""
     client = Gated()
     producer = SQSProducer("q", client=client, max_entries=1, max_pending=6, workers=3)
     for number in range(5):
@@ -106,7 +106,7 @@ def test_workers_send_side_by_side():
 
 
 def test_batch_ordering_makes_one_call_at_a_time():
-    """A group's messages could be in two calls: the second waits for the first."""
+    """The messages of a group may be in two calls, so the second call waits for the first."""
     client = Gated()
     producer = SQSProducer("q.fifo", ordering="batch", client=client, max_entries=1, workers=3)
     for number in range(3):
@@ -120,7 +120,7 @@ def test_batch_ordering_makes_one_call_at_a_time():
 
 
 def test_workers_end_with_the_flush():
-    """No thread is left behind, also where one was waiting for its next attempt."""
+    """No thread is left, even if one was waiting for its next attempt."""
     client = Scripted(["throttle"] * 50)
     producer = SQSProducer("q", client=client, workers=2, random=lambda: 1.0, backoff=Backoff(30, 60, 99))
     for number in range(10):
@@ -135,8 +135,8 @@ def test_workers_end_with_the_flush():
         time.sleep(0.005)
 
 
-def test_leaving_an_interrupted_block_waits_for_calls_in_flight():
-    """What they accept is accepted, the rest is unsent; a put that waits elsewhere is told."""
+def test_leaving_an_interrupted_body_waits_for_calls_in_flight():
+    """Records in flight may be accepted, the others are unsent, and a waiting put raises ClosedError."""
     client = Gated()
     producer = SQSProducer("q", client=client, max_entries=1, max_pending=2, workers=1)
     errors = []
@@ -152,7 +152,7 @@ def test_leaving_an_interrupted_block_waits_for_calls_in_flight():
         producer.put({"n": 1})
         assert client.begun.acquire(timeout=10)
         waiting = in_thread(late)
-        until_one_waits(producer._engine)
+        until_one_waits(producer._sender)
         threading.Timer(0.1, client.gate.release).start()
         raise ZeroDivisionError
     waiting.join(10)
@@ -161,8 +161,8 @@ def test_leaving_an_interrupted_block_waits_for_calls_in_flight():
     assert len(errors) == 1
 
 
-def test_a_worker_that_waits_sends_nothing_after_the_close():
-    """Closing ends the waits, and what was waited for is not sent either."""
+def test_a_waiting_worker_sends_nothing_after_the_close():
+    """Closing ends the waits, and the records of a waiting worker aren't sent."""
     client = Scripted(["throttle"])
     session = SQSProducer("q", client=client, workers=1, random=lambda: 1.0, backoff=Backoff(30, 60, 99)).open()
     for number in range(10):
@@ -178,7 +178,7 @@ def test_a_worker_that_waits_sends_nothing_after_the_close():
 
 
 def test_a_flush_ends_when_another_thread_closes():
-    """What was in flight is settled, nothing more is sent, and the flush says why."""
+    """The call in flight is settled, nothing more is sent, and the flush raises ClosedError."""
     client = Gated()
     session = SQSProducer("q", client=client, max_entries=1, workers=1).open()
     errors = []
@@ -193,9 +193,9 @@ def test_a_flush_ends_when_another_thread_closes():
     session.put({"n": 1})
     assert client.begun.acquire(timeout=10)
     flushing = in_thread(flush)
-    until_one_waits(session._engine)
+    until_one_waits(session._sender)
     closing = in_thread(session.close)
-    while not session._engine._closed:
+    while not session._sender._closed:
         time.sleep(0.001)
     client.gate.release()
     flushing.join(10)
@@ -206,7 +206,7 @@ def test_a_flush_ends_when_another_thread_closes():
 
 
 def test_the_default_sleep_is_real():
-    """Without sleep= the waits are made."""
+    """Without sleep=, the producer really waits."""
     client = Scripted(["t"])
     producer = SQSProducer("q", client=client, random=lambda: 1.0, backoff=Backoff(0.05, 0.05, 9))
     producer.put({"n": 0})

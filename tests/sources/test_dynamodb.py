@@ -16,7 +16,7 @@ NEW = {"id": {"N": "1"}, "name": {"S": "new"}}
 OLD = {"id": {"N": "1"}, "name": {"S": "old"}}
 
 
-def test_view(dynamodb):
+def test_view_has_awss_fields_in_snake_case(dynamodb):
     """A view gives AWS's fields in snake_case, as plain Python, and keeps what it made."""
     record = DynamoDBRecord(dynamodb(new=NEW, old=OLD))
     assert record.identifier == record.sequence_number == "4421584500000000017450439092"
@@ -34,7 +34,7 @@ def test_view(dynamodb):
     assert record.new_image is record.new_image
 
 
-def test_records_without_images(dynamodb):
+def test_remove_and_keys_only_have_no_images(dynamodb):
     """A REMOVE, and a stream of keys only, have no images."""
     record = DynamoDBRecord(dynamodb(name="REMOVE"))
     assert record.new_image is None
@@ -46,7 +46,7 @@ def test_records_without_images(dynamodb):
             getattr(record, name)
 
 
-def test_empty_image(dynamodb):
+def test_image_without_attributes_is_an_image(dynamodb):
     """An image without attributes is an image."""
     assert DynamoDBRecord(dynamodb(new={})).new_image == {}
 
@@ -61,7 +61,7 @@ def test_empty_image(dynamodb):
         (None, False),
     ],
 )
-def test_ttl(dynamodb, identity, expected):
+def test_only_removals_by_dynamodb_are_ttl_deletes(dynamodb, identity, expected):
     """Only what DynamoDB itself removed is a TTL deletion."""
     assert DynamoDBRecord(dynamodb(name="REMOVE", userIdentity=identity)).is_ttl_delete is expected
 
@@ -71,7 +71,7 @@ NAMES = ("keys", "sequence_number", "stream_view_type", "created_at", "group", "
 
 
 @pytest.mark.parametrize("value", [None, 5, [], "", "x", True])
-def test_nulls(dynamodb, value):
+def test_null_or_missing_field_is_a_payload_error(dynamodb, value):
     """Each field that is null, missing or of another type is a PayloadError."""
     whole = DynamoDBRecord(dynamodb(dynamodb=value, eventName=value))
     for name in (*NAMES, "new_image", "old_image", "payload"):
@@ -85,7 +85,7 @@ def test_nulls(dynamodb, value):
         if value is None:
             assert getattr(parts, name) is None
         else:
-            with pytest.raises(PayloadError, match="no DynamoDB JSON"):
+            with pytest.raises(PayloadError, match="isn't DynamoDB JSON"):
                 getattr(parts, name)
     if not isinstance(value, str):
         for record, name in ((whole, "event_name"), (parts, "sequence_number"), (parts, "stream_view_type")):
@@ -104,7 +104,7 @@ def test_identity_of_a_wrong_type(dynamodb, value):
 
 
 @pytest.mark.parametrize("keys", [{"id": None}, {"id": "x"}, {"id": [1]}])
-def test_group_of_bad_keys(dynamodb, keys):
+def test_key_of_a_wrong_shape_fails_its_record(dynamodb, keys):
     """A key of a wrong shape is the record's fault."""
     with pytest.raises(PayloadError, match="'id'"):
         DynamoDBSource().group(dynamodb(dynamodb={"Keys": keys}))
@@ -117,7 +117,7 @@ def test_group_of_keys_that_hold_no_text(dynamodb, value):
         DynamoDBSource().group(dynamodb(dynamodb={"Keys": {"id": {"S": value}}}))
 
 
-def test_groups_are_items(dynamodb):
+def test_group_is_the_whole_key(dynamodb):
     """The group is the whole key, whatever the order of its parts, types included."""
 
     def group(**keys):
@@ -127,7 +127,7 @@ def test_groups_are_items(dynamodb):
     assert len({group(a={"S": "1"}), group(a={"N": "1"}), group(b={"S": "1"}), group(a={"S": "1"}, b={"S": "1"})}) == 4
 
 
-def test_source(dynamodb):
+def test_pipe_records_are_named_by_their_event_id(dynamodb):
     """Each source knows its own shape; a Pipe's records are named by their event id."""
     stream, pipe = DynamoDBSource(), DynamoDBPipeSource()
     assert stream.matches({"Records": [dynamodb()]})

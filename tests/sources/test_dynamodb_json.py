@@ -10,7 +10,7 @@ from partialbatch.errors import PayloadError
 from partialbatch.sources._dynamodb_json import to_python
 
 
-def test_all_types():
+def test_each_attribute_type_has_its_plain_form():
     """Each type of attribute has its plain form."""
     found = to_python(
         {
@@ -73,7 +73,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("image", BAD, ids=range(len(BAD)))
-def test_bad_images(image):
+def test_bad_image_fails_its_record_without_being_quoted(image):
     """What is no DynamoDB JSON is the record's fault, and the error holds nothing of it."""
     with pytest.raises(PayloadError) as caught:
         to_python(image)
@@ -86,7 +86,7 @@ def test_bad_images(image):
     ("attribute", "field"),
     [({"S": 5}, "S"), ({"N": 5}, "N"), ({"B": 5}, "B"), ({"BOOL": 5}, "BOOL"), ({"L": 5}, "L"), ({"SS": "x"}, "SS")],
 )
-def test_the_field_is_named(attribute, field):
+def test_error_names_the_type_with_the_wrong_value(attribute, field):
     """The error names the type whose value is wrong."""
     with pytest.raises(PayloadError, match=f"'{field}' is of type"):
         to_python({"a": {"M": {"b": attribute}}})

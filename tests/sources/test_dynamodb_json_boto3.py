@@ -56,7 +56,7 @@ def _typed(value):
 
 
 @given(st.dictionaries(st.text(), _values, max_size=5))
-def test_as_boto3(item):
+def test_items_are_read_as_boto3_reads_them(item):
     """Each item is read as boto3 reads it: the round trip gives what went in."""
     image = {name: TypeSerializer().serialize(value) for name, value in item.items()}
     found = to_python({name: _as_delivered(attribute) for name, attribute in image.items()})

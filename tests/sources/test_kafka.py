@@ -12,7 +12,7 @@ from partialbatch.sources.kafka import KafkaPipeSource, KafkaSource
 from partialbatch.types import ErrorPolicy
 
 
-def test_view(kafka):
+def test_view_has_the_messages_fields_decoded(kafka):
     """A view gives the message's fields, decoded and kept."""
     record = KafkaRecord(kafka(value=b'{"a": 1}'))
     assert record.identifier == {"partition": "orders-0", "offset": 15}
@@ -40,7 +40,7 @@ def test_the_cluster_is_known_from_the_event(kafka, arn, seen):
     assert KafkaRecord(kafka()).event_source_arn == ""
 
 
-def test_tombstone(kafka):
+def test_message_may_have_neither_key_nor_value(kafka):
     """A message may have neither key nor value; an empty value is none of these."""
     record = KafkaRecord(kafka(key=None, value=None))
     assert record.key is None
@@ -54,7 +54,7 @@ def test_tombstone(kafka):
 
 
 @pytest.mark.parametrize("headers", [None, []])
-def test_no_headers(kafka, headers):
+def test_message_without_headers_has_an_empty_list(kafka, headers):
     """A message without headers has an empty list."""
     assert KafkaRecord(kafka(headers=headers)).headers == []
 
@@ -68,7 +68,7 @@ def test_no_headers(kafka, headers):
         {"a": [1]},
     ],
 )
-def test_bad_headers(kafka, headers):
+def test_headers_of_a_wrong_shape_fail_their_record(kafka, headers):
     """Headers of a wrong shape are the record's fault."""
     with pytest.raises(PayloadError, match=r"headers|'a'") as caught:
         _ = KafkaRecord(kafka(headers=headers)).headers
@@ -84,7 +84,7 @@ def test_headers_that_are_no_objects(kafka, headers):
 
 
 @pytest.mark.parametrize("value", [None, "x", [], {}, True, 1.5])
-def test_nulls(kafka, value):
+def test_null_field_is_a_payload_error_and_no_identifier(kafka, value):
     """Each field that is null or of another type is a PayloadError, and no identifier is made of it."""
     fields = ("topic", "partition", "offset", "timestamp")
     for name in fields:
@@ -118,14 +118,14 @@ def test_records_are_in_the_order_of_their_partitions(kafka, of_kafka):
 
 
 @pytest.mark.parametrize("records", [None, [], "x", {"orders-0": None}, {"orders-0": {}}, {"orders-0": [5]}])
-def test_bad_events(of_kafka, records):
+def test_other_layouts_are_refused(of_kafka, records):
     """What is no map of topic-partitions to messages is no batch."""
     event = {**of_kafka(), "records": records}
     with pytest.raises(EventError):
         KafkaSource().records(event)
 
 
-def test_source(kafka, of_kafka):
+def test_msk_and_self_managed_clusters_are_one_source(kafka, of_kafka):
     """Amazon MSK and self-managed clusters are one source; a Pipe takes no partial response."""
     source, pipe = KafkaSource(), KafkaPipeSource()
     for name in ("aws:kafka", "SelfManagedKafka"):

@@ -15,7 +15,7 @@ from partialbatch.types import ErrorPolicy
 NUMBER = "49590338271490256608559692538361571095921575989136588899"
 
 
-def test_view(kinesis):
+def test_view_has_awss_fields_with_decoded_data(kinesis):
     """A view gives AWS's fields in snake_case, the data decoded and kept."""
     record = KinesisRecord(kinesis(data=b'{"a": 1}'))
     assert record.identifier == record.sequence_number == NUMBER
@@ -31,7 +31,7 @@ def test_view(kinesis):
     assert repr(record) == f"KinesisRecord('{NUMBER}')"
 
 
-def test_pipe_view(kinesis_pipe):
+def test_flat_pipe_record_has_the_same_fields(kinesis_pipe):
     """A flat record of a Pipe has the same fields, and its event id as identifier."""
     record = KinesisPipeSource().view(kinesis_pipe(data=b"x"))
     assert record.identifier == f"shardId-000000000006:{NUMBER}"
@@ -43,7 +43,7 @@ def test_pipe_view(kinesis_pipe):
     assert record.source == "kinesis"
 
 
-def test_empty_data(kinesis):
+def test_record_may_hold_no_bytes(kinesis):
     """A record may hold no bytes at all."""
     assert KinesisRecord(kinesis(data=b"")).payload == b""
 
@@ -53,7 +53,7 @@ NAMES = ("sequence_number", "partition_key", "arrived_at", "payload", "group", "
 
 @pytest.mark.parametrize("name", [*NAMES, "shard_id"])
 @pytest.mark.parametrize("value", [None, True, [], {}])
-def test_nulls(kinesis, kinesis_pipe, name, value):
+def test_null_field_is_a_payload_error_in_both_layouts(kinesis, kinesis_pipe, name, value):
     """Each field that is null or of another type is a PayloadError in both shapes."""
     wrong = dict.fromkeys(("partitionKey", "sequenceNumber", "data", "approximateArrivalTimestamp"), value)
     nested, flat = kinesis(kinesis=wrong, eventID=value), {**kinesis_pipe(), **wrong, "eventID": value}
@@ -105,7 +105,7 @@ def test_records_without_partition_key_run_side_by_side_and_hold_nothing_back(op
     assert failed["itemIdentifier"] == event["Records"][0]["kinesis"]["sequenceNumber"]
 
 
-def test_source(kinesis, kinesis_pipe):
+def test_source_knows_its_layout_and_continues_after_a_failure(kinesis, kinesis_pipe):
     """Each source knows its own shape, and continues after a failure."""
     stream, pipe = KinesisSource(), KinesisPipeSource()
     assert stream.matches({"Records": [kinesis()]})

@@ -21,7 +21,7 @@ class _View:
             raise ValueError("not yet")
 
 
-def test_read_once():
+def test_property_is_computed_once_and_again_after_an_error():
     """A property is read when asked for, kept whatever it is, and read again after an error."""
     view = _View()
     assert view.reads == 0
@@ -46,7 +46,7 @@ def test_an_attribute_error_is_shown():
         _ = Broken().value
 
 
-def test_on_the_class():
+def test_class_gives_the_property_with_its_documentation():
     """The class gives the property itself, with its documentation; an instance cannot be assigned to."""
     assert isinstance(_View.value, Kept)
     assert _View.value.__doc__ == "The value."

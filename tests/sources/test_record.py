@@ -73,7 +73,7 @@ def test_nothing_is_decoded_until_asked_for_and_then_kept():
     assert source.asked == ["payload"]
 
 
-def test_views_are_slotted(sqs, kinesis, dynamodb, kafka):
+def test_view_takes_no_further_attribute(sqs, kinesis, dynamodb, kafka):
     """A view has no dict and takes no further attribute."""
     views = [SQSRecord(sqs()), KinesisRecord(kinesis()), DynamoDBRecord(dynamodb()), KafkaRecord(kafka())]
     for view in [*views, Record({})]:
@@ -83,7 +83,7 @@ def test_views_are_slotted(sqs, kinesis, dynamodb, kafka):
 
 
 @pytest.mark.parametrize("identifier", [None, "", 5, [], {}])
-def test_no_identifier(identifier):
+def test_record_without_an_identifier_says_so(identifier):
     """A record that nothing names says so, and its repr survives."""
     for raw in ({}, {"id": identifier}):
         record = Record(raw, _Source())
@@ -92,7 +92,7 @@ def test_no_identifier(identifier):
         assert repr(record) == "Record(no identifier)"
 
 
-def test_repr_survives_anything():
+def test_repr_survives_a_source_that_raises():
     """A source that raises what it likes does not break a repr."""
 
     class Broken(_Source):
@@ -103,7 +103,7 @@ def test_repr_survives_anything():
 
 
 @pytest.mark.parametrize("name", ["eventSourceARN", "eventSourceArn"])
-def test_arn(name):
+def test_arn_is_found_under_either_name(name):
     """The ARN is found under either name; null is none, and another type is refused."""
     assert Record({name: "arn:x"}, _Source()).event_source_arn == "arn:x"
     assert Record({name: None}, _Source()).event_source_arn == ""
@@ -111,7 +111,7 @@ def test_arn(name):
         _ = Record({name: 5}, _Source()).event_source_arn
 
 
-def test_text_and_data():
+def test_text_and_bytes_are_each_others_utf8():
     """Text and bytes are each other's UTF-8."""
     assert as_text("é") == as_text("é".encode()) == "é"
     assert as_bytes("é") == as_bytes("é".encode()) == "é".encode()
@@ -128,14 +128,14 @@ def test_objects_are_neither_text_nor_data(payload):
         assert not holds(caught.value)
 
 
-def test_invalid_utf8():
+def test_invalid_utf8_fails_without_the_bytes():
     """Bytes that are no UTF-8 fail, at their place and without the bytes."""
-    with pytest.raises(PayloadError, match=r"no valid UTF-8 \(at byte 7\)") as caught:
+    with pytest.raises(PayloadError, match=r"isn't valid UTF-8 \(at byte 7\)") as caught:
         as_text(SECRET.encode() + b"\xff")
     assert not holds(caught.value)
 
 
-def test_lone_surrogates():
+def test_lone_surrogate_has_no_bytes():
     """A lone surrogate is text, and no bytes."""
     assert as_text("\ud800") == "\ud800"
     with pytest.raises(PayloadError, match=r"lone surrogate.*\(at character 7\)") as caught:
@@ -147,9 +147,9 @@ BAD_JSON = ["", " ", b"", "{", f'{{"a": {SECRET}', b"\xff\xfe\xfa", b'{"a": "\xf
 
 
 @pytest.mark.parametrize("payload", BAD_JSON, ids=range(len(BAD_JSON)))
-def test_bad_json(payload):
+def test_bad_json_fails_without_being_kept(payload):
     """What is no JSON fails as that, and nothing of it is kept in the error."""
-    with pytest.raises(PayloadError, match="no valid JSON") as caught:
+    with pytest.raises(PayloadError, match="isn't valid JSON") as caught:
         as_json(payload)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -157,13 +157,13 @@ def test_bad_json(payload):
     assert caught.value.__suppress_context__  # also where the caller handles another exception
 
 
-def test_bad_json_is_located():
+def test_bad_json_is_located_by_character():
     """The place of the fault is told."""
     with pytest.raises(PayloadError, match=r"\(JSONDecodeError at character 6\)"):
         as_json('{"a": nothing}')
 
 
-def test_json_special_cases():
+def test_json_that_pythons_decoder_takes_is_taken():
     """What Python's decoder takes is taken: its producers write it."""
     assert as_json("1" * 4000) == int("1" * 4000)
     assert math.isnan(as_json("NaN"))
@@ -178,13 +178,13 @@ def test_json_special_cases():
     assert as_json(payload) is payload
 
 
-def test_huge_integers():
+def test_integer_beyond_the_interpreters_limit_fails_its_record():
     """An integer beyond the interpreter's limit fails, the record alone."""
     with pytest.raises(PayloadError, match=r"\(ValueError\)"):
         as_json("1" * (sys.get_int_max_str_digits() + 1))
 
 
-def test_six_megabytes():
+def test_body_of_the_largest_size_is_read():
     """A body of the largest size is read, and an invalid one leaves nothing of itself in the error."""
     body = json.dumps({"a": SECRET * 900_000})
     assert len(body) > 6_000_000
@@ -196,13 +196,13 @@ def test_six_megabytes():
 
 
 @given(st.binary(max_size=60))
-def test_base64_round_trip(data):
+def test_encoded_data_is_decoded(data):
     """What was encoded is decoded."""
     assert decode_base64(base64.b64encode(data).decode(), "data") == data
 
 
 @given(st.text("QRw=+/-_ \n\té", max_size=9) | st.text(max_size=6))
-def test_base64_is_strict(text):
+def test_base64_takes_only_the_strict_form_of_rfc_4648(text):
     """Only what has the alphabet, the length and the padding of RFC 4648 is decoded."""
     stripped = text.rstrip("=")
     padding = len(text) - len(stripped)
@@ -211,26 +211,26 @@ def test_base64_is_strict(text):
     if valid:
         assert len(decode_base64(text, "data")) == len(text) // 4 * 3 - padding
     else:
-        with pytest.raises(PayloadError, match=r"the record's field 'data' is no valid base64") as caught:
+        with pytest.raises(PayloadError, match=r"the record's field 'data' isn't valid base64") as caught:
             decode_base64(text, "data")
         assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("text", ["YWJj=", "YWJj====", "YQ", "YQ=", "YQ==\n", "Y Q==", "YQ==YQ==", "=YQ=", "é==="])
-def test_base64_of_wrong_padding(text):
+def test_base64_with_wrong_padding_is_refused(text):
     """Padding that is missing, misplaced or surplus is refused."""
-    with pytest.raises(PayloadError, match="no valid base64"):
+    with pytest.raises(PayloadError, match="isn't valid base64"):
         decode_base64(text, "data")
 
 
 @pytest.mark.parametrize("value", [None, 5, b"YQ==", ["YQ=="], {}])
-def test_base64_of_another_type(value):
+def test_base64_takes_text_only(value):
     """Only text can be base64."""
     with pytest.raises(PayloadError, match=r"'data' is .*expected base64 text"):
         decode_base64(value, "data")
 
 
-def test_field():
+def test_field_is_given_if_it_is_of_its_type():
     """A field is given if it is there and of its type."""
     assert field({"a": "b"}, "a", str) == "b"
     for raw in ({}, {"a": None}, {"a": 5}, None, [], "a", 5):
@@ -239,7 +239,7 @@ def test_field():
 
 
 @pytest.mark.parametrize("value", [None, "", "soon", True, [], {}, float("nan"), float("inf"), 10**400, 1e300, "1e999"])
-def test_bad_times(value):
+def test_bad_time_fails_as_its_field(value):
     """What is no time fails as that field."""
     with pytest.raises(PayloadError, match=r"'sentAt' is .*expected a time since the epoch"):
         moment(value, "sentAt")

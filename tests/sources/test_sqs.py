@@ -19,7 +19,7 @@ from partialbatch.testing import sqs_event
 from partialbatch.types import ErrorPolicy
 
 
-def test_view(sqs):
+def test_view_has_awss_fields_in_snake_case(sqs):
     """A view gives AWS's fields in snake_case."""
     raw = sqs(body='{"a": 1}', group="g")
     record = SQSRecord(raw)
@@ -68,7 +68,7 @@ def test_what_a_record_function_gets(data):
     assert {type(each) for each in copies[1:]} == {SQSRecord}
 
 
-def test_message_attributes(sqs):
+def test_message_attributes_are_typed_by_their_data_type(sqs):
     """Message attributes are typed by their data type, its custom part aside, and kept."""
     record = SQSRecord(
         sqs(
@@ -95,7 +95,7 @@ def test_message_attributes(sqs):
 
 
 @pytest.mark.parametrize("attributes", [None, {}])
-def test_no_message_attributes(sqs, attributes):
+def test_message_without_attributes_has_an_empty_dict(sqs, attributes):
     """A message without message attributes has an empty dict."""
     assert SQSRecord(sqs(messageAttributes=attributes)).message_attributes == {}
 
@@ -117,7 +117,7 @@ def test_no_message_attributes(sqs, attributes):
         {"a": {"dataType": "Binary", "stringValue": "YQ=="}},
     ],
 )
-def test_bad_message_attributes(sqs, attributes):
+def test_message_attributes_of_a_wrong_shape_fail_their_record(sqs, attributes):
     """Message attributes of a wrong shape are the record's fault."""
     with pytest.raises(PayloadError, match=r"messageAttributes|dataType|stringValue"):
         _ = SQSRecord(sqs(messageAttributes=attributes)).message_attributes
@@ -143,7 +143,7 @@ def test_fields_of_a_wrong_type(sqs, name, value):
 
 
 @pytest.mark.parametrize("value", [None, 5, [], True])
-def test_nulls_are_payload_errors(sqs, value):
+def test_null_or_wrong_field_is_named(sqs, value):
     """A field that is null, or of another type, is named."""
     record = SQSRecord(sqs(messageId=value, body=value, attributes=value))
     for name, field in [
@@ -162,7 +162,7 @@ def test_nulls_are_payload_errors(sqs, value):
 
 
 @pytest.mark.parametrize("count", [None, "", "many", 1.5, True, [], float("inf"), "1" * 5000])
-def test_bad_receive_count(sqs, count):
+def test_receive_count_that_is_not_a_whole_number_is_refused(sqs, count):
     """A receive count that is no whole number is refused."""
     record = SQSRecord(sqs(attributes={"ApproximateReceiveCount": count}))
     with pytest.raises(PayloadError, match=r"attributes\.ApproximateReceiveCount"):
@@ -175,7 +175,7 @@ def test_receive_count_as_a_number(sqs):
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(None, None), (1, True), (2, True), (3, False)])
-def test_last_attempt(sqs, limit, expected):
+def test_last_attempt_is_at_or_beyond_the_max_receive_count(sqs, limit, expected):
     """The last attempt is the one at the queue's maxReceiveCount, or beyond it."""
     source = SQSSource(max_receive_count=limit)
     assert source.view(sqs()).last_attempt is expected
@@ -215,7 +215,7 @@ def test_fifo_is_known_by_the_arn_only(sqs):
     assert source.policy([sqs(eventSourceARN="arn:aws:sqs:eu-west-1:1:a.fifo-copy")]) is ErrorPolicy.CONTINUE
 
 
-def test_fifo_as_told(sqs):
+def test_fifo_option_overrides_the_arn(sqs):
     """The option overrides the ARN, both ways."""
     assert SQSSource(fifo=True).policy([sqs()]) is ErrorPolicy.STOP
     assert SQSSource(fifo=True).group(sqs(group="g")) == "g"
@@ -230,7 +230,7 @@ def test_group_of_a_bad_message(sqs, attributes):
         SQSSource().group(sqs(fifo=True, attributes=attributes))
 
 
-def test_matches(sqs):
+def test_messages_are_known_in_both_layouts(sqs):
     """Messages are known in both shapes."""
     source = SQSSource()
     assert source.matches({"Records": [sqs()]})

@@ -70,7 +70,7 @@ def _read(view, raw, name):
     return found() if name == "json" else found
 
 
-def test_names():
+def test_each_view_has_the_documented_names():
     """Each view has the documented names, and no other."""
     for view, own in OWN.items():
         assert set(_names(view)) == COMMON | own
@@ -78,7 +78,7 @@ def test_names():
             assert name == "raw" or inspect.getdoc(getattr(view, name))
 
 
-def test_whole_records(raws):
+def test_every_property_of_a_whole_record_can_be_read(raws):
     """Every property of a whole record can be read."""
     for view, raw in raws:
         for name in _names(view):
@@ -106,7 +106,7 @@ def test_any_value_in_any_field(raws):
 
 
 @given(st.data())
-def test_missing_fields(data):
+def test_missing_field_gives_a_value_or_a_payload_error(data):
     """Whatever of a record is missing, a property gives a value or a PayloadError."""
     for view in OWN:
         names = ["kinesis", "dynamodb", "attributes", "messageAttributes", "headers", "body", "userIdentity", "key"]

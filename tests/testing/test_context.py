@@ -1,4 +1,4 @@
-"""The context and its clock."""
+"""The Lambda context and its clock."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from partialbatch.errors import ConfigurationError
 from partialbatch.testing import Clock, LambdaContext, SimulatedQueue
 
 
-def test_time_passes_when_the_clock_is_moved():
-    """The time left is the timeout less what the clock moved, and never below 0."""
+def test_remaining_time_falls_when_the_clock_is_moved():
+    """The remaining time is the timeout less the seconds that the clock moved, and never below 0."""
     context = LambdaContext(timeout=3)
     assert context.get_remaining_time_in_millis() == 3000
     context.clock.advance(1.25)
@@ -18,8 +18,8 @@ def test_time_passes_when_the_clock_is_moved():
     assert context.get_remaining_time_in_millis() == 0
 
 
-def test_a_clock_can_be_shared():
-    """A context takes any callable that gives seconds, and starts at its present time."""
+def test_context_accepts_any_clock():
+    """A context accepts any function that returns seconds, and starts at its current time."""
     clock = Clock(100)
     clock.advance(5)
     assert clock() == 105
@@ -31,7 +31,7 @@ def test_a_clock_can_be_shared():
     assert context.get_remaining_time_in_millis() == 500
 
 
-def test_a_context_starts_anew():
+def test_renewed_context_has_its_whole_timeout():
     """A new invocation has the whole timeout again, by the same clock."""
     context = LambdaContext(timeout=2, function_name="orders")
     context.clock.advance(1)
@@ -42,8 +42,8 @@ def test_a_context_starts_anew():
     assert again.invoked_function_arn == "arn:aws:lambda:eu-west-1:123456789012:function:orders"
 
 
-def test_what_was_made_of_a_context_stays():
-    """A subclass, and what a test has set, are the same for each invocation."""
+def test_renewed_context_keeps_its_class_and_attributes():
+    """Each invocation gets the subclass, and the attributes that a test has set."""
 
     class Own(LambdaContext):
         pass
@@ -75,7 +75,7 @@ def test_impossible_times_are_refused(make, words):
 
 
 def test_each_invocation_has_a_request_id_of_its_own():
-    """As in Lambda, where work is at times deduplicated by it; one that a test has set stays."""
+    """Each invocation has its own request id, as in Lambda, unless the test has set one."""
     context = LambdaContext()
     ids = [context.aws_request_id, context.anew().aws_request_id, context.anew().anew().aws_request_id]
     assert len({LambdaContext().aws_request_id, *ids}) == 4

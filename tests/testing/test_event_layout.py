@@ -1,4 +1,4 @@
-"""What the simulators take for records, and what for bodies."""
+"""The records and bodies that simulators accept."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def nothing(event, context):
 @pytest.mark.parametrize(
     ("source", "given", "words"),
     [
-        ("sqs", kinesis_event(["a"]), "messages takes records of sqs, and these are of kinesis"),
+        ("sqs", kinesis_event(["a"]), "messages takes records of sqs, but these are of kinesis"),
         ("sqs", dynamodb_event([{"id": 1}])["Records"], "these are of dynamodb"),
         ("sqs", {"Records": [{"eventSource": "aws:s3"}]}, "these are of no known source"),
-        ("kinesis", sqs_event(["a"]), "records takes records of kinesis or dynamodb, and these are of sqs"),
-        ("kinesis", pipes_event(kinesis_event(["a"])), "these are of EventBridge Pipes"),
-        ("kinesis", kinesis_event(["a"], window={}), "tumbling windows are not simulated"),
+        ("kinesis", sqs_event(["a"]), "records takes records of kinesis or dynamodb, but these are of sqs"),
+        ("kinesis", pipes_event(kinesis_event(["a"])), "these come from EventBridge Pipes"),
+        ("kinesis", kinesis_event(["a"], window={}), "tumbling windows can't be simulated"),
     ],
 )
 def test_records_of_another_kind_are_refused(source, given, words):
-    """Records that the simulator does not deliver are no bodies either: that would be no test of anything."""
+    """Records that the simulator can't deliver are refused, rather than taken for bodies."""
     with pytest.raises(ConfigurationError, match=words):
         simulate(nothing, given, source)
 
@@ -44,26 +44,26 @@ def test_records_of_another_kind_are_refused(source, given, words):
     ("options", "words"), [({"partition_keys": "k"}, "partition_keys is for data"), ({"source": "sqs"}, "source='sqs'")]
 )
 def test_arguments_without_effect_are_refused(options, words):
-    """What raw records leave without effect is refused."""
+    """Arguments that have no effect on raw records are refused."""
     with pytest.raises(ConfigurationError, match=words):
         SimulatedStream(kinesis_event(["a"]), **options)
 
 
 @pytest.mark.parametrize("body", [{"messageId": "x"}, {"eventID": "x"}, {"eventSource": {"a": 1}}, ["aws:sqs"]])
 def test_bodies_may_look_like_records(body):
-    """What names no source that is known here is a body, whatever else it holds."""
+    """A dict that names no known source is a body, whatever else it holds."""
     delivery = simulate(nothing, [body], "sqs")
     assert json.loads(delivery.records[0].raw["body"]) == body
     assert simulate(nothing, [body], "kinesis").fates == {"deleted": 1}
 
 
-def test_no_bodies_have_no_groups():
+def test_empty_bodies_accept_empty_groups():
     """An empty list of bodies takes an empty list of groups."""
     assert SimulatedQueue([], fifo=True, groups=[]).run(nothing).records == ()
 
 
-def test_a_cluster_of_ones_own_has_two_names():
-    """Hand-made events say `aws:SelfManagedKafka` where Lambda says `SelfManagedKafka`."""
+def test_both_spellings_of_self_managed_kafka_are_known():
+    """Hand-written events say `aws:SelfManagedKafka`, Lambda says `SelfManagedKafka`."""
     event = kafka_event({"orders-0": ["a"]}, self_managed=True)
     for name in ("SelfManagedKafka", "aws:SelfManagedKafka"):
         delivery = simulate(nothing, {**event, "eventSource": name})

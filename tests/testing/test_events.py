@@ -91,7 +91,7 @@ def test_values_become_json_as_the_producers_write_them():
 
 
 def test_dataclasses_are_items_of_a_table():
-    """A dataclass is an item as the DynamoDB producer would put it, within an item a map."""
+    """A dataclass becomes an item as the DynamoDB producer writes it; within an item it becomes a map."""
     order = Order("a", Weight(Unit.KILO, 3))
     wire = {"id": {"S": "a"}, "weight": {"M": {"unit": {"S": "kg"}, "value": {"N": "3"}}}}
     for change in (order, (None, order), ({"id": "a"}, {"id": "a", "weight": order.weight})):
@@ -101,13 +101,13 @@ def test_dataclasses_are_items_of_a_table():
 
 
 def test_simulators_take_dataclasses():
-    """What the makers of events take, the simulators take."""
+    """The simulators accept the same values as the functions that make events."""
     order = Order("a", Weight(Unit.KILO, 3))
     for records, source in (([order], "sqs"), ([order], "kinesis"), ([order], "dynamodb"), ({"o-0": [order]}, "kafka")):
         assert simulate(lambda event, context: None, records, source).fates == {"deleted": 1}
 
 
-def test_texts_of_enums_are_plain():
+def test_string_enum_as_a_body_is_its_plain_text():
     """A body that is a `StrEnum` is its plain text."""
     body = sqs_event([Unit.KILO])["Records"][0]["body"]
     assert body == "kg"
@@ -135,8 +135,8 @@ def test_sqs_bodies_are_text_or_json():
     assert len({raw["receiptHandle"] for raw in records}) == 3
 
 
-def test_sqs_events_count_on_from_start():
-    """The same arguments give the same event, and `start` numbers go on from an earlier one."""
+def test_equal_arguments_make_equal_events():
+    """The same arguments give the same event, and `start` continues the numbers of an earlier one."""
     both = sqs_event(["a", "b"])["Records"]
     assert both == [*sqs_event(["a"])["Records"], *sqs_event(["b"], start=1)["Records"]]
     assert [raw["messageId"][-1] for raw in both] == ["0", "1"]
@@ -155,7 +155,7 @@ def test_a_fifo_queue_has_groups_and_sequence_numbers(options):
 
 
 def test_region_and_account_are_those_of_the_arn():
-    """A source may be named by its ARN, and the fields of a record agree with it."""
+    """A source may be given by its ARN, and the fields of a record agree with it."""
     queue = "arn:aws:sqs:us-east-1:111122223333:q"
     assert [raw["awsRegion"] for raw in sqs_event(["a"], queue=queue)["Records"]] == ["us-east-1"]
     assert sqs_event(["a"], queue=queue, fifo=True)["Records"][0]["eventSourceARN"] == f"{queue}.fifo"
@@ -171,14 +171,14 @@ def test_region_and_account_are_those_of_the_arn():
         assert event["Records"][0]["awsRegion"] == "us-east-1"
 
 
-def test_each_receipt_has_a_handle_of_its_own():
-    """A message that was received again is named by another receipt handle."""
+def test_each_receive_has_its_own_receipt_handle():
+    """A message that was received again has another receipt handle."""
     handles = [sqs_event(["a"], receive_counts=count)["Records"][0]["receiptHandle"] for count in (1, 2, 2)]
     assert handles[0] != handles[1] == handles[2]
 
 
 def test_groups_and_receive_counts_are_one_each_or_one_for_all():
-    """A list gives each message its own, a single value is that of all."""
+    """A list gives each message its own value, and a single value applies to all."""
     records = sqs_event(["a", "b"], groups=["x", None], receive_counts=[1, 4])["Records"]
     assert [raw["attributes"].get("MessageGroupId") for raw in records] == ["x", None]
     assert [raw["attributes"]["ApproximateReceiveCount"] for raw in records] == ["1", "4"]
@@ -189,7 +189,7 @@ def test_groups_and_receive_counts_are_one_each_or_one_for_all():
 
 
 def test_groups_and_keys_are_texts():
-    """Numbers as group ids or partition keys become the texts that AWS would send."""
+    """Numbers as group ids or partition keys become text, as AWS sends them."""
     assert sqs_event(["a"], fifo=True, groups=[7])["Records"][0]["attributes"]["MessageGroupId"] == "7"
     assert kinesis_event(["a"], partition_keys=[7])["Records"][0]["kinesis"]["partitionKey"] == "7"
     assert SimulatedStream(["a"], partition_keys=[7]).run(lambda event, context: None).records[0].group == "7"
@@ -206,8 +206,8 @@ def test_a_record_may_have_no_partition_key():
     assert [record.group for record in delivery.records] == [record.identifier for record in delivery.records]
 
 
-def test_dynamodb_numbers_have_as_many_digits_as_there_are():
-    """38 significant digits are a number, however many zeros come after them."""
+def test_zeros_do_not_count_as_dynamodb_digits():
+    """A number with 38 significant digits is accepted, however many zeros follow them."""
     for number in (10**38 - 1, 10**60):
         assert dynamodb_event([{"id": number}])["Records"][0]["dynamodb"]["Keys"] == {"id": {"N": str(number)}}
 
@@ -245,8 +245,8 @@ def test_sequence_numbers_can_start_anywhere():
 
 
 @pytest.mark.parametrize("make", [lambda **o: kinesis_event(["a"], **o), lambda **o: dynamodb_event([{"id": 1}], **o)])
-def test_a_window_adds_its_keys(make):
-    """A tumbling window's event has state, window and the two flags; what is given wins."""
+def test_window_adds_its_keys_to_the_event(make):
+    """A tumbling window's event has state, window and the two flags, and given values take precedence."""
     event = make(window={"state": {"n": 1}, "isFinalInvokeForWindow": True})
     assert event["state"] == {"n": 1}
     assert event["isFinalInvokeForWindow"] is True
@@ -259,8 +259,8 @@ def test_a_window_adds_its_keys(make):
         make(window={"stat": 1})
 
 
-def test_dynamodb_changes_are_inserts_changes_and_removals():
-    """A dict is an INSERT; old and new item tell the rest; images are DynamoDB JSON."""
+def test_dynamodb_event_name_follows_from_old_and_new_item():
+    """An item is an INSERT, a tuple of old and new item decides otherwise, and images are DynamoDB JSON."""
     item = {"id": "a", "n": 1, "f": 1.5, "d": Decimal("2.50"), "b": b"\x00", "t": True, "z": None}
     item |= {"l": [1, ("x",)], "m": {"k": "v"}, "ss": {"x", "y"}, "ns": {2, 1}, "bs": frozenset([b"\x01"])}
     records = dynamodb_event([item, (item, {"id": "a"}), (item, None), (None, {"id": "b"})])["Records"]
@@ -299,20 +299,20 @@ def test_dynamodb_changes_are_inserts_changes_and_removals():
     ("view", "images"),
     [("KEYS_ONLY", set()), ("NEW_IMAGE", {"NewImage"}), ("OLD_IMAGE", {"OldImage"})],
 )
-def test_the_view_type_says_which_images_there_are(view, images):
+def test_view_type_leaves_images_out(view, images):
     """A stream's view type leaves images out."""
     raw = dynamodb_event([({"id": 1}, {"id": 1, "n": 2})], view=view)["Records"][0]
     assert {"NewImage", "OldImage"} & set(raw["dynamodb"]) == images
 
 
 def test_a_ttl_removal_names_dynamodb_as_its_user():
-    """With `ttl` a REMOVE carries the identity of the service, and nothing else does."""
+    """With `ttl`, only a REMOVE has the identity of the service."""
     records = dynamodb_event([({"id": 1}, None), {"id": 2}], ttl=True)["Records"]
     assert records[0]["userIdentity"] == {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
     assert "userIdentity" not in records[1]
 
 
-def test_keys_may_be_several():
+def test_composite_key_is_written_whole():
     """A composite key is written whole."""
     event = dynamodb_event([{"pk": "a", "sk": 1}], keys=["pk", "sk"])
     assert event["Records"][0]["dynamodb"]["Keys"] == {"pk": {"S": "a"}, "sk": {"N": "1"}}
@@ -341,8 +341,8 @@ def test_kafka_events_hold_several_partitions():
     assert "eventSourceArn" not in own
 
 
-def test_pipes_hands_over_a_bare_list():
-    """SQS and DynamoDB records keep their shape; Kinesis and Kafka records become flat."""
+def test_pipes_event_is_a_list_of_records():
+    """SQS and DynamoDB records keep their layout, and Kinesis and Kafka records become flat."""
     assert pipes_event(sqs_event(["a"])) == sqs_event(["a"])["Records"]
     assert pipes_event(dynamodb_event([{"id": 1}])) == dynamodb_event([{"id": 1}])["Records"]
     kinesis = kinesis_event(["a"])["Records"][0]
@@ -358,51 +358,72 @@ def test_pipes_hands_over_a_bare_list():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: sqs_event("abc"), "bodies takes a list"),
+        (lambda: sqs_event("abc"), "bodies takes a list with one entry for each record, not a str"),
         (lambda: sqs_event(3), "bodies takes a list"),
         (lambda: sqs_event(["a"] * 11, fifo=True), "from 0 to 10"),
         (lambda: sqs_event(["a"] * 10_001), "from 0 to 10,000"),
-        (lambda: sqs_event(["a"], groups=["x", "y"]), "groups has 2 entries for 1 records"),
+        (
+            lambda: sqs_event(["a"], groups=["x", "y"]),
+            "groups has 2 entries for 1 records: pass one for each, or one for all",
+        ),
         (lambda: sqs_event(["a"], receive_counts={"a": 1}), "receive_counts takes a list"),
         (lambda: sqs_event(["a"], receive_counts=0), "receive_counts=0"),
-        (lambda: sqs_event(["a"], message_attributes={"urgent": True}), "message_attributes=True"),
+        (lambda: sqs_event(["a"], message_attributes={"urgent": True}), "it takes text, numbers and bytes"),
         (lambda: sqs_event(["a"], message_attributes={"trace": None}), "message_attributes=None"),
         (lambda: sqs_event(["a"], receive_counts=["1"]), "receive_counts='1'"),
-        (lambda: sqs_event(["a", "b"], fifo=True, groups=["x", None]), "on a FIFO queue each has one"),
+        (lambda: sqs_event(["a", "b"], fifo=True, groups=["x", None]), "a group for each message of a FIFO queue"),
         (lambda: kinesis_event(["a"] * 10_001), "from 0 to 10,000"),
         (lambda: kinesis_event(["a"], partition_keys=[]), "partition_keys has 0 entries"),
-        (lambda: dynamodb_event([{"n": 1}]), "item 0 has no attribute 'id'"),
+        (lambda: dynamodb_event([{"n": 1}]), "keys=('id',): item 0 has no attribute 'id'"),
         (lambda: dynamodb_event([{"id": 1}], keys=[]), "the number of keys=0"),
         (lambda: dynamodb_event([{"id": 1}], keys=["id"] * 3), "from 1 to 2"),
         (lambda: dynamodb_event([{"id": 1}], table=""), "table=''"),
         (lambda: kinesis_event(["a"], stream=""), "stream=''"),
         (lambda: sqs_event(["a"], queue=""), "queue=''"),
-        (lambda: sqs_event(["a"], queue="arn:aws:sns:eu-west-1:1:topic"), "an ARN of sqs"),
+        (lambda: sqs_event(["a"], queue="arn:aws:sns:eu-west-1:1:topic"), "a name, or an ARN of sqs"),
         (lambda: dynamodb_event([{"id": 1}], view="ALL"), "view='ALL'"),
-        (lambda: dynamodb_event([(None, None)]), "one of them None at most"),
-        (lambda: dynamodb_event(["x"]), "no type for a str: give str, number, bytes, set, list, dict, dataclass"),
-        (lambda: dynamodb_event([Rooted()]), "items with named attributes, not a Rooted"),
-        (lambda: sqs_event([b"x"]), "a record cannot be written as JSON (bytes has no JSON form): give it as text"),
-        (lambda: kinesis_event([{"n": object()}]), "cannot be written as JSON (object has no JSON form)"),
-        (lambda: kafka_event({"o-0": [({1j}, "v")]}), "cannot be written as JSON ("),
-        (lambda: sqs_event([{"n": float("nan")}]), "cannot be written as JSON (Out of range float values"),
-        (lambda: sqs_event(["a\ud800"]), "a lone surrogate at character 1, which UTF-8 cannot encode"),
+        (
+            lambda: dynamodb_event([(None, None)]),
+            "changes takes items, or tuples of old and new item, of which at most one is None",
+        ),
+        (
+            lambda: dynamodb_event(["x"]),
+            "DynamoDB has no type for a str: pass str, number, bytes, set, list, dict, dataclass or pydantic model",
+        ),
+        (lambda: dynamodb_event([Rooted()]), "changes takes items with named attributes, not a Rooted"),
+        (
+            lambda: sqs_event([b"x"]),
+            "pass text, a dict, list, number, dataclass or pydantic model, or bytes if the source takes bytes",
+        ),
+        (lambda: kinesis_event([{"n": object()}]), "can't be written as JSON (object has no JSON form)"),
+        (lambda: kafka_event({"o-0": [({1j}, "v")]}), "can't be written as JSON ("),
+        (lambda: sqs_event([{"n": float("nan")}]), "can't be written as JSON (Out of range float values"),
+        (lambda: sqs_event(["a\ud800"]), "a lone surrogate at character 1, which UTF-8 can't encode"),
         (lambda: dynamodb_event([{"id": object()}]), "no type for a object"),
-        (lambda: dynamodb_event([{"id": 1, "s": set()}]), "a DynamoDB set holds"),
-        (lambda: dynamodb_event([{"id": 1, "s": {1, "a"}}]), "a DynamoDB set holds"),
-        (lambda: dynamodb_event([{"id": 1, "s": {(1,)}}]), "a DynamoDB set holds"),
-        (lambda: dynamodb_event([{"id": float("nan")}]), "no number for nan"),
-        (lambda: dynamodb_event([{"id": 10**38 + 1}]), "no number for 1000"),
+        (
+            lambda: dynamodb_event([{"id": 1, "s": set()}]),
+            "set needs at least one entry, and all of one type: text, number or bytes",
+        ),
+        (lambda: dynamodb_event([{"id": 1, "s": {1, "a"}}]), "a DynamoDB set needs at least one entry"),
+        (lambda: dynamodb_event([{"id": 1, "s": {(1,)}}]), "a DynamoDB set needs at least one entry"),
+        (
+            lambda: dynamodb_event([{"id": float("nan")}]),
+            "can't store the number nan: it takes finite numbers of up to 38 digits",
+        ),
+        (lambda: dynamodb_event([{"id": 10**38 + 1}]), "can't store the number 1000"),
         (lambda: dynamodb_event([{"id": 1}] * 10_001), "from 0 to 10,000"),
-        (lambda: kafka_event(["a"]), "records takes a dict"),
+        (lambda: kafka_event(["a"]), "records takes a dict, such as {'orders-0': ['a', 'b']}"),
         (lambda: kafka_event({"orders": ["a"]}), "'<topic>-<number>'"),
         (lambda: kafka_event({"orders-0": "a"}), "takes a list"),
-        (lambda: kafka_event({"orders-0": [("k", "v", "w")]}), "not of 3 entries"),
+        (
+            lambda: kafka_event({"orders-0": [("k", "v", "w")]}),
+            "records takes values, or tuples of key and value: this tuple has 3 entries",
+        ),
         (lambda: kafka_event({"o-0": ["a"] * 5001, "o-1": ["a"] * 5000}), "from 0 to 10,000"),
     ],
 )
-def test_what_lambda_would_not_deliver_is_refused(make, words):
-    """Arguments beyond the limits or without sense are refused, and the message says which."""
+def test_events_that_lambda_would_not_deliver_are_refused(make, words):
+    """Arguments beyond the limits are refused, and the message names them."""
     with pytest.raises(ConfigurationError) as caught:
         make()
     assert words in str(caught.value)

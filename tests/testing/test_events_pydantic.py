@@ -31,7 +31,7 @@ def test_models_become_the_json_that_pydantic_writes():
 
 
 def test_a_model_goes_through_a_simulator_and_back():
-    """The model that a queue or a table is filled with is the one that the handler gets."""
+    """The handler gets a model equal to the one in the queue or table."""
     got = []
 
     @batch_handler
@@ -43,7 +43,7 @@ def test_a_model_goes_through_a_simulator_and_back():
     assert got == [ORDER, Order(id="b")]
 
 
-def test_a_table_holds_no_datetime():
-    """A model whose fields DynamoDB has no type for is refused, as the DynamoDB producer refuses it."""
+def test_model_with_a_datetime_is_refused_as_a_dynamodb_item():
+    """A model with a type that DynamoDB doesn't have is refused, as the DynamoDB producer refuses it."""
     with pytest.raises(ConfigurationError, match="DynamoDB has no type for a datetime"):
         dynamodb_event([ORDER])

@@ -1,4 +1,4 @@
-"""Plans of failure."""
+"""Failure plans."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def test_the_first_attempts_fail_as_planned():
 
 
 @pytest.mark.parametrize(("how", "kind"), [("base", BaseException), ("exit", SystemExit)])
-def test_there_are_harder_ways_to_fail(how, kind):
-    """Some failures pass `except Exception`."""
+def test_base_and_exit_pass_except_exception(how, kind):
+    """The ways `base` and `exit` aren't caught by `except Exception`."""
     plan = FailurePlan({"a": (1, how)})
     with pytest.raises(kind) as caught:
         plan.attempt("a")
@@ -31,15 +31,15 @@ def test_there_are_harder_ways_to_fail(how, kind):
 
 
 def test_a_timeout_moves_the_clock():
-    """A timeout raises nothing, and does not count as done."""
+    """A timeout raises nothing, and doesn't count as done."""
     plan = FailurePlan({"a": (1, "timeout")})
     plan.attempt("a")
     assert plan.clock() == 900
     assert plan.done == []
 
 
-def test_poison_is_what_never_succeeds():
-    """A plan names its poison, and shows itself in short."""
+def test_poison_holds_the_keys_that_always_fail():
+    """A plan lists its poison, and has a short repr."""
     plan = FailurePlan({"a": (FOREVER, "error"), "b": (1, "exit")})
     assert plan.poison == {"a"}
     assert repr(plan) == "FailurePlan({'a': 'always: error', 'b': '1: exit'})"

@@ -1,4 +1,4 @@
-"""A model of a FIFO queue, and a handler on it, taken through any course of events."""
+"""A model of a FIFO queue and its handler, driven through random courses of events."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Message:
 
 
 class QueueAndHandler(RuleBasedStateMachine):
-    """Messages are sent, some fail for a while or for ever, batches are received in any mixture of groups."""
+    """A queue to which messages are sent and from which batches of any groups are received; some messages fail."""
 
     @initialize(policy=st.sampled_from(("derive", "stop", "skip_group")), concurrency=st.sampled_from((1, 2)))
     def start(self, policy, concurrency):

@@ -1,4 +1,4 @@
-"""The project under its own kit: what holds for every source, policy and concurrency."""
+"""The project under its own kit: invariants for every source, policy and concurrency."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIMIT = 3
 # There are many of these tests, so each takes half of the examples.
 halved = settings(max_examples=settings().max_examples // 2)
 
-# Which group each record is in, and the plan of failure: all that matters about a load.
+# A load consists of the group of each record, and a failure plan.
 groupings = st.lists(st.sampled_from("abc"), min_size=1, max_size=MOST)
 plans = failure_plans(keys=range(MOST), hows=["error", "base"], most=LIMIT - 1)
 
@@ -39,7 +39,7 @@ def _quiet():
 
 
 class Watch:
-    """A record function that watches over its own runs, each of which takes `pace` seconds."""
+    """A record function that checks its own runs, each of which takes `pace` seconds."""
 
     def __init__(self, plan, groups, pace=0):
         self.plan, self.groups, self.pace = plan, groups, pace
@@ -68,7 +68,7 @@ class Async(Watch):
 
 @st.composite
 def makers(draw):
-    """Draw what makes a handler: sequential, with threads, or with tasks."""
+    """Draw factories of handlers: sequential, with threads, or with tasks."""
     kind, concurrency = draw(st.sampled_from((Watch, Async))), draw(st.sampled_from((1, 3)))
 
     def make(plan, groups, policy, pace=0, **options):
@@ -98,7 +98,7 @@ def topic(groups, **options):
 
 
 def numbers(delivery):
-    """Return each record's number, in the order of the delivery."""
+    """Return the number of each record, in the order of the delivery."""
     return [_number(record.raw) for record in delivery.records]
 
 
@@ -110,7 +110,7 @@ def _number(raw):
 
 
 def check_mechanics(delivery, watch, plan, policy, *, ordered):
-    """Check what holds whatever the source: see the module's tests."""
+    """Check the invariants that hold for every source."""
     known = dict(zip(numbers(delivery), delivery.records, strict=True))
     assert all(record.fate != "remaining" for record in delivery.records)
     for number, record in known.items():
@@ -129,10 +129,10 @@ EVERY_POLICY = pytest.mark.parametrize("policy", POLICIES)
 
 @EVERY_POLICY
 @pytest.mark.parametrize("fifo", [False, True], ids=["standard", "fifo"])
-def test_queues(fifo, policy):
+def test_queues_lose_nothing_and_dead_letter_only_poison(fifo, policy):
     """On SQS with `max_receive_count` set, nothing is lost, and poison ends in the dead-letter queue."""
 
-    # Where records take their time, messages that are new meet others at their last attempt.
+    # With slow records, new messages share a batch with messages at their last attempt.
     @halved
     @given(makers(), groupings, plans, st.integers(1, 4), st.sampled_from((0, 20)))
     def check(make, groups, plan, batch_size, pace):
@@ -150,8 +150,8 @@ def test_queues(fifo, policy):
 
 @EVERY_POLICY
 @pytest.mark.parametrize("fifo", [False, True], ids=["standard", "fifo"])
-def test_queues_without_redrive(fifo, policy):
-    """On SQS without a redrive policy nothing is ever lost: poison stays, and all else gets through."""
+def test_queues_without_redrive_lose_nothing_and_keep_poison(fifo, policy):
+    """On SQS without a redrive policy nothing is lost: poison stays, and all other messages are handled."""
 
     @halved
     @given(makers(), groupings, plans, st.integers(1, 4))
@@ -170,8 +170,8 @@ def test_queues_without_redrive(fifo, policy):
 
 @EVERY_POLICY
 @pytest.mark.parametrize("source", ["kinesis", "dynamodb"])
-def test_streams_with_bisect(source, policy):
-    """On streams with bisect nothing is lost under any policy, and poison alone is given up."""
+def test_streams_with_bisect_give_up_only_poison(source, policy):
+    """With bisect, nothing is lost under any policy, and only poison is given up."""
 
     @halved
     @given(makers(), groupings, plans, st.integers(1, 4), st.tuples(st.integers(1, 2), st.integers(1, 2)))
@@ -188,8 +188,8 @@ def test_streams_with_bisect(source, policy):
 
 @pytest.mark.parametrize("policy", ["derive", "continue"])
 @pytest.mark.parametrize("source", ["kinesis", "dynamodb"])
-def test_streams_under_continue(source, policy):
-    """On streams under `continue` nothing is lost, however few the retries."""
+def test_streams_under_continue_lose_nothing(source, policy):
+    """Under `continue`, nothing is lost on streams, however few the retries."""
 
     @halved
     @given(makers(), groupings, plans, st.integers(1, 4), st.integers(0, 3))
@@ -205,8 +205,8 @@ def test_streams_under_continue(source, policy):
 
 
 @EVERY_POLICY
-def test_streams_with_unlimited_retries(policy):
-    """On streams with unlimited retries nothing is lost: without poison all gets through, in order if asked for."""
+def test_streams_with_unlimited_retries_lose_nothing(policy):
+    """With unlimited retries nothing is lost on streams, and without poison all records are handled."""
 
     @given(
         makers(), groupings, failure_plans(keys=range(MOST), hows=["error", "base"], poison=False), st.integers(1, 4)
@@ -222,8 +222,8 @@ def test_streams_with_unlimited_retries(policy):
 
 @EVERY_POLICY
 @pytest.mark.parametrize("reading", ["retry", "resume"])
-def test_topics(reading, policy):
-    """On Kafka, however a partial response is read, nothing is lost; poison holds its partition up for ever."""
+def test_topics_lose_nothing_and_poison_holds_its_partition(reading, policy):
+    """On Kafka nothing is lost under either reading of a partial response, and poison holds its partition up."""
 
     @halved
     @given(makers(), groupings, plans, st.integers(1, 4))
@@ -244,8 +244,8 @@ def test_topics(reading, policy):
 
 @EVERY_POLICY
 @pytest.mark.parametrize("source", ["sqs", "fifo", "kinesis", "kafka"])
-def test_exits_and_timeouts(source, policy):
-    """Nothing is lost either where a record ends the whole invocation, by an exit or by running into the timeout."""
+def test_exits_and_timeouts_lose_nothing(source, policy):
+    """Nothing is lost if a record ends the whole invocation, by an exit or by a timeout."""
 
     @halved
     @given(makers(), groupings, failure_plans(keys=range(MOST), hows=HOWS, poison=False), st.integers(1, 4))
@@ -266,7 +266,7 @@ def run_to_the_limit(handler, groups, **options):
 
 
 def test_another_groups_failure_dead_letters_nothing_unrun():
-    """Under `stop` a message at its last attempt runs, also when a message of another group failed before it."""
+    """Under `stop`, a message runs at its last attempt even if a message of another group failed before it."""
     plan = FailurePlan(dict.fromkeys(range(4), (1, "error")))
     groups = "baabbb"
     handler = batch_handler(Watch(plan, groups, 20), error_policy="stop", max_receive_count=LIMIT)
@@ -278,7 +278,7 @@ def test_another_groups_failure_dead_letters_nothing_unrun():
 
 
 def test_fifo_behind_poison_is_lost_without_max_receive_count():
-    """What the option is for: without it the messages behind poison are dead-lettered unrun, and the kit shows it."""
+    """Without the option, the messages behind poison are dead-lettered unrun, and the kit shows it."""
     for options, lost in (({}, 2), ({"max_receive_count": LIMIT}, 0)):
         plan = FailurePlan({0: (FOREVER, "error")})
         handler = batch_handler(Watch(plan, "aaa"), **options)
@@ -290,11 +290,11 @@ def test_fifo_behind_poison_is_lost_without_max_receive_count():
 
 @pytest.mark.parametrize("policy", ORDERED)
 def test_streams_behind_poison_are_lost_with_few_retries(policy):
-    """On a stream whose retries end, `stop` and `skip_group` lose what is behind poison, and the kit shows it."""
+    """With limited retries, `stop` and `skip_group` lose the records behind poison, and the kit shows it."""
     plan = FailurePlan({1: (FOREVER, "error")})
     handler = batch_handler(Watch(plan, "aaaa"), error_policy=policy)
     delivery = stream("aaaa", "kinesis", maximum_retry_attempts=2).run(handler)
     assert [record.fate for record in delivery.records] == ["deleted", "expired", "discarded_unrun", "discarded_unrun"]
     assert delivery.lost == list(delivery.records[2:])
-    with pytest.raises(AssertionError, match="given up without ever having run"):
+    with pytest.raises(AssertionError, match="given up without having run"):
         delivery.assert_nothing_lost()

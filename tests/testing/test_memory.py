@@ -1,4 +1,4 @@
-"""The memory that a simulation takes: allocated bytes, which no load on the machine changes."""
+"""The memory of a simulation, in allocated bytes, which don't depend on the load of the machine."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def peak_of(run):
     ids=["queue", "fifo", "queue one by one", "kinesis", "dynamodb", "kafka"],
 )
 def test_a_simulated_record_takes_at_most_2_kb(simulated):
-    """From the simulator to the delivery no record takes more than 2 KB, its story and its event included."""
+    """From the simulator to the delivery, a record takes at most 2 KB, including its history and its event."""
     simulated(ITEMS[:10]).run(nothing)  # the first call fills caches
     delivery, peak = peak_of(lambda: simulated(ITEMS).run(nothing))
     assert len(delivery.records) == RECORDS
@@ -64,7 +64,7 @@ def test_a_record_that_fails_for_ever_keeps_one_error():
 
 
 def test_other_records_keep_an_error_of_their_own():
-    """An equal error of other records is kept: it knows of them."""
+    """An equal error of other records is kept, because it refers to them."""
 
     def handler(event, context):
         raise ValueError
@@ -74,7 +74,7 @@ def test_other_records_keep_an_error_of_their_own():
 
 
 def test_errors_beyond_the_first_hundred_have_no_traceback():
-    """The first errors of a simulation have their traceback; of later ones type, text and cause remain."""
+    """The first 100 errors keep their traceback; later ones keep type, text and cause."""
 
     def handler(event, context):
         try:
@@ -91,7 +91,7 @@ def test_errors_beyond_the_first_hundred_have_no_traceback():
     assert "ExceptionGroup: 00000000-0000-4000-8000-000000000100" in told
 
 
-def test_an_error_of_ours_loses_the_tracebacks_of_its_records():
+def test_full_batch_failure_loses_the_tracebacks_of_its_records():
     """A `FullBatchFailure` beyond the first hundred still has its errors and its result."""
     handler = batch_handler(lambda record: 1 / 0)
     queue = SimulatedQueue(ITEMS[: TRACEBACKS_KEPT + 1], batch_size=1, max_receive_count=1)
@@ -102,7 +102,7 @@ def test_an_error_of_ours_loses_the_tracebacks_of_its_records():
 
 
 def test_records_and_events_are_parsed_anew_each_time():
-    """A test may change a record or an event that a delivery gave it: the next look shows the original."""
+    """A test may change a record or an event of a delivery: the next access returns the original."""
     delivery = SimulatedQueue(["a"]).run(nothing)
     story, invocation = delivery.records[0], delivery.invocations[0]
     story.raw.clear()
@@ -111,7 +111,7 @@ def test_records_and_events_are_parsed_anew_each_time():
     assert invocation.event == {"Records": [story.raw]}
 
 
-def test_an_event_has_the_receive_counts_of_its_time():
+def test_event_has_the_receive_counts_of_its_invocation():
     """The event of each invocation shows the receive count and the receipt handle that it was sent with."""
     delivery = SimulatedQueue(["a"], max_receive_count=3).run(lambda event, context: 1 / 0)
     sent = [entry.event["Records"][0] for entry in delivery.invocations]

@@ -1,4 +1,4 @@
-"""What is seen of the records of our own handlers."""
+"""The observed results of handlers made by partialbatch."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ async def late_async(record):
 
 @pytest.mark.parametrize("function", [late, late_async])
 @pytest.mark.parametrize("options", [{}, {"max_concurrency": 2}, {"max_receive_count": 2}, {"deadline_margin": 0.5}])
-def test_what_runs_into_the_timeout_has_not_succeeded(function, options):
-    """The record in whose middle Lambda ends the invocation failed, those after it did not run, those before it did."""
+def test_record_that_runs_into_the_timeout_has_failed(function, options):
+    """The record that runs at the timeout fails, the records after it don't run, and those before it have succeeded."""
     handler = batch_handler(function, **{"deadline_margin": None, **options})
     delivery = SimulatedQueue(list("abc"), fifo=True, max_receive_count=2).run(handler, LATE)
     assert [[run.status for run in record.runs] for record in delivery.records] == [
@@ -43,7 +43,7 @@ def test_what_runs_into_the_timeout_has_not_succeeded(function, options):
 
 
 def test_nothing_runs_after_the_timeout():
-    """An error after the end of the invocation is that of its record alone, for no other is run."""
+    """An error after the timeout belongs to its record alone, because no other record runs."""
     context, ran = LambdaContext(timeout=3), []
 
     def record_function(record):
@@ -77,8 +77,8 @@ def stacked(change=lambda event: event):
     return handler
 
 
-def test_a_handler_behind_decorators_is_seen_through():
-    """The status of each record is that of the handler inside, and nothing is inferred."""
+def test_handler_behind_decorators_is_observed():
+    """The statuses are those of the inner handler, and nothing is inferred."""
     delivery = SimulatedQueue(["a", "b"], max_receive_count=2).run(stacked())
     assert [record.runs[0].status for record in delivery.records] == ["succeeded", "failed"]
     assert not delivery.inferred
@@ -96,15 +96,15 @@ def _popped(event):
 
 
 @pytest.mark.parametrize("change", [_without_the_first, _popped, lambda event: None])
-def test_a_decorator_that_hands_on_other_records_leaves_the_statuses_to_the_response(change):
-    """Where the handler gets another event, or none, what its records became says nothing of those that came."""
+def test_statuses_are_inferred_if_a_decorator_passes_on_other_records(change):
+    """If the handler gets another event, or none, its results say nothing about the original records."""
     delivery = SimulatedQueue(["a", "c"], max_receive_count=2).run(stacked(change))
     assert delivery.inferred
     assert [record.fate for record in delivery.records] == ["deleted", "deleted"]
 
 
 def test_only_the_handler_that_is_called_is_watched():
-    """A handler that calls another one is seen for itself; and nobody watches it afterwards."""
+    """A handler that calls another one is observed alone, and nothing is observed afterwards."""
     inner = batch_handler(lambda record: 1 / 0, raise_on_full_failure=False)
     watched = SimulatedQueue(["a"], max_receive_count=1).run(inner)
     assert watched.records[0].runs[0].status == "failed"
@@ -118,8 +118,8 @@ def test_only_the_handler_that_is_called_is_watched():
 
 
 @given(failure_plans(keys="abc", hows=HOWS, poison=False))
-def test_as_many_successes_are_seen_as_there_were(plan):
-    """However records fail, by a timeout too, what is seen of them is what their own book says."""
+def test_observed_successes_are_the_real_ones(plan):
+    """However records fail, even by a timeout, the observed successes equal those that the function counted."""
     logging.disable(logging.CRITICAL)
     handler = batch_handler(lambda record: plan.attempt(record.text), deadline_margin=None)
     delivery = SimulatedQueue(list("abc")).run(handler, LambdaContext(clock=plan.clock))
@@ -127,13 +127,13 @@ def test_as_many_successes_are_seen_as_there_were(plan):
     assert [record.successes for record in delivery.records] == [plan.done.count(key) for key in "abc"]
 
 
-def test_a_foreign_context_ends_nothing():
-    """A context that is not the kit's own says nothing of the clock, so each record runs to its end."""
+def test_context_of_another_kind_has_no_timeout():
+    """With a context that isn't the kit's own, each record runs to its end."""
     delivery = SimulatedQueue(["a"]).run(batch_handler(late), object())
     assert [run.status for run in delivery.records[0].runs] == ["succeeded"]
 
 
-def test_what_no_except_catches_ends_the_invocation_only():
+def test_base_exception_ends_only_the_invocation():
     """A `BaseException` of a hand-written handler ends Lambda's process, and the simulation goes on."""
     plan = FailurePlan({"a": (1, "base")})
 
@@ -148,8 +148,8 @@ def test_what_no_except_catches_ends_the_invocation_only():
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), pytest.fail.Exception("no"), StopTest(1)])
-def test_what_ends_the_test_ends_the_simulation(error):
-    """Ctrl-C, and what pytest and hypothesis end a test with, are not taken for a failed invocation."""
+def test_exceptions_that_end_a_test_end_the_simulation(error):
+    """Ctrl-C, and the exceptions with which pytest and hypothesis end a test, don't count as a failed invocation."""
 
     def handler(event, context):
         raise error

@@ -49,7 +49,7 @@ def run(tmp_path):
     return pytest_run
 
 
-def test_the_fixtures_are_there(run):
+def test_fixtures_need_no_import(run):
     """`lambda_context` and `simulate` need no import and no configuration."""
     ended = run(
         "def handler(event, context):\n"
@@ -63,7 +63,7 @@ def test_the_fixtures_are_there(run):
 
 
 def test_nothing_is_loaded_until_used(run):
-    """A run that uses no fixture imports neither the package nor hypothesis nor wrapt for the plugin's sake."""
+    """The plugin imports neither the package nor hypothesis nor wrapt in a run that uses no fixture."""
     ended = run(
         "import sys\n"
         "def test_one():\n"
@@ -74,7 +74,7 @@ def test_nothing_is_loaded_until_used(run):
 
 
 def test_the_testing_package_is_lazy():
-    """Importing `partialbatch.testing` loads none of its modules, and hypothesis comes with the strategies alone."""
+    """Importing `partialbatch.testing` loads none of its modules, and only the strategies load hypothesis."""
     code = (
         "import sys, partialbatch.testing as kit\n"
         "inner = [name for name in sys.modules if name.startswith('partialbatch.testing.')]\n"
@@ -91,7 +91,7 @@ def test_the_testing_package_is_lazy():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    """The lazy package says which name it does not have."""
+    """The message of the lazy package names the missing attribute."""
     import partialbatch.testing as kit  # the subject
 
     with pytest.raises(AttributeError, match="has no attribute 'sqs_events'"):

@@ -1,4 +1,4 @@
-"""A queue as Lambda reads it."""
+"""A simulated queue, delivered as Lambda does."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def fates(delivery):
     return [record.fate for record in delivery.records]
 
 
-def test_messages_come_in_batches():
-    """Full batches come first, and each message once."""
+def test_messages_are_delivered_once_in_full_batches():
+    """Each message is delivered once, in batches that are full except for the last."""
     handler = failing()
     delivery = SimulatedQueue(list("abcde"), batch_size=2).run(handler)
     assert handler.events == [["a", "b"], ["c", "d"], ["e"]]
@@ -44,15 +44,15 @@ def test_messages_come_in_batches():
 
 
 def test_an_empty_queue_needs_no_invocation():
-    """Nothing to deliver is a delivery too."""
+    """An empty queue has an empty delivery."""
     delivery = SimulatedQueue([]).run(failing())
     assert (delivery.records, delivery.invocations) == ((), ())
     delivery.assert_nothing_lost()
     delivery.assert_in_order()
 
 
-def test_what_failed_is_visible_again_after_its_timeout():
-    """A reported message comes back when the visibility timeout is over, its receipts counted."""
+def test_failed_message_becomes_visible_again_after_its_timeout():
+    """A reported message becomes visible again after the visibility timeout, and its receives are counted."""
     seen = []
 
     def handler(event, context):
@@ -67,16 +67,16 @@ def test_what_failed_is_visible_again_after_its_timeout():
     assert [run.status for run in delivery.records[0].runs] == ["failed", "failed", "succeeded"]
 
 
-def test_other_messages_are_delivered_meanwhile():
-    """On a standard queue nothing waits for what is in flight."""
+def test_standard_queue_delivers_other_messages_meanwhile():
+    """In a standard queue, no message waits for another one in flight."""
     handler = failing("a")
     delivery = SimulatedQueue(list("abc"), batch_size=1, max_receive_count=2).run(handler)
     assert handler.events == [["a"], ["b"], ["c"], ["a"]]
     assert fates(delivery) == ["dead_lettered", "deleted", "deleted"]
 
 
-def test_a_receive_count_beyond_the_limit_dead_letters():
-    """After `max_receive_count` receipts the next one goes to the dead-letter queue instead."""
+def test_message_is_dead_lettered_after_max_receive_count():
+    """After `max_receive_count` receives, the message moves to the dead-letter queue."""
     for limit in (1, 3):
         delivery = SimulatedQueue(["a"], max_receive_count=limit).run(failing("a"))
         assert len(delivery.invocations) == limit
@@ -85,8 +85,8 @@ def test_a_receive_count_beyond_the_limit_dead_letters():
 
 
 @pytest.mark.parametrize(("received", "seen"), [(2, [2, 3]), (3, [3]), (5, [5])])
-def test_earlier_receipts_count_towards_the_limit(received, seen):
-    """A raw record is dead-lettered when its next receipt would exceed the limit, and is delivered before."""
+def test_earlier_receives_count_towards_the_limit(received, seen):
+    """A raw record is delivered once, and dead-lettered if its next receive would exceed the limit."""
     counts = []
 
     @batch_handler(max_receive_count=3)
@@ -99,8 +99,8 @@ def test_earlier_receipts_count_towards_the_limit(received, seen):
     delivery.assert_dead_lettered([name(0)])
 
 
-def test_a_fifo_group_waits_for_what_is_in_flight():
-    """A group's later messages are not delivered before its failed one is visible again."""
+def test_fifo_group_waits_for_its_failed_message():
+    """Later messages of a group aren't delivered before the failed one becomes visible again."""
     handler = failing("a")
     delivery = SimulatedQueue(list("abxc"), fifo=True, groups=list("gghg"), batch_size=1, max_receive_count=2).run(
         handler
@@ -111,14 +111,14 @@ def test_a_fifo_group_waits_for_what_is_in_flight():
 
 
 def test_a_fifo_batch_mixes_groups():
-    """A batch takes from several groups, each in its order."""
+    """A batch holds messages of several groups, each group in order."""
     handler = failing()
     SimulatedQueue(list("axbyc"), fifo=True, groups=list("ghghg"), batch_size=4).run(handler)
     assert handler.events == [["a", "b", "c", "x"], ["y"]]
 
 
 def test_raw_records_keep_their_identity():
-    """Records and events of one's own are delivered as they are, their receipts counted on."""
+    """Raw records and events are delivered as they are, and their receive counts continue."""
     event = sqs_event(["a", "b"], receive_counts=[3, 1], start=7)
     for given in (event, event["Records"], iter(event["Records"])):
         delivery = SimulatedQueue(given).run(failing())
@@ -127,7 +127,7 @@ def test_raw_records_keep_their_identity():
 
 
 def test_each_delivery_has_a_receipt_handle_of_its_own():
-    """SQS names each receipt anew; a raw record keeps its handle for the first delivery."""
+    """Each receive has a new receipt handle; a raw record keeps its handle for the first delivery."""
     handles = []
 
     def handler(event, context):
@@ -144,7 +144,7 @@ def test_each_delivery_has_a_receipt_handle_of_its_own():
     assert first == [sqs_event(["a"], receive_counts=count)["Records"][0]["receiptHandle"] for count in (1, 2, 3)]
 
 
-def test_retention_ends_the_waiting():
+def test_message_expires_after_the_retention():
     """A message that outlives the retention has expired."""
     for retention in (90, 119):
         delivery = SimulatedQueue(["a"], retention=retention).run(failing("a"))
@@ -152,8 +152,8 @@ def test_retention_ends_the_waiting():
         assert [entry.at for entry in delivery.invocations] == [0, 30, 60, 90]
 
 
-def test_the_bound_ends_a_run_that_would_not():
-    """A bound of invocations ends a run early; without one it is 1,000, and 10 more a message."""
+def test_max_invocations_ends_an_endless_run():
+    """The largest number of invocations ends a run early; by default, it is 1,000 and 10 for each message."""
     delivery = SimulatedQueue(["a", "b"], max_invocations=7).run(failing("a"))
     assert len(delivery.invocations) == 7
     assert fates(delivery) == ["remaining", "deleted"]
@@ -165,7 +165,7 @@ def test_the_bound_ends_a_run_that_would_not():
 
 
 def test_without_the_setting_reported_failures_are_deleted():
-    """Without ReportBatchItemFailures the response is ignored, and what failed is lost."""
+    """Without ReportBatchItemFailures the response is ignored, and failed messages are lost."""
     delivery = SimulatedQueue(["a", "b"], report_batch_item_failures=False).run(failing("a"))
     assert fates(delivery) == ["deleted", "deleted"]
     with pytest.raises(AssertionError, match="no ReportBatchItemFailures"):
@@ -173,14 +173,14 @@ def test_without_the_setting_reported_failures_are_deleted():
 
 
 def test_a_plain_return_is_success_without_the_setting():
-    """A handler that never heard of partial responses succeeds by returning."""
+    """A handler without a partial response succeeds by returning."""
     delivery = SimulatedQueue(["a", "b"], report_batch_item_failures=False).run(lambda event, context: "ok")
     delivery.assert_nothing_lost()
     assert [record.successes for record in delivery.records] == [1, 1]
 
 
-def test_a_timeout_brings_the_batch_back():
-    """An invocation that outlasts its timeout on the virtual clock has failed, whatever it returned."""
+def test_timeout_fails_the_whole_batch():
+    """An invocation that exceeds its timeout on the simulated clock has failed, whatever it returned."""
     context = LambdaContext(timeout=3)
 
     def handler(event, own):
@@ -196,8 +196,8 @@ def test_a_timeout_brings_the_batch_back():
     assert delivery.seconds == pytest.approx(22.9)
 
 
-def test_any_context_is_handed_on():
-    """A context of another kind goes to the handler as it is, and nothing times out by it."""
+def test_context_of_another_kind_is_passed_on():
+    """A context of another kind reaches the handler as it is, and causes no timeout."""
     own = object()
     seen = []
     SimulatedQueue(["a"]).run(lambda event, context: seen.append(context), own)
@@ -205,7 +205,7 @@ def test_any_context_is_handed_on():
 
 
 def test_handlers_may_change_their_event():
-    """What a handler does to its event harms neither the verdict nor the record of it."""
+    """A handler that changes its event changes neither the verdict nor the recorded event."""
 
     def handler(event, context):
         event["Records"][0].clear()
@@ -223,7 +223,7 @@ def test_a_batch_stays_below_six_megabytes():
 
 
 def test_coroutines_are_not_awaited():
-    """An async handler fails each time, as in Lambda, and leaves no warning behind."""
+    """An async handler fails each time, as in Lambda, and causes no warning."""
 
     async def handler(event, context):
         return None
@@ -233,8 +233,8 @@ def test_coroutines_are_not_awaited():
     delivery.assert_dead_lettered([name(0)])
 
 
-def test_our_own_handlers_are_looked_into():
-    """What became of each record is seen, not inferred: failed, skipped, succeeded."""
+def test_results_of_a_partialbatch_handler_are_observed():
+    """The result of each record is observed, not inferred: failed, skipped or succeeded."""
     plan = FailurePlan({"b": (1, "error")})
     handler = batch_handler(lambda record: plan.attempt(record.text))
     delivery = SimulatedQueue(list("abc"), fifo=True).run(handler)
@@ -256,8 +256,8 @@ class Orders:
         self.plan.attempt(record.text)
 
 
-def test_a_bound_handler_is_looked_into_as_well():
-    """A method's handler is one of ours too; a full failure is raised and seen."""
+def test_results_of_a_bound_handler_are_observed():
+    """A method made by partialbatch is observed too, also if it raises a full failure."""
     delivery = SimulatedQueue(["a", "b"], max_receive_count=2).run(Orders().handle)
     assert not delivery.inferred
     assert "FullBatchFailure" in delivery.invocations[1].reason
@@ -266,7 +266,7 @@ def test_a_bound_handler_is_looked_into_as_well():
 
 
 def test_an_exit_ends_the_invocation_only():
-    """A SystemExit fails the invocation, and the simulation goes on."""
+    """A `SystemExit` fails the invocation, and the simulation goes on."""
     plan = FailurePlan({"a": (1, "exit")})
     handler = batch_handler(lambda record: plan.attempt(record.text))
     delivery = SimulatedQueue(["a", "b"]).run(handler)
@@ -291,14 +291,14 @@ def test_an_exit_ends_the_invocation_only():
     ],
 )
 def test_settings_beyond_the_limits_are_refused(options, words):
-    """Impossible settings name option, value and what is allowed."""
+    """The message about an impossible setting names the option, its value and the allowed values."""
     with pytest.raises(ConfigurationError) as caught:
         SimulatedQueue(["a", "b"], **options)
     assert words in str(caught.value)
 
 
 def test_raw_records_must_fit_the_queue():
-    """Records of a standard queue are not taken for FIFO ones, and have their groups already."""
+    """Records of a standard queue don't fit a FIFO queue, and already have their groups."""
     with pytest.raises(ConfigurationError, match="fifo=True"):
         SimulatedQueue(sqs_event(["a"]), fifo=True)
     with pytest.raises(ConfigurationError, match="groups is for bodies"):
@@ -307,20 +307,20 @@ def test_raw_records_must_fit_the_queue():
 
 
 def test_a_handler_must_be_callable():
-    """What cannot be called is refused before anything is delivered."""
+    """A handler that can't be called is refused before anything is delivered."""
     with pytest.raises(ConfigurationError, match=r"handler='lambda\.handler'"):
         SimulatedQueue(["a"]).run("lambda.handler")
 
 
 def test_a_queue_can_be_run_again():
-    """A run leaves nothing behind in the queue."""
+    """A run doesn't change the queue."""
     queue = SimulatedQueue(["a", "b"], max_receive_count=2)
     first, second = (queue.run(failing("a")) for _ in range(2))
     assert fates(first) == fates(second) == ["dead_lettered", "deleted"]
 
 
 def test_poison_without_a_redrive_policy_is_received_a_hundred_times():
-    """Where no redrive policy takes it, poison stays on the queue after 100 receives, and the others are done with."""
+    """Without a redrive policy, poison stays on the queue after 100 receives, and all other messages are deleted."""
     plan = FailurePlan({"poison": (FOREVER, "error")})
     handler = batch_handler(lambda record: plan.attempt(record.text))
     delivery = SimulatedQueue(["poison", "a", "b"]).run(handler)
@@ -332,7 +332,7 @@ def test_poison_without_a_redrive_policy_is_received_a_hundred_times():
 
 
 def test_poison_without_a_redrive_policy_holds_up_its_group():
-    """A message group stays behind its poison, and the other groups are done with."""
+    """A message group stays behind its poison, and the messages of other groups are deleted."""
     plan = FailurePlan({"poison": (FOREVER, "error")})
     handler = batch_handler(lambda record: plan.attempt(record.text))
     queue = SimulatedQueue(["poison", "a", "b"], fifo=True, groups=["g", "g", "h"], batch_size=1)
@@ -343,7 +343,7 @@ def test_poison_without_a_redrive_policy_holds_up_its_group():
 
 
 def test_receives_before_the_simulation_do_not_count_as_its_own():
-    """A raw message that was received 500 times before gets its 100 receives as well."""
+    """A raw message that was received 500 times before gets 100 more receives."""
     queue = SimulatedQueue(sqs_event(["poison"], receive_counts=500))
     delivery = queue.run(lambda event, context: 1 / 0)
     assert len(delivery.invocations) == 100

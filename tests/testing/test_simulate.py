@@ -1,4 +1,4 @@
-"""One call for all simulators."""
+"""The function for all simulators."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from partialbatch.testing import LambdaContext, dynamodb_event, kafka_event, kin
         (kafka_event({"t-0": ["a"]}), "kafka"),
     ],
 )
-def test_an_event_tells_its_source(event, source):
-    """An event is simulated as what it is."""
+def test_source_of_an_event_chooses_the_simulator(event, source):
+    """An event is simulated as one of its source."""
     delivery = simulate(lambda event, context: None, event)
     assert delivery.source == source
     assert delivery.invocations[0].event == event
@@ -28,13 +28,13 @@ def test_an_event_tells_its_source(event, source):
     ("records", "source"),
     [(["a"], "kinesis"), ([{"id": 1}], "dynamodb"), ({"t-0": ["a"]}, "kafka"), (["a"], None), (["a"], "sqs")],
 )
-def test_or_it_is_named(records, source):
-    """Plain values go to the simulator of the named source; without one, to a queue."""
+def test_plain_values_go_to_the_named_source(records, source):
+    """Plain values go to the simulator of the named source, or by default to a queue."""
     assert simulate(lambda event, context: None, records, source).source == (source or "sqs")
 
 
 def test_all_options_are_handed_on():
-    """Context, succeeded and the simulator's own options reach it."""
+    """The context, `succeeded` and the simulator's own options reach the simulator."""
     context = LambdaContext(timeout=1)
 
     def handler(event, own):
@@ -47,8 +47,8 @@ def test_all_options_are_handed_on():
     assert delivery.seconds == pytest.approx(0.2)
 
 
-def test_what_tells_successes_must_be_callable():
-    """A list of what succeeded is refused before anything is delivered."""
+def test_succeeded_must_be_callable():
+    """A list as `succeeded` is refused before anything is delivered."""
     calls = []
     with pytest.raises(ConfigurationError, match="succeeded="):
         simulate(lambda *given: calls.append(given), ["a"], succeeded=["a"])
@@ -56,6 +56,6 @@ def test_what_tells_successes_must_be_callable():
 
 
 def test_an_unknown_source_is_refused():
-    """A source that is not simulated is refused by name."""
+    """The message names the source that can't be simulated."""
     with pytest.raises(ConfigurationError, match="source='sns'"):
         simulate(lambda event, context: None, ["a"], "sns")

@@ -1,11 +1,11 @@
-"""How a record's story ends when it is given up."""
+"""The fate of records that are given up."""
 
 from __future__ import annotations
 
 import pytest
 
-from partialbatch.testing._delivery import Run
-from partialbatch.testing._simulation_loop import Tracked
+from partialbatch.testing._history import Run
+from partialbatch.testing._simulation_loop import TrackedRecord
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ from partialbatch.testing._simulation_loop import Tracked
         (["failed", "dead_lettered"], "deleted"),
     ],
 )
-def test_what_is_given_up_meets_the_fate_of_its_runs(statuses, fate):
-    """Whatever succeeded, or was taken by the handler's own dead letter, is done with; the rest ran or did not."""
-    tracked = Tracked("{}", "id", None, runs=[Run(number, 0, status) for number, status in enumerate(statuses)])
+def test_fate_of_a_given_up_record_follows_from_its_runs(statuses, fate):
+    """A record that succeeded or that the handler's dead letter accepted counts as done; the others have run or not."""
+    tracked = TrackedRecord("{}", "id", None, runs=[Run(number, 0, status) for number, status in enumerate(statuses)])
     tracked.give_up()
     assert tracked.fate == fate
-    story = tracked.story()
+    story = tracked.history()
     assert story.settled == (fate == "deleted")
     assert story.ran == bool({"succeeded", "failed", "dead_lettered"} & set(statuses))

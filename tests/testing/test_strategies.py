@@ -1,4 +1,4 @@
-"""The strategies: what they draw, and what they shrink to."""
+"""The strategies: the values that they draw, and the values that they shrink to."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SOURCES = {
 
 @pytest.mark.parametrize("strategy", SOURCES, ids=lambda strategy: strategy.__name__)
 def test_events_are_those_of_their_source(strategy):
-    """Each event is JSON, names its source, and holds records that our handler runs one by one."""
+    """Each event is JSON, names its source, and holds records that a handler runs one by one."""
 
     @given(strategy())
     def check(event):
@@ -59,7 +59,7 @@ def test_events_are_those_of_their_source(strategy):
 
 @pytest.mark.parametrize("strategy", [sqs_events, kafka_events], ids=lambda strategy: strategy.__name__)
 def test_events_shrink_to_one_short_record(strategy):
-    """The least event is a single record with nothing in it."""
+    """The smallest event is a single record with an empty body."""
     event = find(strategy(), lambda _: True)
     assert len(records_of(event)) == 1
     assert len(json.dumps(event)) < 1_000
@@ -67,7 +67,7 @@ def test_events_shrink_to_one_short_record(strategy):
 
 @pytest.mark.parametrize("strategy", [kinesis_events, dynamodb_events])
 def test_sequence_numbers_may_get_longer(strategy):
-    """Some events have numbers that sort differently as texts."""
+    """Some events have numbers that sort differently as text."""
 
     def misleading(event):
         numbers = [identifier_of(event, raw) for raw in records_of(event)]
@@ -78,7 +78,7 @@ def test_sequence_numbers_may_get_longer(strategy):
 
 @given(fifo_events())
 def test_fifo_receive_counts_fall_within_a_group(event):
-    """On a FIFO queue a later message of a group was never received more often than an earlier one."""
+    """In a FIFO queue, a later message of a group was never received more often than an earlier one."""
     least = {}
     for raw in records_of(event):
         count = int(raw["attributes"]["ApproximateReceiveCount"])
@@ -86,16 +86,16 @@ def test_fifo_receive_counts_fall_within_a_group(event):
         least[group_of("sqs", raw)] = count
 
 
-def test_sizes_are_those_asked_for():
-    """Sizes beyond the limits are refused, those within are kept."""
+def test_sizes_are_kept_within_the_limits():
+    """Sizes beyond the limits are refused, and events have the requested sizes."""
     assert len(records_of(drawn(sqs_events(min_size=3, max_size=3)))) == 3
     with pytest.raises(ConfigurationError, match="max_size=11"):
         drawn(fifo_events(max_size=11))
 
 
 @given(failure_plans(keys="ab", hows=["base", "exit"], poison=False, most=3))
-def test_plans_are_as_asked_for(plan):
-    """Keys, ways of failing and numbers of attempts are within what was asked for."""
+def test_plans_hold_the_requested_keys_and_ways(plan):
+    """Keys, ways of failing and numbers of attempts are among the requested ones."""
     assert set(plan.failures) <= {"a", "b"}
     assert all(1 <= times <= 3 and how in ("base", "exit") for times, how in plan.failures.values())
     assert not plan.poison
@@ -103,12 +103,12 @@ def test_plans_are_as_asked_for(plan):
 
 @given(failure_plans())
 def test_plans_hold_plain_errors_by_default(plan):
-    """Unless other ways are asked for, records fail by an error: an exit or a timeout needs more than a handler."""
+    """By default, records fail only by an error, because exits and timeouts need more than a handler."""
     assert {how for _, how in plan.failures.values()} <= {"error"}
 
 
 def test_plans_shrink_to_one_failure():
-    """The least plan that fails at all fails one record, once, with a plain error."""
+    """The smallest failing plan fails one record, once, by an error."""
     plan = find(failure_plans(), lambda plan: bool(plan.failures))
     assert plan.failures == {0: (1, "error")}
     assert find(failure_plans(), lambda plan: bool(plan.poison)).poison == {0}
@@ -116,15 +116,15 @@ def test_plans_shrink_to_one_failure():
 
 
 @given(failure_plans(hows=["exit", "timeout"]))
-def test_exits_and_timeouts_end(plan):
-    """A record that ends the whole invocation does not do so for ever."""
+def test_records_never_exit_or_time_out_for_ever(plan):
+    """A record that ends the whole invocation doesn't do so for ever."""
     assert not plan.poison
     assert all(times <= 2 for times, _ in plan.failures.values())
 
 
 @given(malformed_events())
 def test_our_handler_never_loses_a_malformed_record(event):
-    """Whatever is wrong with an event, each record succeeds, is reported, or the invocation fails."""
+    """However an event is broken, each record succeeds or is reported, or the invocation fails."""
     ran = []
     try:
         response = batch_handler(lambda record: ran.append(record.json())).__call__(event, LambdaContext())
@@ -142,13 +142,13 @@ def _count(event):
     "wanted", [lambda event: isinstance(event, int), lambda event: isinstance(event, list) and event]
 )
 def test_malformed_events_are_of_many_kinds(wanted):
-    """Plain JSON is among them, and broken events of Pipes."""
+    """Malformed events include plain JSON and broken events of Pipes."""
     find(malformed_events(), wanted)
 
 
 @given(failure_plans(keys=["a", "b"], hows=HOWS))
-def test_a_plan_drives_a_simulation(plan):
-    """Together a plan, its clock and a queue end as planned."""
+def test_simulation_ends_as_the_plan_says(plan):
+    """A plan, its clock and a queue work together."""
     handler = batch_handler(lambda record: plan.attempt(record.text))
     delivery = SimulatedQueue(["a", "b"], max_receive_count=5).run(handler, LambdaContext(clock=plan.clock))
     delivery.assert_nothing_lost()
@@ -157,8 +157,8 @@ def test_a_plan_drives_a_simulation(plan):
         assert delivery.fates == {"deleted": 2}
 
 
-def test_the_verdict_needs_no_plan():
-    """An empty plan fails nothing."""
+def test_empty_plan_fails_nothing():
+    """An empty plan fails no record."""
     plan = FailurePlan({})
     plan.attempt("a")
     assert plan.done == ["a"]

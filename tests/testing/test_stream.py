@@ -1,4 +1,4 @@
-"""A stream as Lambda reads it."""
+"""A simulated stream, delivered as Lambda does."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def fates(delivery):
 
 
 def test_a_shard_is_read_in_batches():
-    """Records of a shard come in order, the batch size at a time."""
+    """The records of a shard are delivered in order, in batches of the batch size."""
     handler = failing()
     delivery = SimulatedStream(["a", "b", "c", "d", "e"], batch_size=2).run(handler)
     assert handler.events == ["ab", "cd", "e"]
@@ -49,8 +49,8 @@ def test_a_shard_is_read_in_batches():
     assert delivery.source == "kinesis"
 
 
-def test_all_from_the_checkpoint_on_comes_again():
-    """A reported record brings back all behind it, successes included."""
+def test_records_from_the_checkpoint_on_are_delivered_again():
+    """A reported record is delivered again with all records behind it, including those that succeeded."""
     plan = FailurePlan({"b": (1, "error")})
     handler = batch_handler(lambda record: plan.attempt(record.text))
     delivery = SimulatedStream(list("abcd")).run(handler)
@@ -64,8 +64,8 @@ def test_all_from_the_checkpoint_on_comes_again():
     assert delivery.seconds == 1
 
 
-def test_retries_exhausted_give_up_what_is_left():
-    """After the last retry all from the checkpoint on is gone, and what never ran is lost."""
+def test_exhausted_retries_give_up_the_rest_of_the_batch():
+    """After the last retry, all records from the checkpoint on are given up, and those that never ran are lost."""
     delivery = SimulatedStream(list("abcd"), maximum_retry_attempts=2).run(ours("b", error_policy="stop"))
     assert fates(delivery) == ["deleted", "expired", "discarded_unrun", "discarded_unrun"]
     assert len(delivery.invocations) == 3
@@ -73,23 +73,23 @@ def test_retries_exhausted_give_up_what_is_left():
         delivery.assert_nothing_lost()
 
 
-def test_what_succeeded_is_not_lost_by_giving_up():
-    """Under `continue` only the poison itself is given up; what ran behind it is done with."""
+def test_records_that_succeeded_are_not_lost_by_giving_up():
+    """Under `continue`, only the poison counts as expired; the records behind it have succeeded."""
     delivery = SimulatedStream(list("abcd"), maximum_retry_attempts=2).run(ours("b"))
     assert fates(delivery) == ["deleted", "expired", "deleted", "deleted"]
     delivery.assert_nothing_lost()
     assert delivery.duplicated_work == 4
 
 
-def test_no_retries_at_all():
-    """With 0 retries a batch is delivered once."""
+def test_zero_retries_deliver_a_batch_once():
+    """With 0 retries, a batch is delivered once."""
     delivery = SimulatedStream(list("ab"), maximum_retry_attempts=0, batch_size=1).run(failing("a"))
     assert fates(delivery) == ["expired", "deleted"]
     assert len(delivery.invocations) == 2
 
 
-def test_a_destination_gets_what_is_given_up():
-    """With an on-failure destination a record that ran ends there; one that did not is lost."""
+def test_given_up_records_that_ran_go_to_the_destination():
+    """With an on-failure destination, a record that ran is dead-lettered; one that never ran is lost."""
     stream = SimulatedStream(list("ab"), maximum_retry_attempts=0, on_failure_destination=True)
     delivery = stream.run(ours("a", error_policy="stop"))
     assert fates(delivery) == ["dead_lettered", "discarded_unrun"]
@@ -98,22 +98,22 @@ def test_a_destination_gets_what_is_given_up():
 
 @pytest.mark.parametrize("unlimited", [None, -1])
 def test_without_a_limit_a_poison_record_holds_its_shard(unlimited):
-    """Unlimited retries go on until the record leaves the stream, and those behind it with it."""
+    """Without a limit, retries go on until the record leaves the stream, together with those behind it."""
     stream = SimulatedStream(list("abc"), maximum_retry_attempts=unlimited, retention=60)
     delivery = stream.run(ours("b", error_policy="stop"))
     assert fates(delivery) == ["deleted", "expired", "discarded_unrun"]
     assert [entry.at for entry in delivery.invocations] == [0, 1, 3, 7, 15, 31]
 
 
-def test_the_age_ends_the_retrying():
-    """`maximum_record_age` gives up what is too old, before the stream's retention does."""
+def test_maximum_record_age_ends_retries():
+    """`maximum_record_age` gives up records before the stream's retention does."""
     for age, last in ((60, 31), (-1, 31), (None, 31)):
         delivery = SimulatedStream(["a"], maximum_record_age=age, retention=61).run(failing("a"))
         assert delivery.invocations[-1].at == last
         assert fates(delivery) == ["expired"]
 
 
-def test_waiting_is_at_most_a_minute():
+def test_wait_between_retries_doubles_up_to_a_minute():
     """The wait between retries doubles up to 60 s."""
     delivery = SimulatedStream(["a"], max_invocations=9).run(failing("a"))
     starts = [entry.at for entry in delivery.invocations]
@@ -121,7 +121,7 @@ def test_waiting_is_at_most_a_minute():
 
 
 def test_bisect_halves_a_failed_batch():
-    """A failed batch is halved until the poison is alone; halving uses up no retry."""
+    """A failed batch is halved until the poison is alone, and halving uses up no retry."""
     handler = failing("c", report=False)
     delivery = SimulatedStream(list("abcd"), bisect=True, maximum_retry_attempts=1).run(handler)
     assert handler.events == ["abcd", "ab", "cd", "c", "c", "d"]
@@ -129,7 +129,7 @@ def test_bisect_halves_a_failed_batch():
 
 
 def test_bisect_splits_at_the_reported_record():
-    """After a partial response only the rest is retried, and where that is all it is halved."""
+    """After a partial response only the rest is retried; if that is the whole batch, it is halved."""
     handler = failing("c")
     delivery = SimulatedStream(list("abcde"), bisect=True, maximum_retry_attempts=1).run(handler)
     assert handler.events == ["abcde", "cde", "c", "c", "de"]
@@ -137,8 +137,8 @@ def test_bisect_splits_at_the_reported_record():
 
 
 @pytest.mark.parametrize("policy", ["stop", "skip_group"])
-def test_bisect_saves_what_is_behind_poison(policy):
-    """With bisect nothing is given up unrun, under any policy."""
+def test_bisect_saves_records_behind_poison(policy):
+    """With bisect, no record is given up unrun under any policy."""
     stream = SimulatedStream(list("abcdef"), partition_keys="k", bisect=True, maximum_retry_attempts=2)
     delivery = stream.run(ours("ad", error_policy=policy))
     delivery.assert_nothing_lost()
@@ -146,7 +146,7 @@ def test_bisect_saves_what_is_behind_poison(policy):
 
 
 def test_shards_share_the_records_by_key():
-    """One key is always in one shard; a batch is of one shard; a failing shard does not hold the others."""
+    """A key is always in one shard, a batch comes from one shard, and a failing shard doesn't hold up the others."""
     keys = [f"key-{number % 7}" for number in range(40)]
     shards = {}
 
@@ -162,7 +162,7 @@ def test_shards_share_the_records_by_key():
 
 
 def test_parallel_batches_keep_the_order_of_each_key():
-    """With a parallelization factor one key's failure holds up its own lane alone."""
+    """With a parallelization factor, the failure of a key holds up only its own part of the shard."""
     plan = FailurePlan({"0": (2, "error")})
     handler = batch_handler(lambda record: plan.attempt(record.text), error_policy="stop")
     keys = [f"key-{number % 8}" for number in range(24)]
@@ -175,7 +175,7 @@ def test_parallel_batches_keep_the_order_of_each_key():
 
 
 def test_a_dynamodb_stream_takes_changes():
-    """Changes are delivered by their sequence numbers, and one item's changes stay together."""
+    """Changes are delivered by their sequence numbers, and the changes of one item stay together."""
     changes = [{"id": "a"}, {"id": "b"}, ({"id": "a"}, None)]
     delivery = SimulatedStream(changes, source="dynamodb", shards=3).run(lambda event, context: None)
     assert delivery.source == "dynamodb"
@@ -189,7 +189,7 @@ def test_a_dynamodb_stream_takes_changes():
 
 @pytest.mark.parametrize("event", [kinesis_event(["a", "b"], start=5), dynamodb_event([{"id": 1}, {"id": 2}])])
 def test_events_are_delivered_as_they_are(event):
-    """Raw records keep their identity, and tell their source."""
+    """Raw records keep their identity and their source."""
     for given in (event, event["Records"]):
         delivery = SimulatedStream(given).run(lambda event, context: None)
         assert delivery.invocations[0].event == event
@@ -197,12 +197,12 @@ def test_events_are_delivered_as_they_are(event):
 
 
 def test_an_empty_stream_needs_no_invocation():
-    """Nothing to read is a delivery too."""
+    """An empty stream has an empty delivery."""
     assert SimulatedStream([], source="dynamodb").run(failing()).source == "dynamodb"
 
 
 def test_a_timeout_fails_a_batch_of_a_stream():
-    """A late answer is no answer."""
+    """An answer after the timeout doesn't count."""
     context = LambdaContext(timeout=1)
     plan = FailurePlan({"a": (1, "timeout")})
     plan.clock = context.clock
@@ -229,12 +229,12 @@ def test_batches_stay_below_six_megabytes():
         ({"maximum_record_age": 59}, "maximum_record_age=59"),
         ({"maximum_record_age": 604_801}, "maximum_record_age=604801"),
         ({"retention": 59}, "retention=59"),
-        ({"source": "sqs"}, "source='sqs'"),
+        ({"source": "sqs"}, "source='sqs' is not possible: it takes 'kinesis' or 'dynamodb'"),
         ({"partition_keys": ["k"]}, "partition_keys has 1 entries for 2 records"),
     ],
 )
 def test_settings_beyond_the_limits_are_refused(options, words):
-    """Impossible settings name option, value and what is allowed."""
+    """The message about an impossible setting names the option, its value and the allowed values."""
     with pytest.raises(ConfigurationError) as caught:
         SimulatedStream(["a", "b"], **options)
     assert words in str(caught.value)

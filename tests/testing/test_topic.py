@@ -1,4 +1,4 @@
-"""A Kafka topic as Lambda reads it."""
+"""A simulated Kafka topic, delivered as Lambda does."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def fates(delivery):
 
 
 def test_a_batch_takes_from_each_partition():
-    """Offsets of all partitions come side by side, each partition in its order."""
+    """A batch holds records of all partitions, each partition in order."""
     handler = failing()
     delivery = SimulatedTopic({"t-1": list("xyz"), "t-0": list("ab")}, batch_size=4).run(handler)
     assert handler.events == [{"t-0": "ab", "t-1": "xy"}, {"t-1": "z"}]
@@ -47,16 +47,16 @@ def test_a_batch_takes_from_each_partition():
     assert delivery.source == "kafka"
 
 
-def test_named_records_are_retried():
-    """Read one way, a partial response brings back what it names."""
+def test_reading_retry_delivers_the_reported_records_again():
+    """With `reading="retry"`, only the reported records are delivered again."""
     handler = failing("a", "y")
     delivery = SimulatedTopic({"t-0": list("abc"), "t-1": list("xyz")}).run(handler)
     assert handler.events == [{"t-0": "abc", "t-1": "xyz"}, {"t-0": "a", "t-1": "y"}]
     assert fates(delivery) == ["deleted"] * 6
 
 
-def test_or_reading_resumes_from_the_named_offset():
-    """Read the other way, all from the lowest named offset of each partition on comes back."""
+def test_reading_resume_delivers_all_from_the_reported_offset_again():
+    """With `reading="resume"`, all records from the lowest reported offset of each partition on are delivered again."""
     handler = failing("a", "y")
     SimulatedTopic({"t-0": list("abc"), "t-1": list("xyz")}, reading="resume").run(handler)
     assert handler.events == [{"t-0": "abc", "t-1": "xyz"}, {"t-0": "abc", "t-1": "yz"}]
@@ -64,8 +64,8 @@ def test_or_reading_resumes_from_the_named_offset():
 
 @pytest.mark.parametrize("reading", ["retry", "resume"])
 @pytest.mark.parametrize("policy", ["continue", "stop", "skip_group"])
-def test_our_responses_are_right_either_way(reading, policy):
-    """Whichever way Lambda reads the response, nothing is lost."""
+def test_partialbatch_responses_lose_nothing_under_either_reading(reading, policy):
+    """However Lambda reads a partial response, nothing is lost."""
     plan = FailurePlan({"a": (2, "error"), "y": (1, "error")})
     handler = batch_handler(lambda record: plan.attempt(record.text), error_policy=policy)
     delivery = SimulatedTopic({"t-0": list("abc"), "t-1": list("xyz")}, batch_size=4, reading=reading).run(handler)
@@ -75,8 +75,8 @@ def test_our_responses_are_right_either_way(reading, policy):
         delivery.assert_in_order()
 
 
-def test_retries_are_without_limit_or_limited():
-    """Poison is retried until the bound, or given up after the last retry."""
+def test_poison_is_retried_up_to_the_limit():
+    """Poison is retried until the end of the simulation, or given up after the last retry."""
     topic = {"t-0": list("ab")}
     endless = SimulatedTopic(topic, max_invocations=5).run(failing("a", times=FOREVER))
     assert fates(endless) == ["remaining", "deleted"]
@@ -89,7 +89,7 @@ def test_retries_are_without_limit_or_limited():
 
 
 def test_a_destination_limits_the_retries_to_ten():
-    """With an on-failure destination a batch is given up after 10 retries, if nothing else is set; -1 lifts it."""
+    """With an on-failure destination, a batch is given up after 10 retries by default; -1 removes the limit."""
     topic = {"t-0": ["a"]}
     delivery = SimulatedTopic(topic, on_failure_destination=True, max_invocations=50).run(failing("a", times=FOREVER))
     assert (len(delivery.invocations), fates(delivery)) == (11, ["dead_lettered"])
@@ -97,8 +97,8 @@ def test_a_destination_limits_the_retries_to_ten():
     assert fates(endless.run(failing("a", times=FOREVER))) == ["remaining"]
 
 
-def test_a_failed_batch_comes_back_whole():
-    """A raised error brings back all partitions of the batch."""
+def test_raised_error_delivers_all_partitions_again():
+    """After a raised error, all partitions of the batch are delivered again."""
     calls = []
 
     def handler(event, context):
@@ -111,8 +111,8 @@ def test_a_failed_batch_comes_back_whole():
     assert delivery.seconds == 1
 
 
-def test_retention_gives_up_what_is_too_old():
-    """A record that leaves the topic unread is lost, and shown to be."""
+def test_records_beyond_the_retention_are_lost():
+    """A record that leaves the topic before it ran is lost."""
     delivery = SimulatedTopic({"t-0": list("ab")}, batch_size=1, retention=60).run(failing("a", times=FOREVER))
     assert fates(delivery) == ["expired", "discarded_unrun"]
     with pytest.raises(AssertionError, match="t-0@1"):
@@ -120,14 +120,14 @@ def test_retention_gives_up_what_is_too_old():
 
 
 def test_events_are_delivered_as_they_are():
-    """An event of one's own keeps its offsets, and its cluster."""
+    """An event keeps its offsets and its cluster."""
     for self_managed in (False, True):
         event = kafka_event({"t-0": ["a"], "t-1": ["b"]}, start=9, self_managed=self_managed)
         delivery = SimulatedTopic(event).run(lambda event, context: None)
         assert delivery.invocations[0].event == event
 
 
-def test_the_cluster_may_be_ones_own():
+def test_self_managed_cluster_shows_in_the_event():
     """A self-managed cluster's events say so."""
     delivery = SimulatedTopic({"t-0": ["a"]}, self_managed=True).run(lambda event, context: None)
     assert delivery.invocations[0].event["eventSource"] == "SelfManagedKafka"
@@ -137,13 +137,13 @@ def test_the_cluster_may_be_ones_own():
     ("options", "words"),
     [
         ({"batch_size": 0}, "batch_size=0"),
-        ({"reading": "both"}, "reading='both'"),
+        ({"reading": "both"}, "reading='both' is not possible: it takes 'retry' or 'resume'"),
         ({"maximum_retry_attempts": 10_001}, "maximum_retry_attempts=10001"),
         ({"retention": 1}, "retention=1"),
     ],
 )
 def test_settings_beyond_the_limits_are_refused(options, words):
-    """Impossible settings name option, value and what is allowed."""
+    """The message about an impossible setting names the option, its value and the allowed values."""
     with pytest.raises(ConfigurationError) as caught:
         SimulatedTopic({"t-0": ["a"]}, **options)
     assert words in str(caught.value)

@@ -1,4 +1,4 @@
-"""What Lambda does with an answer, row by row of the table."""
+"""Lambda's reading of each kind of answer."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ def returned(event, value, **options):
 
 @pytest.mark.parametrize("source", EVENTS_AND_KAFKA)
 @pytest.mark.parametrize("response", [None, {}, [], "", failures(), {"batchItemFailures": None}, {"failures": [1]}])
-def test_an_answer_that_names_nothing_is_full_success(source, response):
+def test_answer_that_reports_nothing_is_full_success(source, response):
     """Empty and null responses and lists, and a misspelt outer key, finish the whole batch."""
     verdict = returned(EVENTS_AND_KAFKA[source], response)
     assert (verdict.kind, verdict.reported, verdict.returned) == ("success", (), ())
     assert "all 3" in verdict.reason
 
 
-def test_a_message_that_is_there_twice():
-    """An identifier names each copy of its message: a copy that were deleted would take the message along."""
+def test_reported_identifier_returns_both_copies_of_a_message():
+    """An identifier reports each copy of its message, because deleting one copy would delete the message."""
     verdict = returned(sqs("1", "2", "1"), failures("1"))
     assert (verdict.kind, verdict.reported, verdict.returned) == ("partial", (0, 2), (0, 2))
 
 
 def test_a_misspelt_outer_key_is_named():
-    """The reason of a success by misspelling shows the key that was there."""
+    """The reason of a success by misspelling shows the key of the response."""
     verdict = returned(sqs("1"), {"batchItemFailure": [{"itemIdentifier": "1"}]})
     assert "no key 'batchItemFailures'" in verdict.reason
     assert "batchItemFailure" in verdict.reason.partition("its keys are")[2]
@@ -80,11 +80,11 @@ def test_a_misspelt_outer_key_is_named():
         ({"batchItemFailures": ["1"]}, "batchItemFailures[0] is '1' instead of"),
         ({"batchItemFailures": [None]}, "is None instead of"),
         ({"batchItemFailures": [{"itemIdentifer": "1"}]}, "no key 'itemIdentifier'; its keys are itemIdentifer"),
-        ({"batchItemFailures": "1"}, "no list but '1'"),
-        ({"batchItemFailures": {}}, "no list but {}"),
-        (failures("4"), "'4' names no record"),
-        (failures(0), "0 names no record"),
-        (failures(True), "True names no record"),
+        ({"batchItemFailures": "1"}, "isn't a list: it is '1'"),
+        ({"batchItemFailures": {}}, "isn't a list: it is {}"),
+        (failures("4"), "the reported '4' isn't a record of this event"),
+        (failures(0), "the reported 0 isn't a record"),
+        (failures(True), "the reported True isn't a record"),
         (failures("1", ""), "batchItemFailures[1]"),
         ("nothing", "a JSON str"),
         (["1"], "a JSON list"),
@@ -92,17 +92,17 @@ def test_a_misspelt_outer_key_is_named():
         (0, "a JSON int"),
         (False, "a JSON bool"),
         ({1, 2}, "Runtime.MarshalError"),
-        ({"batchItemFailures": [], "at": float("nan")}, "NaN is no JSON"),
-        ({"at": Decimal("Infinity")}, "Infinity is no JSON"),
+        ({"batchItemFailures": [], "at": float("nan")}, "NaN isn't JSON"),
+        ({"at": Decimal("Infinity")}, "Infinity isn't JSON"),
         ({"text": "x" * 6_291_456}, "over Lambda's 6,291,456"),
     ],
 )
 def test_a_malformed_answer_is_full_failure(source, response, words):
-    """Whatever Lambda cannot read brings the whole batch back, and the reason says what it is."""
+    """An answer that Lambda can't read fails the whole batch, and the reason says why."""
     verdict = returned(EVENTS_AND_KAFKA[source], response)
     assert (verdict.kind, verdict.returned) == ("failure", (0, 1, 2))
     assert words in verdict.reason
-    assert "those that succeeded included" in verdict.reason
+    assert "including those that succeeded" in verdict.reason
 
 
 @pytest.mark.parametrize("source", EVENTS_AND_KAFKA)
@@ -114,39 +114,39 @@ def test_a_malformed_answer_is_full_failure(source, response, words):
         (Outcome.raised(SystemExit(1)), "Runtime.ExitError"),
         (Outcome.raised(Mute()), "Mute: <Mute whose str raises>"),
         (Outcome.timed_out(3), "Task timed out after 3.00 seconds"),
-        (Outcome("{"), "no valid JSON"),
+        (Outcome("{"), "isn't valid JSON"),
         (Outcome(error="Handled"), "Handled"),
     ],
 )
 @pytest.mark.parametrize("report", [True, False])
 def test_a_failed_invocation_is_full_failure(source, outcome, words, report):
-    """Errors, timeouts and broken JSON bring all back, with partial responses switched on or off."""
+    """Errors, timeouts and broken JSON fail the whole batch, with partial responses switched on or off."""
     verdict = judge(EVENTS_AND_KAFKA[source], outcome, report_batch_item_failures=report)
     assert (verdict.kind, verdict.returned, verdict.reported) == ("failure", (0, 1, 2), ())
     assert words in verdict.reason
 
 
-def test_six_megabytes_are_not_too_many():
+def test_response_of_exactly_six_megabytes_is_read():
     """A response of just the limit is read."""
     assert returned(sqs("1"), "x" * (6_291_456 - 2)).reason.startswith("the response is a JSON str")
 
 
 def test_an_answer_of_no_bytes_is_an_empty_response():
-    """An empty body is read as a null response."""
+    """An empty body counts as a null response."""
     assert judge(sqs("1"), Outcome("")).kind == "success"
     assert returned(sqs("1"), b"").kind == "success"
 
 
-def test_nesting_without_end_is_no_valid_json():
-    """Text that is nested too deeply to be parsed fails the invocation, and not the judge."""
+def test_too_deeply_nested_response_fails_the_invocation():
+    """A response that is nested too deeply to be parsed fails the invocation."""
     assert judge(sqs("1"), Outcome("[" * 200_000)).kind == "failure"
     loop = []
     loop.append(loop)
     assert "MarshalError" in returned(sqs("1"), loop).reason
 
 
-def test_named_messages_return_and_the_rest_is_deleted():
-    """SQS takes the named messages back, in event order, each once."""
+def test_reported_messages_become_visible_again_and_the_rest_is_deleted():
+    """The reported messages become visible again, in event order, each once."""
     verdict = returned(sqs("a", "b", "c", "d"), failures("c", "a", "c"))
     assert (verdict.kind, verdict.reported, verdict.returned) == ("partial", (0, 2), (0, 2))
     assert verdict.checkpoint is None
@@ -164,14 +164,14 @@ def test_a_batch_that_is_reported_as_a_whole_is_partial():
 
 @pytest.mark.parametrize("make", [kinesis, dynamodb])
 def test_streams_go_on_from_the_lowest_reported_number(make):
-    """All from the lowest sequence number on comes back, compared as integers."""
+    """All records from the lowest reported number on are delivered again; numbers are compared as integers."""
     verdict = returned(make("8", "9", "10", "11"), failures("10", "9"))
     assert (verdict.kind, verdict.checkpoint, verdict.reported, verdict.returned) == ("partial", 1, (1, 2), (1, 2, 3))
     assert "from record 1 of the event on" in verdict.reason
 
 
-def test_kafka_takes_partition_and_offset():
-    """Kafka's identifier is an object with the partition's name and the offset as a number."""
+def test_kafka_identifier_is_partition_and_offset():
+    """Kafka's identifier is a dict with the name of the partition, and the offset as a number."""
     event = kafka(10, 11, 12)
     assert returned(event, failures({"partition": "orders-3", "offset": 11})).returned == (1,)
     assert returned(event, failures({"offset": Decimal(11), "partition": "orders-3"})).returned == (1,)
@@ -189,7 +189,7 @@ def test_kafka_takes_partition_and_offset():
         {"partition": "orders-3", "offset": 11.0},
     ],
 )
-def test_kafka_refuses_what_is_not_in_the_event(identifier):
+def test_kafka_identifier_outside_of_the_event_fails_the_batch(identifier):
     """A topic-partition or offset that is not in the event fails the batch."""
     assert returned(kafka(10, 11, 12), failures(identifier)).kind == "failure"
 
@@ -197,16 +197,16 @@ def test_kafka_refuses_what_is_not_in_the_event(identifier):
 @pytest.mark.parametrize("source", EVENTS_AND_KAFKA)
 @pytest.mark.parametrize("response", [failures("1"), failures("4"), {"batchItemFailures": 1}, "text", ["1"], None])
 def test_without_the_flag_the_response_is_ignored(source, response):
-    """Any normal return is success when the mapping does not ask for partial responses."""
+    """Any normal return is a success if the mapping doesn't ask for partial responses."""
     verdict = returned(EVENTS_AND_KAFKA[source], response, report_batch_item_failures=False)
     assert (verdict.kind, verdict.returned) == ("success", ())
     assert "no ReportBatchItemFailures" in verdict.reason
 
 
 def test_the_reason_counts_the_failures_that_were_ignored():
-    """Reported failures that nobody reads are counted in the reason."""
+    """The reason counts reported failures that aren't read."""
     verdict = returned(sqs("1", "2"), failures("1"), report_batch_item_failures=False)
-    assert "the 1 that it reports included" in verdict.reason
+    assert "including the 1 that it reports" in verdict.reason
     assert "included" not in returned(sqs("1"), failures(), report_batch_item_failures=False).reason
 
 
@@ -227,7 +227,7 @@ def test_a_tumbling_window_needs_its_state():
 
 
 def test_the_last_event_of_a_window_can_be_empty():
-    """A final invocation without records is told by its ARN, and needs its state too."""
+    """A final invocation without records is recognized by its ARN, and needs its state too."""
     event = window(eventSourceARN="arn:aws-cn:kinesis:cn-north-1:1:stream/s")
     with pytest.raises(EventError):
         judge(event, Outcome())
@@ -237,7 +237,7 @@ def test_the_last_event_of_a_window_can_be_empty():
 
 
 def test_pipes_names_stream_records_by_event_id():
-    """Through Pipes, Kinesis and DynamoDB records go by eventID, and SQS messages by messageId."""
+    """Through Pipes, Kinesis and DynamoDB records are reported by eventID, and SQS messages by messageId."""
     flat = [{"eventSource": "aws:kinesis", "eventID": f"shardId-0:{n}", "sequenceNumber": str(n)} for n in (9, 10, 11)]
     assert returned(flat, failures("shardId-0:10")).returned == (1, 2)
     assert returned(flat, failures("10")).kind == "failure"
@@ -247,7 +247,7 @@ def test_pipes_names_stream_records_by_event_id():
 
 
 def test_pipes_ignores_the_response_for_kafka():
-    """Kafka through Pipes takes no partial response: only an error brings the batch back."""
+    """For Kafka through Pipes the response isn't read: only an error fails the batch."""
     records = [{"eventSource": "aws:kafka", "topic": "t", "partition": 0, "offset": 1}]
     assert returned(records, failures({"partition": "t-0", "offset": 1})).kind == "success"
     assert judge(records, Outcome.raised(ValueError("x"))).kind == "failure"
@@ -257,13 +257,13 @@ def test_pipes_ignores_the_response_for_kafka():
     "event", [None, "text", [], {}, {"Records": []}, [1], {"Records": [{"eventSource": "aws:s3"}]}]
 )
 def test_an_unknown_event_is_refused(event):
-    """What comes from none of the four sources is an EventError that says what is missing."""
+    """An event from another source is an EventError that says which key is missing."""
     with pytest.raises(EventError, match="eventSource"):
         judge(event, Outcome())
 
 
-def test_values_are_written_as_the_runtime_writes_them():
-    """Decimals, named tuples, tuples and bytes become what Lambda's own encoder makes of them."""
+def test_values_are_serialized_as_the_runtime_does():
+    """Decimals, named tuples, tuples and bytes become the JSON that Lambda's own encoder writes."""
     Pair = namedtuple("Pair", "first second")  # noqa: PYI024 - the case is untyped users' code
     value = {"d": [Decimal("1.50"), Decimal(3)], "n": Pair(1, (2,)), "b": b"x"}
     assert json.loads(Outcome.returned(value).text) == {
@@ -274,9 +274,51 @@ def test_values_are_written_as_the_runtime_writes_them():
 
 
 @pytest.mark.parametrize("source", EVENTS_AND_KAFKA)
-def test_shapes_agree_with_the_judge(source):
-    """An identifier as `identifier_of` gives it is one that the judge accepts."""
+def test_identifier_of_a_record_is_accepted_in_a_response(source):
+    """An identifier returned by `identifier_of` is accepted as a reported one."""
     event = EVENTS_AND_KAFKA[source]
     assert source_of(event) == source
     for position, raw in enumerate(records_of(event)):
         assert returned(event, failures(identifier_of(event, raw))).reported == (position,)
+
+
+@pytest.mark.parametrize(
+    ("source", "response", "reason"),
+    [
+        ("sqs", failures(), "the response reports no failure: all 3 messages are deleted from the queue"),
+        ("kinesis", None, "the response is empty: all 3 records count as processed, and the shard moves on"),
+        ("kafka", {}, "the response is empty: all 3 records count as processed, and their offsets are committed"),
+        (
+            "sqs",
+            {"batchItemFailures": 1},
+            (
+                "'batchItemFailures' isn't a list: it is 1 (undocumented): "
+                "all 3 messages become visible again, including those that succeeded"
+            ),
+        ),
+        (
+            "dynamodb",
+            failures("x"),
+            (
+                "the reported 'x' isn't a record of this event (undocumented): "
+                "all 3 records are delivered again, including those that succeeded"
+            ),
+        ),
+        (
+            "sqs",
+            failures("1"),
+            "1 of 3 messages are reported: they become visible again, the other 2 are deleted from the queue",
+        ),
+        (
+            "kinesis",
+            failures("2"),
+            (
+                "1 of 3 records are reported; the lowest sequence number is the checkpoint: "
+                "2 records are delivered again, from record 1 of the event on"
+            ),
+        ),
+    ],
+)
+def test_reason_says_what_happens_to_the_records(source, response, reason):
+    """The reason names the cause first, and then the consequence in the terms of the source."""
+    assert returned(EVENTS_AND_KAFKA[source], response).reason == reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, assert_type
 
-from partialbatch import BatchHandler, BatchResult, Change, RawRecord, Record, SQSRecord, batch_handler
+from partialbatch import BatchHandler, BatchResult, Change, ErrorPolicy, RawRecord, Record, SQSRecord, batch_handler
 
 
 class Order:
@@ -97,6 +97,18 @@ def wrong_options() -> None:
     batch_handler(plain.function, sauce="sqs")  # type: ignore[call-overload]
     batch_handler(source="rabbit")  # type: ignore[call-overload]
     batch_handler(error_policy="halt")  # type: ignore[call-overload]
+    batch_handler(fifo="yes")  # type: ignore[call-overload]
+    batch_handler(envelope="kinesis")  # type: ignore[call-overload]
+    batch_handler(deadline_margin="never")  # type: ignore[call-overload]
+    batch_handler(max_concurrency="8")  # type: ignore[call-overload]
+    batch_handler(plain.function, error_policy="halt")  # type: ignore[call-overload]
+    BatchHandler(plain.function, error_policy="halt")  # type: ignore[arg-type]
+
+
+def right_choices() -> None:
+    """Each choice that an editor completes is taken."""
+    batch_handler(source="kinesis", error_policy="skip_group", fifo="auto", envelope="sns", deadline_margin="off")
+    batch_handler(source="auto", error_policy=ErrorPolicy.STOP, fifo=True, envelope="eventbridge", deadline_margin=1)
 
 
 def handlers(handler: BatchHandler[Any, Any]) -> None:

@@ -16,6 +16,8 @@ queue.put({"id": 1}, delay_seconds=5, message_group_id="g")
 queue.put("text", delay_seconds="5")  # type: ignore[typeddict-item, arg-type, unused-ignore] # seconds are a number
 queue.put("text", colour=1)  # type: ignore[call-arg] # no such option
 SQSProducer("url", max_retries=5)  # type: ignore[call-arg] # no such option
+SQSProducer("url", ordering="loose")  # type: ignore[arg-type] # one of two texts
+DynamoDBReader("orders", workers=2)  # type: ignore[call-arg] # an option of producers alone
 
 assert_type(queue.flush(seconds=5), list[Unprocessed])
 assert_type(queue.flush(lambda: 2.5), list[Unprocessed])

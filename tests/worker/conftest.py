@@ -1,4 +1,4 @@
-"""Hand-written handlers: the poller must not rely on ours."""
+"""Hand-written handlers, so that the poller is tested without the decorator."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def identify(record):
 
 
 class Scripted:
-    """Fails each body as often as the plan says, and answers as a good handler does.
+    """A handler that fails each body as often as the plan says, and answers correctly.
 
-    It goes on after a failure, or stops at it and reports what it did not start.
+    It continues after a failure, or stops at it and reports the records that it didn't start.
     """
 
     def __init__(self, plan=None, *, stop=False):
@@ -49,7 +49,7 @@ class Scripted:
 
 
 class Notes:
-    """An observer that keeps everything."""
+    """An observer that keeps each call."""
 
     def __init__(self):
         self.invocations = []
@@ -109,7 +109,7 @@ FULL_SUCCESSES = {
     "null list": _Recorder({"batchItemFailures": None}),
     "misspelt outer key": _Recorder({"batchitemfailures": [{"itemIdentifier": "x"}]}),
 }
-"""Handlers after which nothing is delivered again, whatever they meant."""
+"""Handlers after which no record is delivered again, whatever they meant."""
 
 
 @pytest.fixture(params=FULL_FAILURES.values(), ids=FULL_FAILURES)

@@ -20,14 +20,14 @@ def quick(monkeypatch):
 
 
 class Queue:
-    """Answers calls as its plan says, and then well: moto never fails to delete."""
+    """A queue whose deletes fail as planned, because moto's never do."""
 
     def __init__(self, plan=()):
         self.plan = list(plan)
         self.deleted = []
         self.calls = 0
 
-    def delete_message_batch(self, QueueUrl, Entries):  # noqa: N803 - boto3's names
+    def delete_message_batch(self, QueueUrl, Entries):
         self.calls += 1
         assert 1 <= len(Entries) <= 10
         trouble = self.plan.pop(0) if self.plan else None
@@ -48,7 +48,7 @@ TROUBLE = st.sampled_from([None, AWAY, server_error(), server_error("KmsThrottle
 
 @given(plan=st.lists(TROUBLE, max_size=8), count=st.integers(0, 35))
 def test_every_message_is_deleted_in_the_end(plan, count):
-    """Whatever passes for a while, each message is deleted, and none twice."""
+    """After transient errors each message is deleted, and none twice."""
     queue, waits = Queue(plan), []
     receipts = [f"r{number}" for number in range(count)]
     deleter = Deleter(queue, "url", lambda error, seconds: waits.append((error, seconds)))
@@ -57,36 +57,36 @@ def test_every_message_is_deleted_in_the_end(plan, count):
     assert all(isinstance(error, Exception) and seconds > 0 for error, seconds in waits)
 
 
-def test_it_ends_when_messages_are_visible_again(caplog):
-    """A message whose time is over isn't asked for any more, and the log says that it may come again."""
+def test_visible_messages_are_not_deleted_any_more(caplog):
+    """A message that is visible again isn't deleted any more, and the log says that it may run again."""
     queue = Queue([2])
     Deleter(queue, "url", lambda _error, _seconds: None).delete(["over", "open"], {"over": 0.0, "open": inf})
     assert queue.deleted == ["open"]
     assert queue.calls == 2
-    assert "1 handled messages were not deleted while they were invisible" in caplog.text
+    assert "1 handled messages were not deleted before they became visible again" in caplog.text
     assert "InternalError" in caplog.text
 
 
-def test_it_ends_when_all_messages_are_visible_again():
-    """Where no message's time is left, nothing is asked for again."""
+def test_deleting_ends_when_all_messages_are_visible_again():
+    """If all messages are visible again, no call is made."""
     queue = Queue([AWAY])
     Deleter(queue, "url", lambda _error, _seconds: None).delete(["over"], {"over": 0.0})
     assert queue.calls == 1
 
 
 def test_a_refusal_is_raised_at_once():
-    """A service that doesn't allow deletes won't allow them later."""
+    """A permission error is raised at the first attempt."""
     queue = Queue([server_error("AccessDenied", 403)])
     with pytest.raises(ClientError, match="AccessDenied"):
         Deleter(queue, "url", lambda _error, _seconds: None).delete(["a"], {"a": inf})
     assert queue.calls == 1
 
 
-def test_a_receipt_that_is_not_valid_is_told_and_left(caplog):
+def test_invalid_receipt_handle_is_logged_and_not_retried(caplog):
     """No later attempt makes a receipt handle valid."""
 
     class Invalid(Queue):
-        def delete_message_batch(self, QueueUrl, Entries):  # noqa: N803 - boto3's names
+        def delete_message_batch(self, QueueUrl, Entries):
             self.calls += 1
             return {"Failed": [{"Id": "0", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}]}
 

@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partialbatch.worker import _event_size
-from partialbatch.worker._event_size import cut
+from partialbatch.worker._event_size import split_into_events
 
 RECORDS = st.lists(st.integers(0, 90).map(lambda size: {"body": "é" * size}), max_size=20)
 
 
 @given(records=RECORDS, limit=st.integers(60, 400))
-def test_no_event_is_too_large_and_none_could_take_one_more(records, limit):
-    """All records are there in order; an event fits unless it is one record; the next record would be too much."""
+def test_events_are_as_large_as_the_limit_allows(records, limit):
+    """All records are there in order, no event of several records is too large, and none could hold one more."""
     before, _event_size.PAYLOAD_LIMIT = _event_size.PAYLOAD_LIMIT, limit
     try:
-        events = cut(records)
+        events = split_into_events(records)
     finally:
         _event_size.PAYLOAD_LIMIT = before
     assert [record for event in events for record in event] == records
@@ -32,6 +32,6 @@ def test_no_event_is_too_large_and_none_could_take_one_more(records, limit):
 
 
 def test_the_limit_is_that_of_the_simulated_queue():
-    """The poller and the testing kit cut at the same size."""
+    """The poller and the testing kit use the same limit."""
     records = [{"body": "x" * 1_000_000}] * 13
-    assert [len(event) for event in cut(records)] == [6, 6, 1]
+    assert [len(event) for event in split_into_events(records)] == [6, 6, 1]

@@ -1,4 +1,4 @@
-"""Reading shards."""
+"""Readers of shards."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from partialbatch.worker import dynamodb_shards, kinesis_shards
-from partialbatch.worker._received_records import kinesis_record, number_of
+from partialbatch.worker._received_records import kinesis_record, sequence_number_of
 
 
 def test_every_shard_is_read(services):
-    """Each record is in one shard, and each shard has a reader."""
+    """Each shard has a reader, and each record comes from one shard."""
     arn = services.stream(shards=3)
     bodies = [f"key-{number}" for number in range(20)]
     services.put(arn, bodies)
@@ -27,8 +27,8 @@ def test_every_shard_is_read(services):
     assert sorted(found) == sorted(bodies)
 
 
-def test_seek_goes_on_after_a_number(services):
-    """A reader goes on after the checkpoint, forward, and gives nothing at the end."""
+def test_seek_continues_after_a_sequence_number(services):
+    """A reader continues after the checkpoint, and returns nothing at the end."""
     arn = services.stream()
     services.put(arn, "abcd")
     (reader,) = kinesis_shards(services.kinesis, arn)
@@ -53,7 +53,7 @@ class ByName:
 
 
 def test_a_stream_is_read_by_its_name(services):
-    """With the stream's name no call has its ARN in it: not every emulator takes one."""
+    """With the stream's name, no call has its ARN, because some emulators don't accept one."""
     arn = services.stream(shards=2)
     services.put(arn, "abcd")
     name = arn.rpartition("/")[2]
@@ -64,7 +64,7 @@ def test_a_stream_is_read_by_its_name(services):
     assert sorted(found) == list("abcd")
 
 
-def test_a_record_without_a_partition_key():
+def test_record_without_a_partition_key_is_delivered_without_one():
     """A record that was put without a key is delivered without one."""
     record = {"SequenceNumber": "1", "Data": b"x", "ApproximateArrivalTimestamp": datetime.now(UTC)}
     made = kinesis_record(record, "arn:aws:kinesis:us-east-1:123456789012:stream/s", "shardId-000000000000")
@@ -72,8 +72,8 @@ def test_a_record_without_a_partition_key():
     assert made["kinesis"]["data"] == "eA=="
 
 
-def test_dynamodb_seek(services):
-    """The same on a DynamoDB stream."""
+def test_dynamodb_seek_continues_after_a_sequence_number(services):
+    """A reader of a DynamoDB stream continues after the checkpoint too."""
     name, arn = services.table()
     for key in "abc":
         services.dynamodb.put_item(TableName=name, Item={"id": {"S": key}})
@@ -84,8 +84,8 @@ def test_dynamodb_seek(services):
     assert [record["dynamodb"]["Keys"]["id"]["S"] for record in reader.read(9)] == ["b", "c"]
 
 
-def test_shards_on_several_pages(services):
-    """The description of a DynamoDB stream is read to its last page; moto has one page only."""
+def test_dynamodb_shards_on_several_pages_are_read(services):
+    """The description of a DynamoDB stream is read to its last page; moto has only one."""
     client = services.dynamodbstreams
     arn = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-21T00:00:00.000"
     first = {"StreamDescription": {"Shards": [{"ShardId": "s" * 28 + "1"}], "LastEvaluatedShardId": "s" * 28 + "1"}}
@@ -96,8 +96,8 @@ def test_shards_on_several_pages(services):
         assert [reader.shard_id[-1] for reader in dynamodb_shards(client, arn)] == ["1", "2"]
 
 
-def test_kinesis_shards_on_several_pages(services):
-    """The shards of a large stream are listed to the last page; a token goes alone, or the service refuses it."""
+def test_kinesis_shards_on_several_pages_are_read(services):
+    """The shards of a large stream are listed to the last page, and a token is sent without the stream."""
     arn = services.stream()
     with Stubber(services.kinesis) as stub:
         ranges = {
@@ -110,8 +110,8 @@ def test_kinesis_shards_on_several_pages(services):
         assert [reader.shard_id for reader in kinesis_shards(services.kinesis, arn)] == ["shard-1", "shard-2"]
 
 
-def test_closed_shard_ends(services):
-    """A shard that was closed gives its records and then nothing; moto never closes an iterator."""
+def test_closed_shard_ends_after_its_last_record(services):
+    """A closed shard returns its records and then ends; moto never closes an iterator."""
     arn = services.stream()
     shard = "shardId-000000000000"
     client = services.kinesis
@@ -128,8 +128,8 @@ def test_closed_shard_ends(services):
     assert reader.shard_id == shard
 
 
-def test_kinesis_record_is_what_lambda_sends(services):
-    """Every field that Lambda delivers is there, and of its type."""
+def test_kinesis_record_has_every_field_that_lambda_sends(services):
+    """Every field that Lambda delivers is there, with its type."""
     arn = services.stream()
     services.put(arn, ["hello"])
     (reader,) = kinesis_shards(services.kinesis, arn)
@@ -156,8 +156,8 @@ def test_kinesis_record_is_what_lambda_sends(services):
     }
 
 
-def test_dynamodb_record_is_what_lambda_sends(services):
-    """Images are as in the event: binaries as base64, numbers as text, times as epoch seconds."""
+def test_dynamodb_record_has_every_field_that_lambda_sends(services):
+    """Binaries are base64, numbers are text, and times are seconds since the epoch, as in Lambda's event."""
     name, arn = services.table()
     item = {
         "id": {"S": "a"},
@@ -187,8 +187,8 @@ def test_dynamodb_record_is_what_lambda_sends(services):
     assert "NewImage" not in removed["dynamodb"]
 
 
-def test_deletion_by_time_to_live(services):
-    """A deletion by the service says so; moto's streams do not know it."""
+def test_deletion_by_time_to_live_names_the_service(services):
+    """A deletion by time to live has the identity of the service; moto doesn't have it."""
     name, arn = services.table()
     assert name
     (reader,) = dynamodb_shards(services.dynamodbstreams, arn)
@@ -209,8 +209,8 @@ def test_deletion_by_time_to_live(services):
     assert record["userIdentity"] == {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 
 
-def test_dynamodb_times_are_whole_seconds(services):
-    """A record of the second in which reading starts is not left out; moto's streams know milliseconds."""
+def test_dynamodb_record_of_the_starting_second_is_read(services):
+    """A record of the second in which reading starts isn't left out; moto has milliseconds."""
     _, arn = services.table()
     began = 1_700_000_000.7
     (reader,) = dynamodb_shards(services.dynamodbstreams, arn, began)
@@ -225,8 +225,8 @@ def test_dynamodb_times_are_whole_seconds(services):
     assert record["dynamodb"]["ApproximateCreationDateTime"] == 1_700_000_000
 
 
-def test_clock_that_is_ahead(services):
-    """Kinesis refuses a time that is still to come; reading then begins at the oldest, and leaves out as much."""
+def test_clock_that_is_ahead_reads_from_the_oldest_record(services):
+    """Kinesis refuses a time in the future, so reading begins at the oldest record and leaves the older ones out."""
     arn = services.stream()
     (reader,) = kinesis_shards(services.kinesis, arn, 1_700_000_000.5)
     which = {"StreamARN": arn, "ShardId": reader.shard_id}
@@ -243,7 +243,7 @@ def test_clock_that_is_ahead(services):
         stub.add_response("get_records", {"Records": records, "NextShardIterator": "next"})
         stub.add_client_error("get_shard_iterator", "AccessDeniedException")
         reader.seek(None)
-        assert [number_of(record) for record in reader.read(5)] == ["1"]
+        assert [sequence_number_of(record) for record in reader.read(5)] == ["1"]
         with pytest.raises(ClientError, match="AccessDenied"):
             reader.seek(None)
 
@@ -258,8 +258,8 @@ def test_a_kinesis_record_without_partition_key_has_none_in_the_event(absent):
 
 
 @pytest.mark.parametrize("after", [None, "7"])
-def test_expired_iterator(services, after):
-    """An iterator that has expired is fetched anew where the last one stood, and nothing is left out or repeated."""
+def test_expired_iterator_is_replaced_without_a_gap(services, after):
+    """An expired iterator is replaced at the same place, and no record is left out or repeated."""
     arn = services.stream()
     (reader,) = kinesis_shards(services.kinesis, arn)
     record = {
@@ -293,7 +293,7 @@ def test_expired_iterator(services, after):
 
 
 def test_other_errors_pass_through(services):
-    """An error that is not an expired iterator is the caller's."""
+    """An error other than an expired iterator is raised."""
     arn = services.stream()
     (reader,) = kinesis_shards(services.kinesis, arn)
     with Stubber(services.kinesis) as stub:
@@ -307,8 +307,8 @@ def test_other_errors_pass_through(services):
             reader.seek("1")
 
 
-def test_checkpoint_past_the_retention(services, caplog):
-    """When a checkpoint is older than the stream keeps records, that is told, and reading goes on at the oldest."""
+def test_checkpoint_past_the_retention_continues_at_the_oldest_record(services, caplog):
+    """A checkpoint that is older than the retention is logged, and reading continues at the oldest record."""
     _, arn = services.table()
     (reader,) = dynamodb_shards(services.dynamodbstreams, arn)
     with Stubber(services.dynamodbstreams) as stub:
@@ -319,11 +319,11 @@ def test_checkpoint_past_the_retention(services, caplog):
             {"StreamArn": arn, "ShardId": reader.shard_id, "ShardIteratorType": "TRIM_HORIZON"},
         )
         reader.seek("1" * 21)
-    assert "the records after the checkpoint 111111111111111111111 have passed the stream's retention" in caplog.text
+    assert "records after the checkpoint 111111111111111111111 are older than the stream's retention" in caplog.text
 
 
-def test_split_shard(services):
-    """The children of a shard name it, and an emulator's shard that has ended is closed once it is read."""
+def test_children_of_a_split_shard_name_their_parent(services):
+    """The children of a shard name it, and a shard of an emulator that has ended is closed after reading."""
     arn = services.stream()
     half = str(2**127)
     services.kinesis.split_shard(StreamARN=arn, ShardToSplit="shardId-000000000000", NewStartingHashKey=half)

@@ -1,4 +1,4 @@
-"""Errors that may pass."""
+"""Transient errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from partialbatch.worker._transient_errors import passing
+from partialbatch.worker._transient_errors import is_transient
 
 
 def client_error(code, status=400):
@@ -49,6 +49,6 @@ def client_error(code, status=400):
         (ConnectionError("Python's own"), False),
     ],
 )
-def test_what_may_pass(error, expected):
-    """An absent or overloaded service may come back; a refusal stays one."""
-    assert passing(error) is expected
+def test_unreachable_and_overloaded_services_are_transient(error, expected):
+    """An unreachable or overloaded service is transient; a refusal isn't."""
+    assert is_transient(error) is expected

@@ -1,4 +1,4 @@
-"""What the annotation of a record function's first parameter asks for."""
+"""Read the annotation of a record function's first parameter."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _NO_VIEWS: frozenset[str] = frozenset()
 
 @value
 class Reading:
-    """How the first argument is made.
+    """A way to make the first argument.
 
     Attributes:
-        kind: What it is: ``"view"``, ``"raw"``, ``"payload"`` or ``"change"``.
-        annotation: What asked for it.
-        decode: Turns what it is made of into the argument: the payload, or else the view.
-        views: The names of the sources that the annotation goes with; none: all.
+        kind: The kind of argument: ``"view"``, ``"raw"``, ``"payload"`` or ``"change"``.
+        annotation: The annotation that asks for it.
+        decode: Makes the argument from the payload, or from the view for the other kinds.
+        views: The names of the sources that have such an argument; empty for all.
     """
 
     kind: str
@@ -56,11 +56,11 @@ class Reading:
 
     @property
     def universal(self) -> bool:
-        """Whether every event source has it."""
+        """Whether every event source has such an argument."""
         return not self.views and not (self.kind == "payload" and is_text(self.annotation))
 
     def check_source(self, source: str) -> None:
-        """Refuse what the event source does not have.
+        """Check that the event source has such an argument.
 
         Raises:
             ConfigurationError: The annotation is for another source.
@@ -68,15 +68,18 @@ class Reading:
         if self.views:
             if source not in self.views:
                 wanted = name_of(self.annotation)
-                raise ConfigurationError(f"the record function takes {wanted}, and the event source is {source!r}")
+                raise ConfigurationError(
+                    f"the record function takes {wanted}, and the event source is {source!r}: "
+                    "annotate a type of that source"
+                )
         elif source == "dynamodb" and not self.universal:
             raise ConfigurationError(
-                f"a DynamoDB image has no form as {name_of(self.annotation)}: annotate dict, a model, or Change[...]"
+                f"a DynamoDB image can't be given as {name_of(self.annotation)}: annotate dict, a model, or Change[...]"
             )
 
 
 def inner(function: Any) -> Any:
-    """Return the function that a call ends in: past partials, and an object's ``__call__``."""
+    """Return the function that a call runs, behind partials and an object's ``__call__``."""
     while isinstance(function, functools.partial):
         function = function.func
     if isinstance(function, staticmethod | classmethod):
@@ -87,11 +90,11 @@ def inner(function: Any) -> Any:
 
 
 def innermost(function: Any, stop: Callable[[Any], bool] | None = None) -> Any:
-    """Return what a call ends in past wrappers, too, which may themselves stand over a partial or an object.
+    """Return the function that a call runs, also behind wrappers, which may wrap a partial or an object.
 
     Args:
-        function: What is called.
-        stop: Ends the way at what it is true for.
+        function: The callable.
+        stop: Ends the search at a wrapper for which it returns True.
     """
     while (target := inspect.unwrap(inner(function), stop=stop)) is not function:
         function = target
@@ -99,10 +102,10 @@ def innermost(function: Any, stop: Callable[[Any], bool] | None = None) -> Any:
 
 
 def has_names(function: Any) -> bool:
-    """Tell whether a function has an annotation that is, or holds, a string; True where that cannot be told."""
+    """Tell whether an annotation of a function is, or holds, a string. True if the annotations can't be read."""
     try:
         parameters = inspect.signature(function).parameters.values()
-    except Exception:  # Python 3.14 evaluates them, and what they name may be defined later
+    except Exception:  # Python 3.14 evaluates them, and their names may be defined later
         return True
     return any(_has_name(parameter.annotation) for parameter in parameters)
 
@@ -116,12 +119,12 @@ def evaluate(name: str, annotation: Any, function: Any, namespace: Mapping[str, 
 
     Args:
         name: The function's name, for the error.
-        annotation: The annotation as it stands.
+        annotation: The annotation as it is written.
         function: The function, for its globals and its closure.
-        namespace: The locals of where it was decorated.
+        namespace: The local variables at the decorator.
 
     Raises:
-        ConfigurationError: It cannot be resolved.
+        ConfigurationError: The annotation can't be resolved.
     """
     target = innermost(function)
     variables = {**namespace, **_closure(target)}
@@ -130,14 +133,14 @@ def evaluate(name: str, annotation: Any, function: Any, namespace: Mapping[str, 
         hints = typing.get_type_hints(holder, getattr(target, "__globals__", {}), variables, include_extras=True)
     except Exception as error:
         raise ConfigurationError(
-            f"{name}: the annotation {annotation!r} cannot be resolved ({type(error).__name__}: {error}); "
+            f"{name}: the annotation {annotation!r} can't be resolved ({type(error).__name__}: {error}); "
             "define the type before the function, or give it as model="
         ) from error
     return hints["first"]
 
 
 def _closure(function: Any) -> dict[str, Any]:
-    """Return the variables of the enclosing functions that have a value by now; a later helper has none."""
+    """Return the variables of the enclosing functions. Those that are assigned later have no value yet."""
     variables: dict[str, Any] = {}
     names = getattr(getattr(function, "__code__", None), "co_freevars", ())
     for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=True):
@@ -149,14 +152,14 @@ def _closure(function: Any) -> dict[str, Any]:
 
 
 def read(annotation: Any, envelope: Any) -> Reading:
-    """Choose how the first argument is made.
+    """Choose a way to make the first argument.
 
     Args:
         annotation: The type, resolved.
         envelope: The handler's ``envelope``.
 
     Raises:
-        ConfigurationError: Nothing can be made of the annotation, or not with the envelope.
+        ConfigurationError: No argument can be made for the annotation, or none with the envelope.
     """
     reading = _record_reading(annotation)
     if reading is None:
@@ -171,7 +174,7 @@ def read(annotation: Any, envelope: Any) -> Reading:
 
 
 def _record_reading(annotation: Any) -> Reading | None:
-    """Tell whether the annotation asks for the record itself, in whatever form; None: for its payload."""
+    """Return the way to make the record itself, or None if the annotation asks for its payload."""
     if bare(annotation) in (inspect.Parameter.empty, Any, object):
         return Reading("view", annotation, _itself)
     wanted = meant(annotation)
@@ -183,7 +186,7 @@ def _record_reading(annotation: Any) -> Reading | None:
     members = [bare(member) for member in get_args(wanted) if member is not type(None)] if union else [wanted]
     if not all(isinstance(member, type) and issubclass(member, Record) for member in members):
         return None
-    known = all(member in VIEWS for member in members)  # else Record, or a view of the user's own
+    known = all(member in VIEWS for member in members)  # otherwise Record, or a view of the user's own
     return Reading("view", annotation, _itself, frozenset(map(VIEWS.__getitem__, members)) if known else _NO_VIEWS)
 
 
@@ -192,7 +195,7 @@ def _itself(record: Any) -> Any:
 
 
 def _payload_reading(annotation: Any, envelope: Any) -> Reading:
-    """Choose how the payload becomes the argument."""
+    """Return the way to make the argument from the payload."""
     _check_typed_dict(annotation)
     if envelope == "eventbridge" and is_text(annotation):
         raise ConfigurationError("envelope='eventbridge' gives an object, not text; annotate dict or a model")
@@ -204,10 +207,10 @@ def _payload_reading(annotation: Any, envelope: Any) -> Reading:
 
 
 def _check_typed_dict(annotation: Any) -> None:
-    """Refuse `typing.TypedDict` before 3.12, which pydantic cannot read."""
+    """Refuse `typing.TypedDict` before Python 3.12, which pydantic can't read."""
     wanted, _ = without_none(annotation)
     if sys.version_info < (3, 12) and typing.is_typeddict(wanted) and type(wanted).__module__ == "typing":
         raise ConfigurationError(
-            f"{wanted.__name__} is a typing.TypedDict, which pydantic cannot read before Python 3.12: "
+            f"{wanted.__name__} is a typing.TypedDict, which pydantic can't read before Python 3.12: "
             "take TypedDict from typing_extensions"
         )

@@ -1,4 +1,4 @@
-"""Calling the record function: its arguments, made from a raw record."""
+"""Call the record function with arguments that are made from a raw record."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["Window", "bind"]
 
 
 class Window:
-    """The state of a tumbling window: what the last record function that succeeded returned.
+    """The state of a tumbling window, which is the value that the last successful record function returned.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
 
     Attributes:
-        state: What goes into the response.
+        state: The state for the response.
         final: Whether this is the window's last invocation.
     """
 
@@ -36,41 +36,44 @@ class Window:
         self.final = bool(event.get("isFinalInvokeForWindow"))
 
     def lend(self) -> Any:
-        """Return a copy of the state: what a record changes in place before it fails must not get into the response."""
+        """Return a copy of the state, because changes of a record that fails must not get into the response."""
         return copied(self.state)
 
     def take(self, state: Any) -> Any:
         """Copy the state that a record function returned, and return the state itself.
 
-        What the function keeps a hold of may change later, for a record that then fails. The copy counts as soon
-        as the record has succeeded, see `advance`.
+        The function may keep the state and change it later, for a record that fails. The copy becomes the window's
+        state once the record has succeeded; see `advance`.
 
         Raises:
-            TypeError: The function's code has not run, or its state cannot be copied.
+            TypeError: The function's code has not run, or its state can't be copied.
         """
         check_value(state)
         self._next = copied(state)
         return state
 
     def advance(self) -> None:
-        """Make the state that was taken last the window's."""
+        """Make the copy that was taken last the window's state."""
         self.state = self._next
 
 
 def bind(
     function: Callable[..., Any], plan: Plan, source: EventSource, context: Any, window: Window | None
 ) -> Callable[[RawRecord], Any]:
-    """Return what calls a record function for a raw record.
+    """Return a function of a raw record that calls the record function.
 
     Raises:
-        EventError: The function wants a window's state, and there is no window.
+        EventError: The record function has a ``state`` parameter, and there is no window.
     """
     if plan.takes_state and window is None:
-        raise EventError.no_window()
+        raise EventError(
+            "the record function has a 'state' parameter, and the event isn't from a tumbling window; set "
+            "TumblingWindowInSeconds on the event source mapping (Kinesis, DynamoDB Streams), or remove the parameter"
+        )
     if plan.awaits:
         function = _collected(function)
     if not plan.takes_extras:
-        # Without a view where none is asked for: it would be half the cost of a record.
+        # Without a view if the function doesn't take it: a view is half the cost of a record.
         kind = plan.first.kind
         if kind == "raw":
             return function
@@ -84,7 +87,7 @@ def bind(
 
 
 def _folding(invoke: Callable[[RawRecord], Any], window: Window, plan: Plan) -> Callable[[RawRecord], Any]:
-    """Return what calls a record function, and has the window take the state that it returns."""
+    """Return a function that calls the record function, and hands the state that it returns to the window."""
     if not plan.awaits:
         return lambda raw: window.take(invoke(raw))
 
@@ -98,7 +101,7 @@ def _folding(invoke: Callable[[RawRecord], Any], window: Window, plan: Plan) -> 
 def _filled(
     function: Callable[..., Any], plan: Plan, source: EventSource, context: Any, window: Window | None
 ) -> Callable[[RawRecord], Any]:
-    """Return what calls a function with all that it asks for, by the view of a raw record."""
+    """Return a function of a raw record that fills all arguments of the record function."""
     view, first = source.view, plan.first.make
     fill: dict[str, Callable[[Any], Any]] = {
         "record": lambda record: record,
@@ -121,10 +124,11 @@ def _filled(
 
 
 def _with_view(function: Callable[..., Any], source: EventSource) -> Callable[[RawRecord], Any]:
-    """Return what calls a function with the view of a raw record."""
-    calling = getattr(source, "calling", None)  # where calls are many and short, the source knows a faster way
+    """Return a function of a raw record that calls the record function with its view."""
+    # A source may know a faster way, beside its protocol.
+    calling: Callable[..., Callable[[RawRecord], Any]] | None = getattr(source, "calling", None)
     if calling is not None:
-        return calling(function)  # type: ignore[no-any-return]  # no part of the protocol
+        return calling(function)
     view = source.view
     return lambda raw: function(view(raw))
 
@@ -134,9 +138,8 @@ def _constant(value: Any) -> Callable[[Any], Any]:
 
 
 def _collected(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let an async generator function return what it yields, as a list; others stay as they are."""
-    call = getattr(type(function), "__call__", None)  # noqa: B004 - its kind is asked for, not whether it exists
-    if not (inspect.isasyncgenfunction(function) or inspect.isasyncgenfunction(call)):
+    """Return an async generator function as one that returns a list. Other functions stay as they are."""
+    if not any(map(inspect.isasyncgenfunction, (function, type(function).__call__))):
         return function
 
     async def collect(*arguments: Any, **keywords: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""From a record's payload to what the record function asks for: text, JSON, or a validated model."""
+"""Decode a payload as the record function asks for it: as text, as JSON, or as a validated model."""
 
 from __future__ import annotations
 
@@ -27,12 +27,22 @@ _CONTAINERS = {dict: dict, list: list, Mapping: dict, MutableMapping: dict, Sequ
 
 @value
 class Change(Generic[Image]):
-    """What a DynamoDB stream record says: annotate ``Change[Order]`` to get both images validated.
+    """A change of a DynamoDB item. Annotate ``Change[Order]`` to get both images validated.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
+
+    >>> from partialbatch import Change, batch_handler
+    >>> from partialbatch.testing import dynamodb_event
+    >>> @batch_handler
+    ... def handler(change: Change[dict]):
+    ...     return change
+    >>> handler.process(dynamodb_event([{"id": "A-1"}])).results[0].value
+    Change(old=None, new={'id': 'A-1'}, kind='INSERT')
 
     Attributes:
-        old: The item before the change; None on INSERT, or where the stream leaves it out.
-        new: The item after the change; None on REMOVE, or where the stream leaves it out.
-        kind: ``INSERT``, ``MODIFY`` or ``REMOVE``.
+        old: The item before the change. None on INSERT, or if the stream's view type leaves it out.
+        new: The item after the change. None on REMOVE, or if the stream's view type leaves it out.
+        kind: ``"INSERT"``, ``"MODIFY"`` or ``"REMOVE"``.
     """
 
     old: Image | None
@@ -41,10 +51,10 @@ class Change(Generic[Image]):
 
 
 def decoder(annotation: Any) -> Callable[[Any], Any]:
-    """Return what turns a payload into the annotated type.
+    """Return a function that turns a payload into the annotated type.
 
     Raises:
-        ConfigurationError: Nothing can be made of the annotation, or pydantic is needed and missing.
+        ConfigurationError: The annotation can't be validated, or needs pydantic, which isn't installed.
     """
     wanted, optional = without_none(annotation)
     convert = _plain_decoder(wanted, optional)
@@ -62,15 +72,16 @@ def decoder(annotation: Any) -> Callable[[Any], Any]:
 
 
 def change_decoder(annotation: Any) -> Callable[[DynamoDBRecord], Change[Any]]:
-    """Return what turns a DynamoDB view into a `Change` of the annotated images.
+    """Return a function that turns a DynamoDB view into a `Change` of the annotated images.
 
     Raises:
-        ConfigurationError: Nothing can be made of the annotation, or pydantic is needed and missing.
+        ConfigurationError: The annotation can't be validated, or needs pydantic, which isn't installed.
     """
     (image,) = get_args(annotation) or (dict,)
     if is_text(image):
         raise ConfigurationError(
-            f"{annotation}: a DynamoDB image has no form as text or bytes; annotate Change[dict] or Change of a model"
+            f"{annotation}: a DynamoDB image can't be given as text or bytes; "
+            "annotate Change[dict], or Change of a model"
         )
     convert = decoder(Union[image, None])  # noqa: UP007 - `image` may be a string, which takes no `|`
 
@@ -81,12 +92,13 @@ def change_decoder(annotation: Any) -> Callable[[DynamoDBRecord], Change[Any]]:
 
 
 def unwrapper(envelope: Any) -> Callable[[Any], Any]:
-    """Return what takes the payload out of its envelope."""
+    """Return a function that takes the payload out of its envelope."""
     if envelope == "sns":
         return lambda payload: field(_json_object(payload), "Message", str)
     if envelope == "eventbridge":
         return lambda payload: field(_json_object(payload), "detail", dict)
-    return envelope  # type: ignore[no-any-return]  # a callable, as checked in the settings
+    own: Callable[[Any], Any] = envelope
+    return own
 
 
 def _json_object(payload: Any) -> dict[str, Any]:
@@ -110,32 +122,32 @@ def without_none(annotation: Any) -> tuple[Any, bool]:
 
 
 def name_of(annotation: Any) -> str:
-    """Return an annotation as one writes it; a class by its bare name."""
+    """Return an annotation as users write it, and a class by its bare name."""
     return annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
 
 
 def is_text(annotation: Any) -> bool:
-    """Tell whether an annotation is of text or bytes, or of either, None aside."""
+    """Tell whether an annotation means text or bytes, with or without None."""
     wanted = meant(annotation)
     return all(meant(member) in (str, bytes) for member in _members(wanted) or (wanted,))
 
 
 def _members(annotation: Any) -> list[Any]:
-    """Return the members of a union, None aside; none of what isn't one."""
+    """Return the members of a union without None; other annotations have none."""
     union = get_origin(annotation) in (Union, types.UnionType)
     return [member for member in get_args(annotation) if union and member is not type(None)]
 
 
 def meant(annotation: Any) -> Any:
-    """Return the type behind an annotation: past None, metadata and names."""
+    """Return the type behind an annotation, without None, metadata and names for it."""
     wanted, _ = without_none(bare(annotation))
     return wanted if wanted is annotation else meant(wanted)
 
 
 def bare(annotation: Any) -> Any:
-    """Return what metadata was added to, or a name was given, by `NewType` or ``type X = ...``.
+    """Return the annotation behind `Annotated`, `NewType` and ``type X = ...``.
 
-    `RawRecord`, which is such a name, stays.
+    `RawRecord`, which is a `NewType`, stays.
     """
     if get_origin(annotation) is Annotated:
         return bare(annotation.__origin__)
@@ -147,7 +159,7 @@ def bare(annotation: Any) -> Any:
 
 
 def _plain_decoder(annotation: Any, optional: bool) -> Callable[[Any], Any] | None:
-    """Return a decoder that needs no pydantic, None where the annotation does."""
+    """Return a decoder without pydantic, or None if the annotation needs pydantic."""
     if annotation in (Any, object):
         return as_json
     if annotation in (str, bytes):
@@ -196,8 +208,7 @@ def _validator(annotation: Any) -> Callable[[Any], Any]:
             if payload is not None:
                 return from_python(payload)
         except ValidationError as error:
-            # Raised below, not here: pydantic's error holds the body, and an
-            # exception raised while it is handled would keep it.
+            # Raised below, because an exception that is raised here would keep pydantic's error, which holds the body.
             failure = _invalid(error, name_of(wanted), schema)
         else:
             return _of_none(wanted, from_python, optional=optional)
@@ -207,12 +218,12 @@ def _validator(annotation: Any) -> Callable[[Any], Any]:
 
 
 def _of_text(convert: Callable[[Any], Any], from_python: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return what validates a payload as the text that it is: limits on `str` do not make it JSON."""
+    """Return a function that validates a payload as text: limits on a `str` don't make it JSON."""
     return lambda payload: from_python(convert(payload))
 
 
 def _of_none(wanted: Any, from_python: Callable[[Any], Any], *, optional: bool) -> Any:
-    """Return what a record function gets where there is no payload."""
+    """Return the argument for a record without a payload."""
     if optional:
         return None
     # A type may accept None in other ways than `| None`.
@@ -222,9 +233,9 @@ def _of_none(wanted: Any, from_python: Callable[[Any], Any], *, optional: bool) 
 
 
 def _adapter(annotation: Any) -> Any:
-    """Return pydantic's `TypeAdapter` of an annotation."""
+    """Return pydantic's `TypeAdapter` for an annotation."""
     try:
-        import pydantic  # 60 ms that only handlers with such an annotation pay
+        import pydantic  # 60 ms, only for handlers with such an annotation
     except ImportError:
         raise ConfigurationError(
             f"the annotation {annotation!r} needs pydantic, which is not installed: "
@@ -232,17 +243,17 @@ def _adapter(annotation: Any) -> Any:
         ) from None
     try:
         adapter: Any = pydantic.TypeAdapter(annotation)
-        if not getattr(adapter, "pydantic_complete", True):  # from 2.10 on: a name in it is not defined yet
+        if not getattr(adapter, "pydantic_complete", True):  # from 2.10 on: it uses an undefined name
             adapter.rebuild(raise_errors=True)
-        _ = adapter.core_schema  # a deferred one is built now
+        _ = adapter.core_schema  # builds a deferred schema now
     except Exception as error:
         raise ConfigurationError(
-            f"pydantic cannot validate the annotation {annotation!r}: {type(error).__name__}: {error}. "
+            f"pydantic can't validate the annotation {annotation!r}: {type(error).__name__}: {error}. "
             "Define what it names before the function, annotate a model, or give model="
         ) from error
     return adapter
 
 
 def _invalid(error: Any, name: str, schema: Any) -> PayloadError:
-    """Say where a payload is invalid and how, without a word of its content."""
-    return PayloadError(f"the payload is no valid {clip(name)}: {places(error, words_of(schema))}")
+    """Name the places at which a payload is invalid, without a word of its content."""
+    return PayloadError(f"the payload isn't a valid {clip(name)}: {places(error, words_of(schema))}")

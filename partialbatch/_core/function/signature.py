@@ -1,4 +1,4 @@
-"""What a record function asks for, read from its signature."""
+"""Read a record function's signature, and plan how to call it."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ INJECTED = ("record", "context", "lambda_context", "state")
 
 @value
 class Plan:
-    """How a record function is to be called.
+    """A plan for calling a record function.
 
     Attributes:
-        first: How the first argument is made.
+        first: The way to make the first argument.
         positional: The further arguments in order: a name to fill, or a value.
         keywords: The names to fill by keyword.
-        awaits: Whether what a call gives must be awaited.
-        relays: Whether a plain call may give a coroutine: the function wraps an async one.
-        takes_extras: Whether the function has more than one argument.
-        takes_state: Whether it folds the records of a tumbling window into a state.
-        universal: Whether it takes the records of any source.
+        awaits: Whether the result of a call must be awaited.
+        relays: Whether a call may return a coroutine, because a plain function wraps an async one.
+        takes_extras: Whether the function takes more than one argument.
+        takes_state: Whether the function has a ``state`` parameter, for tumbling windows.
+        universal: Whether the function takes the records of every source.
         is_plain: Whether a record is done as soon as its call has returned.
     """
 
@@ -49,7 +49,7 @@ class Plan:
     is_plain: bool
 
     def check_source(self, source: EventSource) -> None:
-        """Refuse what the event source does not have.
+        """Check that the event source has the first argument.
 
         Raises:
             ConfigurationError: The annotation is for another source.
@@ -58,16 +58,16 @@ class Plan:
 
 
 def plan(function: Any, settings: Settings, namespace: Mapping[str, Any], *, bound: bool) -> Plan:
-    """Read what a record function asks for.
+    """Plan how to call a record function.
 
     Args:
-        function: The function; with its ``self`` or ``cls`` still there if `bound`.
-        settings: The handler's settings, for ``model`` and ``envelope``.
-        namespace: The locals of where it was decorated, for annotations that are strings.
+        function: The function. If `bound`, it still has its ``self`` or ``cls``.
+        settings: The handler's settings.
+        namespace: The local variables at the decorator, for annotations that are strings.
         bound: Whether the first parameter is ``self`` or ``cls``.
 
     Raises:
-        ConfigurationError: It cannot be called with a record.
+        ConfigurationError: The function can't be called with a record, or not with these settings.
     """
     name = getattr(function, "__qualname__", None) or repr(function)
     parameters = _parameters(function, yields=settings.sink is not None)
@@ -76,7 +76,7 @@ def plan(function: Any, settings: Settings, namespace: Mapping[str, Any], *, bou
     first = _first(name, parameters)
     annotation = settings.model
     if annotation is None:
-        # What stands at *args says nothing of the record.
+        # An annotation of *args doesn't describe the record.
         variadic = first.kind is first.VAR_POSITIONAL
         annotation = first.empty if variadic else evaluate(name, first.annotation, function, namespace)
     reading = read(annotation, settings.envelope)
@@ -98,32 +98,32 @@ def plan(function: Any, settings: Settings, namespace: Mapping[str, Any], *, bou
 
 
 def _check_options(name: str, made: Plan, settings: Settings) -> None:
-    """Refuse options that the function does not go with.
+    """Check that the function works with the options.
 
     Raises:
-        ConfigurationError: One of them was given.
+        ConfigurationError: It doesn't work with one of them.
     """
     if settings.record_timeout is not None and not made.awaits:
         raise ConfigurationError(
-            f"record_timeout={settings.record_timeout:g} needs an async record function, and {name} is none: "
+            f"record_timeout={settings.record_timeout:g} needs an async record function, and {name} isn't async: "
             "a running thread cannot be stopped. Remove the option, or write `async def`"
         )
     if made.takes_state and settings.sink is not None:
         raise ConfigurationError(
-            f"sink takes what {name} returns, and with a 'state' parameter that is the window's state: "
-            "remove one of them, and deliver from window_end"
+            f"sink takes the items that {name} returns, and with a 'state' parameter it returns the window's state: "
+            "remove one of them, or send the items in window_end"
         )
     if made.takes_state and settings.source_name in ("sqs", "kafka"):
         raise ConfigurationError(
-            f"{name} has a 'state' parameter, and source={settings.source_name!r} has no tumbling windows: "
-            "only kinesis and dynamodb have. Remove the parameter"
+            f"{name} has a 'state' parameter, and source={settings.source_name!r} has no tumbling windows "
+            "(only kinesis and dynamodb do): remove the parameter"
         )
 
 
 def is_async(function: Any) -> bool:
-    """Tell whether what a call gives must be awaited; looks through partials and callable objects.
+    """Tell whether the result of a call must be awaited, also behind partials and callable objects.
 
-    Not through ``functools.wraps``: a plain wrapper of an async function may run it itself.
+    A plain wrapper of an async function isn't async, because it may run that function itself.
     """
     while (target := inner(function)) is not function:
         function = target
@@ -131,7 +131,7 @@ def is_async(function: Any) -> bool:
 
 
 def _relays(function: Any) -> bool:
-    """Tell whether a plain function stands over an async one, and may return what that one gives."""
+    """Tell whether a plain function wraps an async one, and may return its coroutine."""
     return not is_async(function) and _gives_awaitable(innermost(function, stop=_gives_awaitable))
 
 
@@ -142,18 +142,18 @@ def _gives_awaitable(function: Any) -> bool:
 def _parameters(function: Any, *, yields: bool) -> list[inspect.Parameter]:
     if not callable(function) and not isinstance(function, classmethod):
         raise ConfigurationError(
-            f"batch_handler takes a record function, not a value of type {type(function).__name__}"
+            f"batch_handler takes a record function, and got a value of type {type(function).__name__}"
         )
     target = inner(function)
     if not yields and (inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target)):
         raise ConfigurationError(
             f"{target.__qualname__} is a generator: calling it runs nothing, so no record would be handled. "
-            "Remove `yield`, or give a `sink=` for what it yields"
+            "Remove `yield`, or give a `sink=` for the items that it yields"
         )
     described = function.__func__ if isinstance(function, classmethod) else function
     try:
         return list(inspect.signature(described).parameters.values())
-    except ValueError:  # a builtin that tells nothing
+    except ValueError:  # a builtin without a signature
         return [inspect.Parameter("record", inspect.Parameter.POSITIONAL_ONLY)]
 
 
@@ -171,14 +171,14 @@ def _first(name: str, parameters: list[inspect.Parameter]) -> inspect.Parameter:
 
 
 def _given(function: Any) -> frozenset[str]:
-    """Return what a partial has bound by keyword: nothing else may fill that."""
+    """Return the names that a partial has bound by keyword, which must not be filled again."""
     return frozenset(function.keywords) if isinstance(function, functools.partial) else frozenset()
 
 
 def _extras(
     name: str, first: inspect.Parameter, parameters: list[inspect.Parameter], given: frozenset[str]
 ) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...]]:
-    """Plan the further arguments: by position as far as there are positions, else by keyword."""
+    """Plan the further arguments: by position as far as possible, and otherwise by keyword."""
     positional: list[tuple[str, Any]] = []
     keywords: list[str] = []
     for parameter in parameters:
@@ -187,13 +187,14 @@ def _extras(
         known = parameter.name in INJECTED and parameter.name not in given
         if not known and parameter.default is parameter.empty:
             raise ConfigurationError(
-                f"{name}: nothing fills the parameter {parameter.name!r}. Beside the record there are "
-                f"{', '.join(INJECTED)}; give any other a default, or bind it with functools.partial"
+                f"{name}: nothing fills the parameter {parameter.name!r}. The first parameter gets the record, and "
+                f"further ones are filled by name: {', '.join(INJECTED)}; give any other a default, "
+                "or bind it with functools.partial"
             )
         if parameter.kind is not parameter.KEYWORD_ONLY and first.kind is not first.VAR_POSITIONAL:
             positional.append((parameter.name if known else "", parameter.default))
         elif known:
             keywords.append(parameter.name)
-    while positional and not positional[-1][0]:  # defaults at the end fill themselves
+    while positional and not positional[-1][0]:  # defaults at the end need no argument
         positional.pop()
     return tuple(positional), tuple(keywords)

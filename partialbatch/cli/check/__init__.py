@@ -1,11 +1,5 @@
-"""``partialbatch check``: what loses or repeats work in a deployment, and the line that mends it.
+"""``partialbatch check``: find settings of a deployment that lose or repeat work.
 
-A reader an input (`aws`, `cloudformation`, `terraform`) makes the one model of a deployment (`model`); the rules
-(`rules`, `queues`, `streams`) look at nothing else.
+A reader per kind of input (`aws`, `cloudformation`, `terraform`) describes the deployment in the terms of `model`.
+The rules (`rules`, `queue_rules`, `stream_rules`, `permission_rule`) look at nothing else.
 """
-
-from __future__ import annotations
-
-from partialbatch.cli.check.command import check
-
-__all__ = ["check"]

@@ -1,15 +1,23 @@
-"""Asks AWS about a deployed function; it reads and changes nothing."""
+"""Reads a deployed function from AWS. It only reads, and changes nothing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's name
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from partialbatch.cli.check.code import is_python
+from partialbatch.cli.check.code_location import is_python
+from partialbatch.cli.check.iam_policies import statements
 from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Unknown
-from partialbatch.cli.check.permissions import statements
-from partialbatch.cli.check.reading import consumption, fifo, integer, kind_of, pipe_parameters, redrive, setting
+from partialbatch.cli.check.property_values import (
+    consumption,
+    fifo,
+    integer,
+    kind_of,
+    pipe_parameters,
+    redrive,
+    setting,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,12 +31,12 @@ def read(name: str, client: Callable[[str], Any]) -> Deployment:
     """Read the event source mappings and pipes of a function.
 
     Args:
-        name: The function's name, with an alias or a version if need be, or its ARN.
-        client: Gives a boto3 client for a service.
+        name: The function's name, with an alias or a version if needed, or its ARN.
+        client: Makes a boto3 client for a service.
 
     Raises:
-        botocore.exceptions.ClientError: The function, or the list of its mappings, cannot be read. What
-            else AWS refuses, or a service that cannot be reached has, is `Unknown` in the result.
+        botocore.exceptions.ClientError: The function or the list of its mappings can't be read. If any other
+            request fails, its settings are `Unknown` in the result.
         botocore.exceptions.BotoCoreError: There are no credentials, no region, or no network.
     """
     return Deployment(tuple(_Reader(client).mappings(name)))
@@ -50,17 +58,17 @@ class _Reader:
     def _function(self, configuration: Properties[str, Any]) -> Function:
         name = configuration["FunctionName"]
         role = configuration["Role"].rpartition("/")[2]
-        found, opaque = self._role(role)
+        found, unreadable = self._role(role)
         environment = configuration.get("Environment") or {}
-        refused = Unknown("AWS cannot decrypt the environment") if "Error" in environment else None
+        refused = Unknown("AWS can't decrypt the environment") if "Error" in environment else None
         return Function(
             name=name,
             place=Place(f"function {name}"),
             timeout=configuration["Timeout"],
             environment=refused or environment.get("Variables") or {},
             statements=tuple(found),
-            opaque=tuple(opaque),
-            physical=name,
+            unreadable=tuple(unreadable),
+            deployed_name=name,
             role=role,
             python=is_python(configuration.get("Runtime")),
         )
@@ -100,7 +108,7 @@ class _Reader:
         if isinstance(answer, Unknown):
             return answer
         attributes = answer["Attributes"]
-        policy, receives = redrive(attributes.get("RedrivePolicy"))
+        policy, max_receives = redrive(attributes.get("RedrivePolicy"))
         return Queue(
             name=name,
             place=Place(f"queue {name}"),
@@ -108,7 +116,7 @@ class _Reader:
             fifo=fifo(attributes.get("FifoQueue")),
             visibility=integer(attributes["VisibilityTimeout"]),
             redrive=policy,
-            receives=receives,
+            max_receives=max_receives,
             url=url,
         )
 
@@ -119,7 +127,7 @@ class _Reader:
             yield Mapping("pipes", Place(f"pipes to {function.name}"), function, listed, pipe=True)
             return
         for item in listed:
-            # The prefix of one function's ARN is that of others, too.
+            # Other functions' ARNs may start with this ARN.
             if item["Target"] == arn or item["Target"].startswith(f"{arn}:"):
                 pipe = _ask(client.describe_pipe, Name=item["Name"])
                 yield self._pipe(item["Name"], {} if isinstance(pipe, Unknown) else pipe, pipe, function)
@@ -142,12 +150,12 @@ class _Reader:
     def _role(self, role: str) -> tuple[list[Statement], list[str]]:
         client = self._client("iam")
         found: list[Statement] = []
-        opaque: list[str] = []
+        unreadable: list[str] = []
         for name, document in self._documents(client, role):
             said, complete = statements(document)
             found += said
-            opaque += [] if complete else [name]
-        return found, opaque
+            unreadable += [] if complete else [name]
+        return found, unreadable
 
     def _documents(self, client: Any, role: str) -> Iterator[tuple[str, Any]]:
         inline = _ask(lambda **names: _all(client, "list_role_policies", "PolicyNames", **names), RoleName=role)
@@ -177,7 +185,7 @@ def _all(client: Any, operation: str, key: str, **arguments: Any) -> list[Any]:
 
 
 def _ask(call: Callable[..., Any], **arguments: Any) -> Any:
-    """Return AWS's answer, or `Unknown` where it refuses, or where no service is: not every region has Pipes."""
+    """Return AWS's response, or `Unknown` if the request fails. Some regions don't have Pipes, for example."""
     try:
         return call(**arguments)
     except ClientError as error:

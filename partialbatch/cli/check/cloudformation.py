@@ -1,23 +1,23 @@
-"""Reads a CloudFormation or SAM template, ``cdk synth``'s templates included."""
+"""Reads CloudFormation and SAM templates, including those from ``cdk synth``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from partialbatch.cli.check.arns import HOLE, called, ending, named, pieces, written
-from partialbatch.cli.check.code import is_python, locate
+from partialbatch.cli.check.arn_matching import HOLE, as_text, last_part, named, split_arn, target_of
+from partialbatch.cli.check.code_location import is_python, locate
 from partialbatch.cli.check.model import (
     Deployment,
     Function,
     Mapping,
-    Partly,
+    PartlyKnown,
     Place,
     Queue,
     Reference,
     Unchecked,
     Unknown,
 )
-from partialbatch.cli.check.reading import (
+from partialbatch.cli.check.property_values import (
     TIMEOUT,
     VISIBILITY,
     as_list,
@@ -32,8 +32,8 @@ from partialbatch.cli.check.reading import (
     redrive,
     setting,
 )
-from partialbatch.cli.check.roles import Roles
 from partialbatch.cli.check.stacks import Stacks
+from partialbatch.cli.check.template_roles import Roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,11 +75,11 @@ _CALLED = {
     "AWS::DynamoDB::GlobalTable": ("dynamodb", "TableName"),
     "AWS::Serverless::SimpleTable": ("dynamodb", "TableName"),
 }
-"""What an option may call: its service, and the property with its name."""
+"""Resource types that a handler's option may call, with their service and the property that has their name."""
 
 
 def read(stacks: Sequence[Stack]) -> Deployment:
-    """Read stacks that are deployed together; most often it is one."""
+    """Read stacks that are deployed together; most often there is only one."""
     reader = _Reader(Stacks(stacks))
     return Deployment(tuple(reader.mappings()), tuple(reader.unchecked()))
 
@@ -96,13 +96,13 @@ class _Reader:
         for name, kind in self._types.items():
             if kind in _CALLED:
                 service, word = _CALLED[kind]
-                yield name, called(service, name, self._properties[name].get(word))
+                yield name, target_of(service, name, self._properties[name].get(word))
 
     def unchecked(self) -> Iterator[Unchecked]:
         yield from self._stacks.unchecked()
         for name, kind in self._types.items():
             events = mapped(self._properties[name].get("Events") if kind == "AWS::Serverless::Function" else None)
-            if isinstance(events, Partly):
+            if isinstance(events, PartlyKnown):
                 yield Unchecked(self._stacks.place(name, "Properties"), "which events the function has", events.why)
             for event, body in events.items():
                 found = mapped(body)
@@ -184,10 +184,10 @@ class _Reader:
         )
 
     def _is_function(self, target: Value) -> bool:
-        """Tell whether a target is a function, or may be one."""
+        """Tell whether a target is or may be a function."""
         if isinstance(target, Reference):
             return self._types.get(target.name, "").startswith(("AWS::Lambda::", "AWS::Serverless::Function"))
-        text = pieces(written(target) or "")
+        text = split_arn(as_text(target) or "")
         service = text[2] if len(text) > 2 else None  # arn:partition:service
         return service == "lambda" or (isinstance(target, Unknown) and service in (None, HOLE))
 
@@ -196,7 +196,7 @@ class _Reader:
         if found is None or self._types.get(found) != "AWS::SQS::Queue":
             return source if isinstance(source, Unknown) else Unknown("the queue is not in this template")
         properties, place = self._properties[found], self._stacks.place(found)
-        policy, receives = redrive(properties.get("RedrivePolicy"))
+        policy, max_receives = redrive(properties.get("RedrivePolicy"))
         visibility = integer(properties.get("VisibilityTimeout"))
         return Queue(
             name=place.label,
@@ -205,16 +205,16 @@ class _Reader:
             fifo=fifo(properties.get("FifoQueue")),
             visibility=VISIBILITY if visibility is None else visibility,
             redrive=policy,
-            receives=receives,
+            max_receives=max_receives,
         )
 
     def _named(self, value: Value, by: str, kinds: tuple[str, ...], name: str) -> str | None:
-        """Find a resource by reference, by its name or an ARN that ends in it; that of the same stack comes first."""
+        """Find a resource by reference, name or ARN, first in the same stack."""
         if isinstance(value, Reference):
             return value.name
-        last = ending(value) if written(value) else ()
+        last = last_part(value) if as_text(value) else ()
         same = [each for each, kind in self._types.items() if kind in kinds and last]
-        found = [each for each in same if ending(self._properties[each].get(name)) == last]
+        found = [each for each in same if last_part(self._properties[each].get(name)) == last]
         near = [each for each in found if self._stacks.within(each) == self._stacks.within(by)]
         chosen = near or found
         return chosen[0] if len(chosen) == 1 else None
@@ -231,20 +231,20 @@ class _Reader:
         if name and self._types.get(name) in _FUNCTIONS:
             return self._found(name)
         why = value if isinstance(value, Unknown) else Unknown("the function is not in this template")
-        return Function(value if isinstance(value, str) else place.label, place, why, why, opaque=(why.why,))
+        return Function(value if isinstance(value, str) else place.label, place, why, why, unreadable=(why.why,))
 
     def _found(self, name: str) -> Function:
         properties, place = self._properties[name], self._stacks.place(name)
         timeout = integer(properties.get("Timeout"))
         variables = as_mapping(setting(properties, "Environment", "Variables"))
-        statements, opaque = self._roles.of(name)
+        statements, unreadable = self._roles.of(name)
         return Function(
             name=place.label,
             place=place,
             timeout=TIMEOUT if timeout is None else timeout,
             environment={} if variables is None else variables,
             statements=tuple(statements),
-            opaque=tuple(opaque),
+            unreadable=tuple(unreadable),
             resources=self._resources,
             handler=locate(properties, self._stacks.metadata(name), self._stacks.folder(name)),
             python=is_python(properties.get("Runtime")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import click
@@ -12,10 +12,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from partialbatch.cli.check import aws, findings_output, inputs
 from partialbatch.cli.check.findings import Severity
-from partialbatch.cli.check.handlers import HandlerError, from_code, from_environment, from_handler
+from partialbatch.cli.check.handler_options import HandlerError, from_code, from_environment, from_handler
 from partialbatch.cli.check.model import Handler, Unknown
 from partialbatch.cli.check.rules import check as run_rules
-from partialbatch.cli.loading import Unusable
+from partialbatch.cli.command_error import CommandError
 
 if TYPE_CHECKING:
     from partialbatch.cli.check.model import Deployment, Function, Options, Place
@@ -26,13 +26,15 @@ __all__ = ["check"]
 @click.command()
 @click.argument("target", metavar="FUNCTION|FILE|FOLDER")
 @click.option("--region", help="The function's AWS region.")
-@click.option("--handler", "handlers", multiple=True, metavar="[FUNCTION=]MODULE:HANDLER", help="Read its options.")
-@click.option("--no-import", is_flag=True, help="Do not import the handlers that a template names.")
-@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A template parameter's value.")
-@click.option("--fix", is_flag=True, help="Print the AWS CLI commands that mend the findings.")
+@click.option(
+    "--handler", "handlers", multiple=True, metavar="[FUNCTION=]MODULE:HANDLER", help="Read this handler's options."
+)
+@click.option("--no-import", is_flag=True, help="Don't import the handlers that a template names.")
+@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Value of a template's parameter.")
+@click.option("--fix", is_flag=True, help="Print AWS CLI commands that fix the findings.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--strict", is_flag=True, help="Exit with 1 on warnings and on what cannot be told, too.")
-def check(  # the command line's options
+@click.option("--strict", is_flag=True, help="End with 1 on warnings and unknown settings, too.")
+def check(
     *,
     target: str,
     region: str | None,
@@ -43,15 +45,16 @@ def check(  # the command line's options
     as_json: bool,
     strict: bool,
 ) -> None:
-    """Find what loses or repeats work in a deployment.
+    """Find settings of a deployment that lose or repeat work.
 
-    FUNCTION is a deployed function's name or ARN: AWS is asked, and nothing is changed. FILE is a
-    CloudFormation or SAM template, or a Terraform plan (terraform show -json). FOLDER is a cdk.out.
+    FUNCTION is the name or ARN of a deployed function; the command reads its settings from AWS and
+    changes nothing. FILE is a CloudFormation or SAM template, or a Terraform plan (terraform show
+    -json). FOLDER is a cdk.out.
 
-    A template's Python handlers are imported for their options, where their code lies beside it.
+    If the code of a template's Python handlers is next to it, they are imported to read their options.
 
-    Exits with 1 if there are findings of severity error, with 0 on warnings and on what cannot be told
-    alone (--strict: 1), with 2 on wrong usage and where nothing could be checked.
+    Ends with 1 if there are errors, with 0 if there are only warnings and unknown settings (with
+    --strict: 1), and with 2 on wrong usage or if nothing could be checked.
     """
     deployment = _read(target, region, _pairs("--parameter", parameters))
     chosen = _chosen(handlers, {each.function.name: each.function for each in deployment.mappings})
@@ -74,19 +77,21 @@ def _read(target: str, region: str | None, parameters: dict[str, str]) -> Deploy
         try:
             return inputs.read(target, parameters)
         except inputs.InputError as error:
-            raise Unusable(_line(error)) from None
+            raise CommandError(_line(error)) from None
     try:
         # arn:partition:lambda:region:...
-        told = target.split(":")[3:4] if target.startswith("arn:") else []
-        session = boto3.Session(region_name=region or next(iter(told), None))
-        config = Config(connect_timeout=5)  # a network that leads to some services alone drops what is for others
-        return aws.read(target, lambda name: session.client(name, config=config))  # type: ignore[call-overload]  # the stubs list literal names
+        of_arn = target.split(":")[3:4] if target.startswith("arn:") else []
+        session: Any = boto3.Session(
+            region_name=region or next(iter(of_arn), None)
+        )  # untyped: the stubs take literals only
+        config = Config(connect_timeout=5)  # some networks reach only some services, and drop requests to the others
+        return aws.read(target, lambda name: session.client(name, config=config))
     except (BotoCoreError, ClientError) as error:
-        raise Unusable(_line(f"{target}: {error}")) from None
+        raise CommandError(_line(f"{target}: {error}")) from None
 
 
 def _line(error: object) -> str:
-    """Return a message as one line: what a parser says may have several."""
+    """Return a message as one line. Messages of parsers may have several."""
     return " ".join(str(error).split())
 
 
@@ -98,7 +103,7 @@ def _pairs(option: str, texts: tuple[str, ...]) -> dict[str, str]:
 
 
 def _chosen(handlers: tuple[str, ...], functions: dict[str, Function]) -> dict[str, str]:
-    """Return each function's handler; one that names no function is for the only one."""
+    """Return the handler given for each function. If there is only one function, its name may be left out."""
     chosen: dict[str, str] = {}
     for text in handlers:
         name, equals, handler = text.rpartition("=")
@@ -106,7 +111,7 @@ def _chosen(handlers: tuple[str, ...], functions: dict[str, Function]) -> dict[s
             name = next(iter(functions))
         if functions and name not in functions:
             names = ", ".join(sorted(functions))
-            raise click.UsageError(f"--handler {text}: write FUNCTION={handler} with one of {names}")
+            raise click.UsageError(f"--handler {text}: write FUNCTION={handler}, where FUNCTION is one of {names}")
         chosen[name] = handler
     return chosen
 
@@ -121,7 +126,7 @@ def _options(function: Function, chosen: dict[str, str], *, look: bool) -> Optio
     try:
         return from_handler(handler, function)
     except HandlerError as error:
-        raise Unusable(_line(f"--handler {error}")) from None
+        raise CommandError(_line(f"--handler {error}")) from None
 
 
 def _given(function: Function, options: dict[Place, Options]) -> Function:

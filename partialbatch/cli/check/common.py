@@ -1,4 +1,4 @@
-"""What the rules share."""
+"""Helpers that several rules share."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from partialbatch.cli.check.findings import Finding, Severity
 if TYPE_CHECKING:
     from partialbatch.cli.check.model import Place, Unknown
 
-__all__ = ["REPORTING", "STREAMS", "number", "unsure"]
+__all__ = ["REPORTING", "STREAMS", "cannot_tell", "number"]
 
 STREAMS = ("kinesis", "dynamodb")
 REPORTING = ("sqs", *STREAMS, "kafka")
 """The sources for which Lambda has ``FunctionResponseTypes``."""
 
 
-def unsure(rule: str, place: Place, what: str, unknown: Unknown) -> Finding:
-    """Return the finding that something cannot be told; it is never taken as fine."""
-    return Finding(rule, Severity.UNKNOWN, place, f"Cannot tell {what}: {unknown.why}.")
+def cannot_tell(rule: str, place: Place, question: str, unknown: Unknown) -> Finding:
+    """Return a finding for a setting that isn't known. Unknown settings are never taken as correct."""
+    return Finding(rule, Severity.UNKNOWN, place, f"Cannot tell {question}: {unknown.why}.")
 
 
 def number(value: Any) -> TypeGuard[int | float]:
-    """Tell whether a value is a number; True and False are none."""
+    """Tell whether a value is a number. True and False don't count as numbers."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""CloudFormation's conditions, as far as they can be told without deploying."""
+"""Evaluates CloudFormation's conditions as far as possible without deploying."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Conditions:
 
     Args:
         named: The section ``Conditions``.
-        resolve: Resolves what is compared.
+        resolve: Resolves the values that are compared.
     """
 
     def __init__(self, named: Properties[str, Any], resolve: Callable[[Any], Value]) -> None:
@@ -25,11 +25,11 @@ class Conditions:
         self._resolve = resolve
 
     def holds(self, name: Any, around: frozenset[str] = frozenset()) -> bool | None:
-        """Tell whether a condition holds; None where the template does not say.
+        """Tell whether a condition holds; None if the template doesn't tell.
 
         Args:
             name: The condition's name.
-            around: The conditions that are made of this one: one in a circle cannot be told.
+            around: Conditions that depend on this one, to detect circles.
         """
         if not isinstance(name, str) or name in around:
             return None
@@ -46,7 +46,7 @@ class Conditions:
         return _combined(function, [self._evaluate(each, around) for each in arguments])
 
     def _equal(self, arguments: list[Any]) -> bool | None:
-        """Compare as CloudFormation does: as texts, and booleans are ``true`` and ``false``."""
+        """Compare as CloudFormation does: as texts, with booleans as ``true`` and ``false``."""
         values = [self._resolve(each) for each in arguments]
         texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in values]
         plain = all(isinstance(each, str | int | float) and "${" not in str(each) for each in values)
@@ -54,7 +54,7 @@ class Conditions:
 
 
 def _combined(function: Any, parts: list[bool | None]) -> bool | None:
-    """Combine what is known: one part may decide, whatever the others are."""
+    """Combine results of which some are unknown. One part can decide regardless of the others."""
     if function == "Fn::Not" and len(parts) == 1 and parts[0] is not None:
         return not parts[0]
     if function in ("Fn::And", "Fn::Or"):

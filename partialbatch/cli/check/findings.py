@@ -1,4 +1,4 @@
-"""A finding, and the change that mends it: as a line for the template, and as an AWS CLI command."""
+"""Findings, and the changes that fix them: as lines for a template and as AWS CLI commands."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["Change", "Finding", "Severity"]
 
 
 class Severity(StrEnum):
-    """How bad it is."""
+    """The severity of a finding."""
 
     ERROR = "error"
-    """Work is lost, or nothing works."""
+    """Work is lost, or the function can't work at all."""
     WARNING = "warning"
-    """Work is repeated, or lost when things go wrong."""
+    """Work is repeated, or is lost after other failures."""
     UNKNOWN = "cannot tell"
-    """The input does not say."""
+    """The input doesn't tell whether there is a problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,9 @@ class Change:
 
     Attributes:
         settings: CloudFormation's names and values; for a handler the option and its value.
-        command: The AWS CLI's command up to the settings; None: there is none.
-        form: How the command takes them: ``options``, ``attributes`` (of a queue) or ``policy``.
+        command: The words of an AWS CLI command before the settings; None if there is no command.
+        form: The form of the settings in the command: ``options``, ``attributes`` (of a queue) or ``policy``.
+        cli_settings: Settings for the command, if they differ from those for the template.
     """
 
     settings: Properties[str, Any]
@@ -44,7 +45,7 @@ class Change:
     cli_settings: Properties[str, Any] | None = None
 
     def line(self, dialect: str) -> str:
-        """Return the line to add to a template or to the code."""
+        """Return the line to add to a template or to the handler's code."""
         if self.command is None and self.form == "handler":
             return ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
         if dialect == "terraform":
@@ -52,7 +53,7 @@ class Change:
         return "\n".join(f"{name}: {_flow(value)}" for name, value in self.settings.items())
 
     def cli(self) -> str | None:
-        """Return the AWS CLI command; what has to be filled in stands in ``<>``."""
+        """Return the AWS CLI command. Values that the user has to fill in are in ``<>``."""
         if self.command is None:
             return None
         settings = self.settings if self.cli_settings is None else self.cli_settings
@@ -62,12 +63,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that loses or repeats work.
+    """A problem that loses or repeats work.
 
     Attributes:
         rule: The rule's name.
-        place: Where.
-        message: What is wrong, why it loses or repeats work, and what to do.
+        severity: Its severity.
+        place: Its place in the input.
+        message: The problem, its consequence, and a remedy.
+        change: The change that fixes it, if there is one.
     """
 
     rule: str
@@ -78,17 +81,17 @@ class Finding:
 
     @property
     def add(self) -> str | None:
-        """The line to add."""
+        """The line to add to the template or the code."""
         return self.change.line(self.place.dialect) if self.change else None
 
     @property
     def fix(self) -> str | None:
-        """The AWS CLI command."""
+        """The AWS CLI command that fixes it."""
         return self.change.cli() if self.change else None
 
 
 def _flow(value: Any) -> str:
-    """Write a value in YAML's flow style: JSON without the quotes that YAML does not need."""
+    """Write a value in YAML's flow style, which is JSON without most quotes."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name}: {_flow(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list):
@@ -106,7 +109,7 @@ _TERRAFORM = {
 
 
 def _hcl(name: str, value: Any) -> str:
-    """Write a setting as the AWS provider for Terraform names it: a nested object is a block."""
+    """Write a setting in the words of Terraform's AWS provider, with nested objects as blocks."""
     word = _TERRAFORM.get(name) or _snake(name)
     if name == "RedrivePolicy":
         return f"{word} = jsonencode({json.dumps(value)})"
@@ -133,7 +136,7 @@ def _options(settings: Properties[str, Any]) -> list[str]:
 
 
 def _attributes(settings: Properties[str, Any]) -> list[str]:
-    """Queue attributes are strings, the redrive policy too."""
+    """Write queue attributes, which are all strings, even the redrive policy."""
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
     return ["--attributes", json.dumps(texts)]
 

@@ -1,4 +1,4 @@
-"""Shows findings: to people, as JSON, as commands."""
+"""Prints findings as text, as JSON or as AWS CLI commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity
 
 
 def show(findings: Sequence[Finding], mappings: int, console: Console | None = None) -> None:
-    """Print findings for people."""
+    """Print findings as text."""
     console = console or Console(highlight=False, soft_wrap=False)
     for finding in findings:
         style = _STYLES[finding.severity]
@@ -39,7 +39,7 @@ def show(findings: Sequence[Finding], mappings: int, console: Console | None = N
 def _summary(findings: Sequence[Finding], mappings: int) -> str:
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in Severity}
     if not mappings:
-        return "No event source mapping and no pipe to a function was found: nothing was checked."
+        return "No event source mapping and no pipe to a function was found, so nothing was checked."
     parts = [_counted(counts[severity], str(severity)) for severity in (Severity.ERROR, Severity.WARNING)]
     return (
         f"{_counted(mappings, 'event source')} checked: {', '.join(parts)}, {counts[Severity.UNKNOWN]} cannot be told."
@@ -69,10 +69,13 @@ def _plain(finding: Finding) -> dict[str, Any]:
 
 
 def as_commands(findings: Sequence[Finding]) -> str:
-    """Return the AWS CLI commands, each once under all it mends; what no command can mend is a comment alone."""
-    mended: dict[str, list[str]] = {}
+    """Return AWS CLI commands, each once, below comments with the findings it fixes.
+
+    Findings that no command can fix are comments only.
+    """
+    fixed: dict[str, list[str]] = {}
     for finding in findings:
         if finding.change:
             command = finding.fix or f"# in the code: batch_handler({finding.add})"
-            mended.setdefault(command, []).append(f"# {finding.severity}: {finding.rule}, {finding.place}")
-    return "\n".join(line for command, heads in mended.items() for line in (*heads, command))
+            fixed.setdefault(command, []).append(f"# {finding.severity}: {finding.rule}, {finding.place}")
+    return "\n".join(line for command, heads in fixed.items() for line in (*heads, command))

@@ -1,4 +1,4 @@
-"""Finds out what ``check`` was given, and has it read."""
+"""Detects the kind of input of ``partialbatch check``, and reads it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _ENDINGS = (".yaml", ".yml", ".json", ".template")
 
 
 class InputError(Exception):
-    """A file that is no template, plan or cloud assembly; the text is one line for the user."""
+    """The input isn't a template, a plan or a cloud assembly. The message is one line for the user."""
 
 
 def looks_like_a_path(text: str) -> bool:
-    """Tell a path from a function's name, also where nothing is there."""
+    """Tell whether a text is a path rather than a function's name, even if there is no such file."""
     return Path(text).exists() or text.endswith(_ENDINGS) or (("/" in text or "\\" in text) and ":" not in text)
 
 
 def read(text: str, parameters: Properties[str, str]) -> Deployment:
-    """Read a template, a Terraform plan, or a folder that ``cdk synth`` wrote.
+    """Read a template, a Terraform plan, or a folder from ``cdk synth``.
 
     Raises:
         InputError: It is none of these.
@@ -42,12 +42,12 @@ def read(text: str, parameters: Properties[str, str]) -> Deployment:
     try:
         return _folder(path, parameters) if path.is_dir() else _file(path, parameters)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        # The file's shape is anybody's: what the readers stumble over is the user's to mend, and no traceback's worth.
-        raise InputError(f"{path}: not shaped as it should be ({type(error).__name__}: {error})") from None
+        # Anything can be in the file; an unexpected shape is reported without a traceback.
+        raise InputError(f"{path}: it doesn't have the expected shape ({type(error).__name__}: {error})") from None
 
 
 def _folder(folder: Path, parameters: Properties[str, str]) -> Deployment:
-    """Read the templates of a cloud assembly as one: what one stack exports another may import."""
+    """Read all templates of a cloud assembly, because one stack may import the exports of another."""
     artifacts = list(_assembly(folder))
     several = len(artifacts) > 1
     return cloudformation.read([_stack(folder, *each, parameters, several=several) for each in artifacts])
@@ -66,12 +66,12 @@ def _stack(
 
 
 def _assembly(folder: Path) -> Iterator[tuple[Path, Properties[str, Any]]]:
-    """Return the templates of a cloud assembly, those of its stages too, each with what the manifest says of it."""
+    """Yield the templates of a cloud assembly and its stages, each with its entry in the manifest."""
     manifest = folder / "manifest.json"
     if not manifest.is_file():
         raise InputError(
-            f"{folder}: no manifest.json in it, so it is no output of cdk synth; "
-            "give a function of that name by its ARN"
+            f"{folder}: it has no manifest.json, so it isn't the output of cdk synth; "
+            "if you mean a function of that name, give its ARN"
         )
     artifacts = _json(manifest).get("artifacts")
     for name, artifact in (artifacts if isinstance(artifacts, dict) else {}).items():
@@ -86,7 +86,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(f"{path}: it is not UTF-8") from None
+        raise InputError(f"{path}: it isn't UTF-8 text") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
 
@@ -97,7 +97,7 @@ def _json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path}: {error}") from None
     if not isinstance(found, dict):
-        raise InputError(f"{path}: a JSON object was expected")
+        raise InputError(f"{path}: it isn't a JSON object")
     return found
 
 
@@ -112,18 +112,18 @@ def _file(path: Path, parameters: Properties[str, str]) -> Deployment:
 def _template(path: Path) -> Template:
     """Read a template.
 
-    cfn-lint is imported here: whoever checks a plan or a deployed function needs none.
+    cfn-lint is imported here, because plans and deployed functions are checked without it.
     """
-    _text(path)  # what cannot be read is told here: cfn-lint does not say what is wrong with it
+    _text(path)  # reports unreadable files, about which cfn-lint says nothing useful
     from cfnlint import decode
     from cfnlint.template import Template
 
     decoded, problems = decode.decode(str(path))
     if problems or decoded is None:
         lines = [f"line {problem.linenumber}: {problem.message}" for problem in problems]
-        raise InputError(f"{path}: {'; '.join(lines) or 'it cannot be read'}")
+        raise InputError(f"{path}: {'; '.join(lines) or 'it could not be read'}")
     if not isinstance(decoded, dict) or not isinstance(decoded.get("Resources"), dict):
-        raise InputError(f"{path}: neither a template (it has no Resources) nor a Terraform plan (no planned_values)")
+        raise InputError(f"{path}: it is neither a template (no Resources) nor a Terraform plan (no planned_values)")
     template = Template(str(path), decoded)
     problems = template.transform()
     if problems:

@@ -1,4 +1,4 @@
-"""CloudFormation's intrinsic functions, as far as they can be resolved without deploying."""
+"""Resolves CloudFormation's intrinsic functions as far as possible without deploying."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.cli.check.conditions import Conditions
-from partialbatch.cli.check.model import Composed, Partly, Reference, Unknown
+from partialbatch.cli.check.model import ComposedText, PartlyKnown, Reference, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["INCLUDED", "Resolver"]
 
-INCLUDED = Unknown("Fn::Transform adds to it when it is deployed")
+INCLUDED = Unknown("Fn::Transform adds to it during deployment")
 _HOLE = re.compile(r"\$\{([^!}][^}]*)\}")
 
 
@@ -24,9 +24,9 @@ class Resolver:
 
     Args:
         template: The template.
-        parameters: Parameters' values; the others have their defaults. Pseudo parameters may be among them.
-        prefix: Stands before the names of the template's resources: those of other stacks may be the same.
-        exported: Gives what another stack exports by a name, where other stacks are known.
+        parameters: Values of parameters and pseudo parameters; the others have their defaults.
+        prefix: Prefix of the resources' names, to tell them from those of other stacks.
+        exported: Returns the value that another stack exports under a name; None if there are no other stacks.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Resolver:
         self._conditions = Conditions(self._section("Conditions"), self)
 
     def __call__(self, value: Any) -> Value:
-        """Return the value with all intrinsic functions in it resolved, or `Unknown` in their places."""
+        """Return the value with its intrinsic functions resolved or replaced by `Unknown`."""
         if isinstance(value, list):
             return [item for item in map(self, value) if item is not None]
         if not isinstance(value, dict):
@@ -52,10 +52,10 @@ class Resolver:
             ((name, body),) = value.items()
             if name == "Ref" or str(name).startswith("Fn::"):
                 function = _FUNCTIONS.get(str(name))
-                return function(self, body) if function else Unknown(f"{name} is only known when it is deployed")
+                return function(self, body) if function else Unknown(f"{name} is only known after deployment")
         pairs = {str(name): self(item) for name, item in value.items() if name != "Fn::Transform"}
         known = {name: item for name, item in pairs.items() if item is not None}
-        return Partly(known, INCLUDED) if "Fn::Transform" in value else known
+        return PartlyKnown(known, INCLUDED) if "Fn::Transform" in value else known
 
     def _section(self, name: str) -> Properties[str, Any]:
         section = self._template.get(name)
@@ -64,7 +64,7 @@ class Resolver:
     def ref(self, name: Any) -> Value:
         """Resolve ``Ref``: a resource, a parameter or a pseudo parameter."""
         if name == "AWS::NoValue" or not isinstance(name, str):
-            return Unknown("Ref of something that isn't a name") if name != "AWS::NoValue" else None
+            return Unknown("Ref to something other than a name") if name != "AWS::NoValue" else None
         if name in self._section("Resources"):
             return Reference(f"{self._prefix}{name}")
         if name.startswith("AWS::"):
@@ -86,13 +86,13 @@ class Resolver:
         return Reference(f"{self._prefix}{name}") if there else Unknown(f"Fn::GetAtt of {name}")
 
     def sub(self, body: Any) -> Value:
-        """Resolve ``Fn::Sub``; pseudo parameters stay as they are."""
+        """Resolve ``Fn::Sub``. Pseudo parameters are left as they are."""
         text, names = (*body, "", "")[:2] if isinstance(body, list) else (body, None)
         found: list[Value] = []
         for number, part in enumerate(_HOLE.split(text if isinstance(text, str) else "")):
             own = isinstance(names, dict) and part in names
             known = part if number % 2 == 0 else self(names[part]) if own else self._hole(part)
-            found += [] if known == "" else [known]  # what stands between holes may be empty
+            found += [] if known == "" else [known]  # the text between two variables may be empty
         return found[0] if len(found) == 1 else _joined(found, "Fn::Sub")
 
     def _hole(self, name: str) -> Value:
@@ -110,7 +110,7 @@ class Resolver:
         return _joined(found, "Fn::Join")
 
     def choose(self, body: Any) -> Value:
-        """Resolve ``Fn::If`` where the condition can be told; where it can't, as far as both branches say the same."""
+        """Resolve ``Fn::If`` if the condition is known, else as far as both branches agree."""
         if not isinstance(body, list) or len(body) != 3:  # condition, then, else
             return Unknown("Fn::If")
         holds = self._conditions.holds(body[0])
@@ -119,14 +119,14 @@ class Resolver:
         return _both(self(body[1]), self(body[2]), Unknown(f"Fn::If depends on the condition {body[0]}"))
 
     def imported(self, body: Any) -> Value:
-        """Resolve ``Fn::ImportValue`` where the stack that exports it is known."""
+        """Resolve ``Fn::ImportValue`` if the stack that exports it is known."""
         name = self(body) if self._exported else None
         if self._exported and isinstance(name, str):
             return self._exported(name)
-        return Unknown("Fn::ImportValue is only known when it is deployed")
+        return Unknown("Fn::ImportValue is only known after deployment")
 
     def find(self, body: Any) -> Value:
-        """Resolve ``Fn::FindInMap`` with keys that are known."""
+        """Resolve ``Fn::FindInMap`` with known keys."""
         keys = self(body)
         found: Any = self._section("Mappings")
         for key in keys if isinstance(keys, list) else (None,):
@@ -135,16 +135,16 @@ class Resolver:
 
 
 def _both(then: Value, other: Value, why: Unknown) -> Value:
-    """Return what two branches have in common; the rest of two mappings is unknown."""
+    """Return the parts that two branches have in common. In mappings, the other properties are unknown."""
     if type(then) is type(other) is dict:
         return {name: _both(then.get(name), other.get(name), why) for name in then | other}
-    return then if then == other and not isinstance(then, Partly) else why
+    return then if then == other and not isinstance(then, PartlyKnown) else why
 
 
 def _joined(parts: Iterable[Value], function: str) -> Value:
-    """Join texts; with what is none among them, keep the parts."""
+    """Join texts. If other values are among them, keep the parts."""
     merged: list[Value] = [""]
-    for part in (each for item in parts for each in (item.parts if isinstance(item, Composed) else (item,))):
+    for part in (each for item in parts for each in (item.parts if isinstance(item, ComposedText) else (item,))):
         if not isinstance(part, str | int | float):
             merged += [part, ""]
         else:
@@ -153,11 +153,11 @@ def _joined(parts: Iterable[Value], function: str) -> Value:
         return merged[0]
     named = tuple(part for part in merged if part != "")
     unknown = next((part.why for part in named if isinstance(part, Unknown)), None)
-    return named[0] if len(named) == 1 else Composed(unknown or f"{function} names a resource", parts=named)
+    return named[0] if len(named) == 1 else ComposedText(unknown or f"{function} names a resource", parts=named)
 
 
 def _plain(value: Any) -> Any:
-    """Take the decoder's marks off a text."""
+    """Return a text without the decoder's position marks."""
     return str(value) if isinstance(value, str) else value
 
 

@@ -1,20 +1,20 @@
-"""What is deployed, as far as losing or repeating work is concerned; each reader makes a `Deployment` of its input."""
+"""The model of a deployment that the rules check. Each reader turns its input into a `Deployment`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from partialbatch.cli.check.values import Composed, Partly, Properties, Reference, Unknown, Value
+from partialbatch.cli.check.placeholders import ComposedText, PartlyKnown, Properties, Reference, Unknown, Value
 
 __all__ = [
-    "Composed",
+    "ComposedText",
     "Deployment",
     "Function",
     "Handler",
     "Mapping",
     "Options",
-    "Partly",
+    "PartlyKnown",
     "Place",
     "Properties",
     "Queue",
@@ -29,14 +29,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What calls are made on: None for what is not known of it.
+    """A resource that the handler calls. Attributes that are not known are None.
 
     Attributes:
         service: As IAM's actions and ARNs name it.
         name: The last part of its ARN: ``table/orders``.
         account: The account of its ARN.
         region: The region of its ARN.
-        reference: Its name in the input, where it is there.
+        reference: Its name in the input, if the input defines it.
     """
 
     service: str
@@ -52,12 +52,12 @@ class Target:
 
     @property
     def label(self) -> str:
-        """What people call it."""
-        return self.reference or self.name or f"what the handler calls of {self.service}"
+        """Its name in messages."""
+        return self.reference or self.name or f"the {self.service} resource that the handler calls"
 
     @property
     def arn(self) -> str | None:
-        """The whole ARN, where it is known."""
+        """The complete ARN; None if it isn't known."""
         if not (self.name and self.account and self.region):
             return None
         partition = {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(self.region.rsplit("-", 2)[0], "aws")
@@ -66,14 +66,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is set.
+    """The place of a setting.
 
     Attributes:
-        label: The resource's name, as its author knows it.
-        file: The file, where there is one.
-        line: The line from 1 on, where it is known.
-        path: The way through a template.
-        dialect: How a line to add is written: ``"cloudformation"`` or ``"terraform"``.
+        label: The resource's name in the input.
+        file: The file, if there is one.
+        line: The line, counted from 1, if it is known.
+        path: The path through a template.
+        dialect: The language of lines to add: ``"cloudformation"`` or ``"terraform"``.
     """
 
     label: str
@@ -89,7 +89,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a policy; `resources` is empty where it speaks of no resource (``NotResource``, say)."""
+    """One statement of a policy. `resources` is empty if it lists none, as with ``NotResource``."""
 
     allow: bool
     actions: tuple[str, ...]
@@ -102,10 +102,10 @@ NOT_GIVEN = Unknown("it may be set in the code; name the handler with --handler"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The handler's options that matter here; `Unknown` where nobody said.
+    """The handler's options that the rules check, or `Unknown`.
 
     Attributes:
-        environment: `Unknown` where the function's environment may still set what the code leaves out.
+        environment: `Unknown` if the function's environment may set options that the code leaves out.
     """
 
     error_policy: Value = NOT_GIVEN
@@ -120,11 +120,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """Stands for a handler whose code is at hand.
+    """A handler whose code is available.
 
     Attributes:
         target: ``module:handler``.
-        folder: The folder that the module is in.
+        folder: The module's folder.
     """
 
     target: str
@@ -136,15 +136,15 @@ class Function:
     """A Lambda function.
 
     Attributes:
-        handler: A `Handler`, or `Unknown`; None where the input says nothing of it.
-        python: Whether it runs Python, or may do so: others have none of our options.
-        timeout: Seconds; never None, the readers know the default.
-        environment: Its PARTIALBATCH_* variables, or `Unknown`.
-        statements: What its role says.
-        opaque: Policies of the role that cannot be read, by name.
-        physical: Its name in AWS, where that is known.
-        role: The role's name in AWS, where that is known.
-        resources: What its options may call, by the names of the same input.
+        handler: A `Handler`, or `Unknown`; None if the input names none.
+        python: Whether it runs or may run Python. Functions in other languages have none of our options.
+        timeout: Seconds. Readers fill in the default.
+        environment: Its environment variables, or `Unknown`.
+        statements: The statements of its role's policies.
+        unreadable: Names of the role's policies that can't be read.
+        deployed_name: Its name in AWS, if it is known.
+        role: The role's name in AWS, if it is known.
+        resources: The resources of the input that its options may call, by name.
     """
 
     name: str
@@ -152,8 +152,8 @@ class Function:
     timeout: Value
     environment: Properties[str, Value] | Unknown
     statements: tuple[Statement, ...] = ()
-    opaque: tuple[str, ...] = ()
-    physical: str | None = None
+    unreadable: tuple[str, ...] = ()
+    deployed_name: str | None = None
     role: str | None = None
     options: Options = Options()
     resources: Properties[str, Target] = field(default_factory=dict)
@@ -167,10 +167,10 @@ class Queue:
 
     Attributes:
         arn: Its ARN, or a `Reference`.
-        visibility: Seconds; never None.
-        redrive: The redrive policy; None: there is no dead-letter queue.
-        receives: ``maxReceiveCount`` as a number, None without a redrive policy.
-        url: Its URL, where that is known.
+        visibility: The visibility timeout in seconds. Readers fill in the default.
+        redrive: The redrive policy; None if there is no dead-letter queue.
+        max_receives: ``maxReceiveCount`` as a number; None without a redrive policy.
+        url: Its URL, if it is known.
     """
 
     name: str
@@ -179,30 +179,30 @@ class Queue:
     fifo: Value
     visibility: Value
     redrive: Value
-    receives: Value
+    max_receives: Value
     url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """What brings a function its batches: an event source mapping, or a pipe.
+    """An event source mapping or a pipe, which calls a function with batches.
 
     Attributes:
         kind: ``sqs kinesis dynamodb kafka``, ``other`` (Amazon MQ, DocumentDB) or `Unknown`.
-        queue: The queue of an SQS source; `Unknown` where the input does not describe it.
-        responses: ``FunctionResponseTypes``; pipes have none.
-        retries: ``MaximumRetryAttempts``; None: not set.
-        age: ``MaximumRecordAgeInSeconds``; None: not set.
-        destination: The on-failure destination; a pipe's dead-letter queue.
+        queue: The queue of an SQS source; `Unknown` if the input doesn't describe it.
+        responses: ``FunctionResponseTypes``. Pipes have none.
+        retries: ``MaximumRetryAttempts``; None if not set.
+        age: ``MaximumRecordAgeInSeconds``; None if not set.
+        destination: The on-failure destination, or a pipe's dead-letter queue.
         batching_window: Seconds.
         tumbling_window: Seconds.
-        invocation: A pipe's ``InvocationType``; None: not set.
-        provisioned: Whether the pollers are provisioned, which Kafka's error settings need.
-        parameters: A pipe's ``SourceParameters`` as they are: an update replaces them as a whole.
-        identifier: The mapping's UUID or the pipe's name in AWS, where that is known.
+        invocation: A pipe's ``InvocationType``; None if not set.
+        provisioned: Settings of provisioned pollers, which Kafka's error settings need; None if not set.
+        parameters: A pipe's complete ``SourceParameters``, because an update replaces all of them.
+        identifier: The mapping's UUID or the pipe's name in AWS, if it is known.
         role: A pipe's role.
         source: The ARN of a mapping's source, or a `Reference`.
-        consumption: Kafka's ``ConsumptionMode``; None: not set.
+        consumption: Kafka's ``ConsumptionMode``; None if not set.
     """
 
     name: str
@@ -230,21 +230,22 @@ class Mapping:
 
 @dataclass(frozen=True, slots=True)
 class Unchecked:
-    """Stands for a part of the input that may bring event sources and that nobody looked into.
+    """A part of the input that was not read, and that may contain event sources.
 
     Attributes:
-        what: What cannot be told of it, for people.
-        why: It was not looked into.
+        place: Its place.
+        question: The question that it leaves open, for messages.
+        why: The reason why it was not read.
     """
 
     place: Place
-    what: str
+    question: str
     why: Unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """All that was found in one input."""
+    """All event sources in one input."""
 
     mappings: tuple[Mapping, ...]
     unchecked: tuple[Unchecked, ...] = ()

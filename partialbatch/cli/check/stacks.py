@@ -1,4 +1,4 @@
-"""The resources of CloudFormation stacks that are deployed together, resolved across them."""
+"""The resources of CloudFormation stacks that are deployed together, with references between stacks resolved."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch.cli.check.intrinsics import INCLUDED, Resolver
 from partialbatch.cli.check.model import Place, Unchecked, Unknown
-from partialbatch.cli.check.reading import mapped
+from partialbatch.cli.check.property_values import mapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,20 +23,20 @@ _NESTED = {
     "AWS::CloudFormation::Stack": "a nested stack",
     "AWS::Serverless::Application": "an application",
 }
-_ELSEWHERE = Unknown("its template is another file; check that, too")
+_ELSEWHERE = Unknown("its template is another file; check that file, too")
 _TRANSFORMS = ("AWS::Serverless-2016-10-31", "AWS::LanguageExtensions", "AWS::CodeDeployBlueGreen")
-"""What is done to a template and adds no event source, or is understood here."""
+"""Transforms that add no event sources, or that are handled here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack, before it is deployed.
+    """A stack before deployment.
 
     Attributes:
-        template: Decoded and transformed by cfn-lint, which merges SAM's globals.
-        parameters: Values of parameters, the pseudo parameters that are known included.
-        name: Tells it from the others; empty for one alone.
-        environment: The account and region: stacks share their exports within one.
+        template: The template, decoded and transformed by cfn-lint, which merges SAM's globals.
+        parameters: Values of parameters, including known pseudo parameters.
+        name: Its name; empty if it is the only stack.
+        environment: Its account and region. Stacks share their exports within an environment.
     """
 
     template: Template
@@ -46,12 +46,12 @@ class Stack:
 
     @property
     def prefix(self) -> str:
-        """What stands before the names of its resources."""
+        """The prefix of its resources' names."""
         return f"{self.name}/" if self.name else ""
 
     @property
     def exports(self) -> Iterator[tuple[Any, Any]]:
-        """The name and the value of each export, as they are written."""
+        """The unresolved name and value of each export."""
         outputs = self.template.template.get("Outputs")
         for output in outputs.values() if isinstance(outputs, dict) else ():
             export = output.get("Export") if isinstance(output, dict) else None
@@ -60,11 +60,11 @@ class Stack:
 
 
 class Stacks:
-    """Resources by name: with more than one stack a name is ``stack/resource``.
+    """Resources by name. With more than one stack, names have the form ``stack/resource``.
 
     Attributes:
         types: The resources' types.
-        properties: The resources' properties, resolved.
+        properties: The resources' resolved properties.
     """
 
     def __init__(self, stacks: Sequence[Stack]) -> None:
@@ -86,7 +86,7 @@ class Stacks:
         return Resolver(stack.template.template, stack.parameters, stack.prefix, exported)
 
     def _exported(self, name: str, importing: Stack) -> Value:
-        """Return what another stack exports; of stages that export the same, that of the same stage."""
+        """Return the value that another stack exports. If several stages export it, take that of the same stage."""
         found = [
             (stack, value)
             for stack in self._stacks
@@ -98,7 +98,7 @@ class Stacks:
         near = [each for each in found if each[0].name.rpartition("/")[0] == folder]
         chosen = found if len(found) == 1 else near
         if (importing.name, name) in self._open:
-            return Unknown(f"Fn::ImportValue of {name} goes in a circle")
+            return Unknown(f"Fn::ImportValue of {name} is circular")
         if len(chosen) != 1:
             exporting = "several stacks export" if len(found) > 1 else "no stack here exports"
             return Unknown(f"Fn::ImportValue of {name}, which {exporting}")
@@ -119,16 +119,16 @@ class Stacks:
         return Path(str(self._of[key][0].template.filename)).parent
 
     def place(self, key: str, *path: str, label: str | None = None) -> Place:
-        """Return where something in a resource is."""
+        """Return the place of a part of a resource."""
         stack, name = self._of[key]
         return _place(stack, label or name, "Resources", name, *path)
 
     def within(self, key: str) -> str:
-        """Return what stands before the names of the same stack."""
+        """Return the prefix of the resource's stack."""
         return self._of[key][0].prefix
 
     def unchecked(self) -> Iterator[Unchecked]:
-        """Find what may bring event sources and is not in these templates."""
+        """Find parts that may contain event sources and are not in these templates."""
         for stack in self._stacks:
             template = stack.template.template
             for name in _transforms(template):
@@ -142,13 +142,13 @@ class Stacks:
 
 
 def _unread(name: str, kind: Any) -> tuple[str, Unknown] | None:
-    """Tell what of a resource was not looked into, and why."""
+    """Return the question that an unread resource leaves open, and the reason; None if it was read."""
     if name == "Fn::Transform":
         return "which event sources are included", INCLUDED
     if kind is None:
-        return "what the resource is", Unknown("it has no Type of its own")
-    what = _NESTED.get(str(kind), "a module" if str(kind).endswith("::MODULE") else None)
-    return (f"which event sources are in it, as it is {what}", _ELSEWHERE) if what else None
+        return "which type the resource has", Unknown("it sets no Type itself")
+    kind_name = _NESTED.get(str(kind), "a module" if str(kind).endswith("::MODULE") else None)
+    return (f"which event sources are in it, as it is {kind_name}", _ELSEWHERE) if kind_name else None
 
 
 def _place(stack: Stack, label: str, *path: str) -> Place:
@@ -157,9 +157,9 @@ def _place(stack: Stack, label: str, *path: str) -> Place:
 
 
 def _transforms(template: Properties[str, Any]) -> Iterator[str]:
-    """Return the macros of a whole template that are not understood here."""
-    said = template.get("Transform")
-    named = [*(said if isinstance(said, list) else [said]), template.get("Fn::Transform")]
+    """Return the macros of a whole template that are not handled here."""
+    transform = template.get("Transform")
+    named = [*(transform if isinstance(transform, list) else [transform]), template.get("Fn::Transform")]
     for each in named:
         name = each.get("Name") if isinstance(each, dict) else each
         if name is not None and name not in _TRANSFORMS:

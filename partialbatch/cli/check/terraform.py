@@ -1,16 +1,15 @@
-"""Reads a Terraform plan as JSON: ``terraform show -json plan.out``."""
+"""Reads a Terraform plan in JSON, from ``terraform show -json plan.out``."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from partialbatch.cli.check.arns import called
-from partialbatch.cli.check.code import is_python
+from partialbatch.cli.check.arn_matching import target_of
+from partialbatch.cli.check.code_location import is_python
+from partialbatch.cli.check.iam_policies import managed, statements
 from partialbatch.cli.check.model import Deployment, Function, Mapping, Place, Queue, Reference, Unknown
-from partialbatch.cli.check.permissions import managed, statements
-from partialbatch.cli.check.plan import AFTER_APPLY, Plan
-from partialbatch.cli.check.reading import (
+from partialbatch.cli.check.property_values import (
     TIMEOUT,
     VISIBILITY,
     as_list,
@@ -21,12 +20,13 @@ from partialbatch.cli.check.reading import (
     redrive,
     text,
 )
+from partialbatch.cli.check.terraform_plan import AFTER_APPLY, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from partialbatch.cli.check.model import Properties, Statement, Value
-    from partialbatch.cli.check.plan import Resource
+    from partialbatch.cli.check.terraform_plan import Resource
 
 __all__ = ["read"]
 
@@ -53,11 +53,11 @@ _CALLED = {
     "aws_cloudwatch_event_bus": "events",
     "aws_dynamodb_table": "dynamodb",
 }
-"""What an option may call: its service."""
+"""Resource types that a handler's option may call, with their service."""
 
 
 def read(plan: Properties[str, Any], file: str) -> Deployment:
-    """Read a plan, as parsed from its JSON."""
+    """Read a plan that is parsed from its JSON."""
     return Deployment(tuple(_Reader(Plan(plan), file).mappings()))
 
 
@@ -109,8 +109,8 @@ class _Reader:
 
     def _pipe(self, resource: Resource) -> Iterator[Mapping]:
         target, place = self._plan.value(resource, "target"), self._place(resource)
-        called = _block(resource, "target_parameters", "lambda_function_parameters")
-        if not _is_function(target) and called is None:
+        parameters = _block(resource, "target_parameters", "lambda_function_parameters")
+        if not _is_function(target) and parameters is None:
             return
         source = self._plan.value(resource, "source")
         kind = self._kind(source)
@@ -123,7 +123,7 @@ class _Reader:
             kind=kind,
             queue=self._queue(source) if kind == "sqs" else None,
             pipe=True,
-            invocation=_part(called, "invocation_type"),
+            invocation=_part(parameters, "invocation_type"),
             bisect=bisect if isinstance(bisect, Unknown) else bisect == "AUTOMATIC_BISECT",
             retries=integer(_part(block, "maximum_retry_attempts")),
             age=integer(_part(block, "maximum_record_age_in_seconds")),
@@ -137,7 +137,7 @@ class _Reader:
         resource = self._find(source, "aws_sqs_queue", "arn")
         if resource is None:
             return source if isinstance(source, Unknown) else Unknown("the queue is not in this plan")
-        policy, receives = redrive(self._redrive(resource))
+        policy, max_receives = redrive(self._redrive(resource))
         visibility = integer(self._plan.value(resource, "visibility_timeout_seconds"))
         return Queue(
             name=resource.address,
@@ -146,7 +146,7 @@ class _Reader:
             fifo=fifo(self._plan.value(resource, "fifo_queue")),
             visibility=VISIBILITY if visibility is None else visibility,
             redrive=policy,
-            receives=receives,
+            max_receives=max_receives,
             url=text(resource.values.get("url")),
         )
 
@@ -159,7 +159,7 @@ class _Reader:
         return policy
 
     def _text(self, resource: Resource, name: str) -> Value:
-        """Return a text; one that merely contains references is known after the apply."""
+        """Return a text. A text with references in it is only known after the apply."""
         value = self._plan.value(resource, name)
         return Unknown(AFTER_APPLY) if isinstance(value, Reference) else value
 
@@ -178,20 +178,22 @@ class _Reader:
         resource = self._find(named_function(value), "aws_lambda_function", "arn", "function_name")
         if resource is None:
             why = value if isinstance(value, Unknown) else Unknown("the function is not in this plan")
-            return Function(str(value) if isinstance(value, str) else place.label, place, why, why, opaque=(why.why,))
+            return Function(
+                str(value) if isinstance(value, str) else place.label, place, why, why, unreadable=(why.why,)
+            )
         timeout = integer(self._plan.value(resource, "timeout"))
-        found, opaque = self._role(self._plan.value(resource, "role"))
+        found, unreadable = self._role(self._plan.value(resource, "role"))
         return Function(
             name=resource.address,
             place=self._place(resource),
             timeout=TIMEOUT if timeout is None else timeout,
             environment=_environment(resource),
             statements=tuple(found),
-            opaque=tuple(opaque),
-            physical=text(resource.values.get("function_name")),
+            unreadable=tuple(unreadable),
+            deployed_name=text(resource.values.get("function_name")),
             python=is_python(resource.values.get("runtime")),
             resources={
-                each.address: called(_CALLED[each.type], each.address, each.values.get("name"))
+                each.address: target_of(_CALLED[each.type], each.address, each.values.get("name"))
                 for each in self._plan.resources
                 if each.type in _CALLED
             },
@@ -201,12 +203,12 @@ class _Reader:
         role = self._find(value, "aws_iam_role", "arn")
         if role is None:
             return [], ["of a role that is not in this plan"]
-        found, opaque = [], []
+        found, unreadable = [], []
         for name, policy in self._policies(role):
-            said, complete = _said(policy)
-            found += said
-            opaque += [] if complete else [name]
-        return found, opaque
+            granted, complete = _policy_statements(policy)
+            found += granted
+            unreadable += [] if complete else [name]
+        return found, unreadable
 
     def _policies(self, role: Resource) -> Iterator[tuple[str, Value]]:
         for inline in _block_list(role, "inline_policy"):
@@ -218,7 +220,7 @@ class _Reader:
                 continue
             owner = self._plan.value(other, "role")
             if isinstance(owner, Unknown):
-                yield other.address, owner  # it may be this role's
+                yield other.address, owner  # it may belong to this role
             elif self._find(owner, "aws_iam_role", "name", "id") is role:
                 yield other.address, self._attached(other)
 
@@ -230,7 +232,7 @@ class _Reader:
         return self._text(policy, "policy") if policy else arn
 
 
-def _said(policy: Value) -> tuple[list[Statement], bool]:
+def _policy_statements(policy: Value) -> tuple[list[Statement], bool]:
     """Read a managed policy's ARN or a policy document in JSON."""
     if not isinstance(policy, str):
         return [], False
@@ -257,7 +259,7 @@ def _block_list(resource: Resource, name: str) -> list[Any]:
 
 
 def _block(resource: Resource, name: str, inner: str | None = None) -> Value:
-    """Return a block's content, None where there is none: it is there even if all of it is known later."""
+    """Return a block's content; None if there is no block. A block may exist although its content is unknown."""
     found = next(iter(_block_list(resource, name)), None)
     return found if inner is None or found is None else _part(found, inner)
 

@@ -1,1 +1,1 @@
-"""``partialbatch demo``: real handlers over local queues and streams, with every record counted."""
+"""``partialbatch demo``: run handlers over local queues and streams, and count lost records."""

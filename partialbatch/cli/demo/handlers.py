@@ -1,6 +1,6 @@
-"""The four handlers of the demo, as one would write them.
+"""The four handlers of the demo, written the way you would write yours.
 
-Each gets ``work``, which stands for a database or a service that fails at times.
+Each gets ``work``, which stands for a database or a service that sometimes fails.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ __all__ = ["clicks", "customers", "orders", "payments"]
 
 
 class Order(BaseModel):
-    """An order, as a shop's front end sends it."""
+    """An order that a shop's front end sends."""
 
     id: str
     amount: float
 
 
 class Customer(BaseModel):
-    """A customer, as it stands in the table."""
+    """A customer in the table."""
 
     id: str
     visits: int
 
 
 def orders(work: Work) -> Handler:
-    """Return the handler of a standard queue: the payload is validated."""
+    """Return the handler of a standard queue, which validates the payload."""
 
     @batch_handler
     def take(order: Order) -> None:
@@ -45,7 +45,7 @@ def orders(work: Work) -> Handler:
 
 
 def payments(work: Work) -> Handler:
-    """Return the handler of a FIFO queue: after a failure its group waits, the others go on."""
+    """Return the handler of a FIFO queue. After a failure, only the message's group waits."""
 
     @batch_handler(error_policy="skip_group")
     def book(payment: dict[str, Any]) -> None:
@@ -65,7 +65,7 @@ def clicks(work: Work) -> Handler:
 
 
 def customers(work: Work) -> Handler:
-    """Return the handler of a table's stream: the new image is validated."""
+    """Return the handler of a table's stream, which validates the new image."""
 
     @batch_handler
     def index(customer: Customer) -> None:

@@ -1,1 +1,1 @@
-"""``partialbatch poll``: a local event source mapping, or a worker outside Lambda."""
+"""``partialbatch poll``: poll a queue or a stream, as a local event source mapping or as a worker outside Lambda."""

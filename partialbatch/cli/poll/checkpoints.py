@@ -1,4 +1,4 @@
-"""Checkpoints in a file: what a poller that starts anew need not repeat."""
+"""Checkpoints in a file, from which a restarted poller continues."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import MutableMapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from partialbatch.cli.command_error import CommandError
 from partialbatch.cli.poll.locking import InUseError, LockedFile
-from partialbatch.cli.unusable import Unusable
 from partialbatch.errors import clip, safe_repr
 
 if TYPE_CHECKING:
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 __all__ = ["SHARD_END", "Checkpoints"]
 
 SHARD_END = "SHARD_END"
-"""The checkpoint of a shard that is closed, and all of which is done."""
+"""The checkpoint of a closed shard whose records are all done."""
 
 _KEYS = ("stream", "since", "shards")
 _LONGEST = 128
-"""The most digits of a sequence number."""
+"""The largest number of digits of a sequence number."""
 _LATEST = 253_402_300_800
-"""The year 10,000, in epoch seconds: no clock shows it."""
+"""The year 10,000 in epoch seconds, an upper limit for times in a file."""
 
 
 class Checkpoints(MutableMapping[str, str]):
-    """The last sequence number that is done, by shard.
+    """The sequence number of the last record that is done, by shard.
 
-    With a file, a change is on the disk before the call returns, and the file is always a
-    whole one: each version is written beside it and then takes its place. The file is this
-    object's alone until it is closed, or its process ends.
+    With a file, a change is on disk before the call returns. The file is always complete, because each version
+    is written to a temporary file that then replaces it. This object locks the file until it is closed or its
+    process ends.
 
     Args:
         path: The file; None keeps the checkpoints in memory.
-        stream: Names the stream, also apart from an earlier one of the same name.
-        since: Epoch seconds before which records are left out; None: none are. What the
-            file says wins, so that a restart does not leave out what came in between.
+        stream: The stream's identity, which differs from that of an earlier stream of the same name.
+        since: Time in epoch seconds; older records are left out. None leaves none out. A time in the file takes
+            precedence, so that a restart reads the records that arrived in between.
 
     Raises:
-        Unusable: The file is another stream's or another poller's, is no such file, or cannot be read
-            or written; a change may raise it too.
+        CommandError: The file belongs to another stream, is in use by another poller, has the wrong format, or
+            can't be read or written. Changes can raise it, too.
     """
 
     def __init__(self, path: Path | None, stream: str, since: float | None = None) -> None:
@@ -77,7 +77,7 @@ class Checkpoints(MutableMapping[str, str]):
         return len(self._shards)
 
     def close(self) -> None:
-        """Let other pollers have the file."""
+        """Unlock the file."""
         if self._file is not None:
             self._file.close()
 
@@ -86,22 +86,22 @@ class Checkpoints(MutableMapping[str, str]):
             self._file = LockedFile(path.resolve())
             data = self._file.read()
         except (OSError, InUseError) as error:
-            raise self._unusable(error) from None
+            raise self._access_error(error) from None
         if data is not None:
             self._load(data)
-        self._write(self._shards)  # finds out now whether it can be, and keeps `since`
+        self._write(self._shards)  # to find out now whether it can be written, and to save `since`
 
     def _load(self, data: bytes) -> None:
         try:
-            document: Any = json.loads(data, object_pairs_hook=_without_doubles)
+            document: Any = json.loads(data, object_pairs_hook=_refuse_duplicates)
         except (ValueError, RecursionError) as error:
-            doubled = f": {error}" if isinstance(error, _DoubleError) else ""
-            raise self._problem(f"it is no file of checkpoints{doubled}") from None
-        if wrong := _mistake(document):
-            raise self._problem(f"it is no file of checkpoints: {wrong}")
+            duplicate = f": {error}" if isinstance(error, _DuplicateNameError) else ""
+            raise self._problem(f"it isn't a file of checkpoints{duplicate}") from None
+        if wrong := _problem_with(document):
+            raise self._problem(f"it isn't a file of checkpoints: {wrong}")
         stream = document["stream"]
         if stream != self._stream:
-            raise self._problem(f"it is of {clip(stream, 300)}, not of {self._stream}; name another file")
+            raise self._problem(f"it belongs to {clip(stream, 300)}, not to {self._stream}; name another file")
         self.since, self._shards = document["since"], document["shards"]
 
     def _write(self, shards: dict[str, str]) -> None:
@@ -110,33 +110,33 @@ class Checkpoints(MutableMapping[str, str]):
             try:
                 self._file.write(json.dumps(document, indent=1).encode())
             except (OSError, InUseError) as error:
-                raise self._unusable(error) from None
+                raise self._access_error(error) from None
         self._shards = shards
 
-    def _unusable(self, error: OSError | InUseError) -> Unusable:
+    def _access_error(self, error: OSError | InUseError) -> CommandError:
         if isinstance(error, InUseError):
-            return self._problem("another poller uses it; a stream has one, or name another file")
+            return self._problem("another poller is using it; stop that poller, or name another file")
         return self._problem(error.strerror or str(error))
 
-    def _problem(self, what: str) -> Unusable:
-        return Unusable(f"--checkpoints {self._path}: {what}")
+    def _problem(self, text: str) -> CommandError:
+        return CommandError(f"--checkpoints {self._path}: {text}")
 
 
-class _DoubleError(ValueError):
-    """A name that is twice in an object."""
+class _DuplicateNameError(ValueError):
+    """An object has the same name twice."""
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for name, value in pairs:
-        if name in made:  # which of the two is meant, nobody can tell
-            raise _DoubleError(f"{safe_repr(name)} is in it twice")
+        if name in made:  # it isn't clear which of the two is right
+            raise _DuplicateNameError(f"the name {safe_repr(name)} occurs twice")
         made[name] = value
     return made
 
 
-def _mistake(document: Any) -> str:
-    """Say what is wrong with a document; empty: nothing."""
+def _problem_with(document: Any) -> str:
+    """Describe the first problem of a document; empty if there is none."""
     if not isinstance(document, dict) or set(document) != set(_KEYS):
         return f"it must be an object with {', '.join(_KEYS)}"
     if not isinstance(document["stream"], str):

@@ -1,4 +1,4 @@
-"""``partialbatch poll``: the options, and what is made of them."""
+"""The command ``partialbatch poll``."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from partialbatch._backoff import Backoff
-from partialbatch.cli.loading import Unusable, load_handler
-from partialbatch.cli.numbers import Seconds
+from partialbatch.cli.command_error import CommandError
+from partialbatch.cli.loading import load_handler
+from partialbatch.cli.option_types import FilePath, Seconds
 from partialbatch.cli.output import output_aside
-from partialbatch.cli.paths import FilePath
 from partialbatch.cli.poll.checkpoints import Checkpoints
-from partialbatch.cli.poll.periodic import Engine
-from partialbatch.cli.poll.running import PARENT, Stop, run
-from partialbatch.cli.poll.services import connect, naming
-from partialbatch.cli.poll.sources import QueueSource, StreamSource, destination
-from partialbatch.cli.poll.view import JsonLines, Live, Plain, StandardError, View
-from partialbatch.cli.tracebacks import log_handler
+from partialbatch.cli.poll.clients import client_factory, naming_option
+from partialbatch.cli.poll.display import CurrentStandardError, Display, JsonLines, LiveDisplay, PlainLines
+from partialbatch.cli.poll.periodic import PeriodicTasks
+from partialbatch.cli.poll.polled_sources import QueueSource, StreamSource, on_failure_sender
+from partialbatch.cli.poll.running import PARENT, StopSignal, run
+from partialbatch.cli.user_tracebacks import log_handler
 from partialbatch.worker import QueueMapping, StreamMapping, dynamodb_shards, kinesis_shards
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO
 
-    from partialbatch.worker._invoking import Handler
+    from partialbatch.worker._handler_call import Handler
 
 __all__ = ["poll"]
 
@@ -53,159 +53,169 @@ def _default(text: str) -> str:
 @click.option("--queue", metavar="URL", help="Poll an SQS queue.")
 @click.option("--stream", metavar="NAME", help="Poll a Kinesis stream, by its name or ARN.")
 @click.option("--dynamodb-stream", metavar="ARN", help="Poll the stream of a DynamoDB table.")
-@click.option("--endpoint-url", metavar="URL", help="Of an emulator." + _default("AWS, or the queue's URL"))
+@click.option("--endpoint-url", metavar="URL", help="URL of an emulator." + _default("AWS, or the queue's URL"))
 @click.option("--region", help="The AWS region." + _default("the URL's or ARN's, the environment's or the profile's"))
 @click.option(
-    "--batch-size", type=click.IntRange(1, _MOST), help="Records an invocation." + _default("10; streams: 100")
+    "--batch-size", type=click.IntRange(1, _MOST), help="Records per invocation." + _default("10; streams: 100")
 )
-@click.option("--window", type=click.IntRange(0, 300), default=0, show_default=True, help="Seconds to fill a batch.")
-@click.option("--concurrency", type=click.IntRange(1, 100), default=1, show_default=True, help="Batches at once.")
+@click.option(
+    "--window", type=click.IntRange(0, 300), default=0, show_default=True, help="Seconds to wait for a full batch."
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Number of batches that run at once.",
+)
 @click.option(
     "--timeout",
     type=Seconds(_SHORTEST, _LONGEST),
     default=30,
     show_default=True,
-    help="The function's, in seconds; a later answer counts as a failure.",
+    help="The function's timeout in seconds. A later response counts as a failure.",
 )
-@click.option("--without-report", is_flag=True, help="As if ReportBatchItemFailures were not set.")
+@click.option("--without-report", is_flag=True, help="Poll as if ReportBatchItemFailures were not set.")
 @click.option(
     "--visibility",
     type=click.IntRange(1, 43_200),
-    help="Queue: seconds that received messages stay invisible."
-    + _default("the queue's, and longer while a batch takes longer"),
+    help="Queue: seconds until received messages become visible again."
+    + _default("the queue's setting, extended while a batch runs longer"),
 )
 @click.option(
     "--wait",
     type=click.IntRange(0, 20),
     default=5,
     show_default=True,
-    help="Queue: seconds of long polling; a stop waits for it.",
+    help="Queue: seconds of long polling. A signal to stop has to wait for its end.",
 )
 @click.option(
     "--retry-after",
     type=click.IntRange(0, 43_200),
-    help="Queue: seconds until failed messages come again." + _default("the visibility timeout"),
+    help="Queue: seconds until failed messages become visible again." + _default("the visibility timeout"),
 )
 @click.option(
     "--checkpoints",
     type=FilePath(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Stream: go on from here after a restart." + _default("in memory: start anew"),
+    help="Stream: file with the position, to continue after a restart." + _default("none; a restart starts over"),
 )
 @click.option(
     "--start",
     type=click.Choice(["oldest", "now"]),
     default="oldest",
     show_default=True,
-    help="Stream: where, without a checkpoint.",
+    help="Stream: position to start from without a checkpoint.",
 )
-@click.option("--bisect", is_flag=True, help="Stream: split a batch that failed.")
+@click.option("--bisect", is_flag=True, help="Stream: split failed batches in two.")
 @click.option(
     "--retries",
     type=click.IntRange(-1, _MOST),
     default=-1,
     show_default=True,
-    help="Stream: of a batch, before it is given up; -1: no limit.",
+    help="Stream: number of retries before a batch is given up; -1 for no limit.",
 )
 @click.option(
     "--max-age",
     type=click.IntRange(-1, 604_800),
     default=-1,
     show_default=True,
-    help="Stream: seconds after which a record is given up; -1: no limit.",
+    help="Stream: age in seconds at which a record is given up; -1 for no limit.",
 )
-@click.option("--on-failure", metavar="URL", help="Stream: the queue that is told where given-up records are.")
+@click.option(
+    "--on-failure", metavar="URL", help="Stream: URL of the queue that gets the positions of given-up records."
+)
 @click.option(
     "--backoff",
     type=Seconds(0, 30),
     default=1,
     show_default=True,
-    help="Stream: longest first pause before a retry; doubles, up to 30 s.",
+    help="Stream: longest pause before the first retry, in seconds; doubles with each retry, up to 30 s.",
 )
 @click.option(
     "--patience",
     type=Seconds(0, 86_400),
     default=30,
     show_default=True,
-    help="Seconds that the service may be away.",
+    help="Seconds for which the service may be unavailable before the command ends.",
 )
-@click.option("--until-empty", is_flag=True, help="Stop when nothing is left.")
-@click.option("--reload", "reloads", is_flag=True, help="Start anew when a Python file changes.")
-@click.option("--plain", is_flag=True, help="Lines, also on a terminal.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
-@click.option("--verbose", "-v", is_flag=True, help="Let all logs through, to standard error.")
+@click.option("--until-empty", is_flag=True, help="Stop when the queue or stream is empty.")
+@click.option("--reload", "reloads", is_flag=True, help="Restart when a Python file changes.")
+@click.option("--plain", is_flag=True, help="Print lines on a terminal, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option("--verbose", "-v", is_flag=True, help="Show all logs, on standard error.")
 @click.pass_context
 def poll(ctx: click.Context, /, target: str, **options: Any) -> None:
-    """Poll a queue or a stream, and give a handler its batches, as Lambda does.
+    """Poll a queue or a stream, and call a handler with its batches, as Lambda does.
 
     MODULE:HANDLER is a handler of @batch_handler, or a plain function (event, context); the
-    module may be a file: src/app.py:handler. What it prints goes to standard error.
+    module may be a file: src/app.py:handler. Its own output goes to standard error.
 
-    SIGINT and SIGTERM finish the batch in hand and give the rest back. Whatever ends the
-    command, also SIGKILL, no record is lost: what was not settled is delivered again.
-    Without --checkpoints a stream is read from its oldest record again.
+    On SIGINT and SIGTERM the current batch is finished, and all other messages become visible
+    again. No record is lost however the command ends, SIGKILL included: unfinished records are
+    delivered again. Without --checkpoints, a stream is then read from its oldest record.
 
-    Ends with 1 if, with --until-empty, records were given up; with 2 if the handler, the queue
-    or stream, or an option cannot be used, or an error ended the run.
+    Ends with 1 if records were given up with --until-empty, and with 2 if the handler, the
+    queue, the stream or an option can't be used, or if an error ended the run.
     """
-    _refuse(ctx, options)
+    _check_options(ctx, options)
     parent = os.environ.get(PARENT)
-    stop = Stop(int(parent) if parent else None)
+    stop = StopSignal(int(parent) if parent else None)
     if options["reloads"] and parent is None:
         from partialbatch.cli.poll.reloading import folder_of, supervise  # loads watchfiles
 
         sys.exit(supervise(folder_of(target), stop))
     logging.basicConfig(
-        level=logging.INFO if options["verbose"] else logging.WARNING, handlers=[log_handler(StandardError())]
+        level=logging.INFO if options["verbose"] else logging.WARNING, handlers=[log_handler(CurrentStandardError())]
     )
     with stop.listening(), output_aside() as stdout:
         loaded = load_handler(target)
         source = _queue(loaded.handler, options) if options["queue"] else _stream(loaded.handler, options)
-        view = _view(options, loaded.name, stdout)
+        display = _display(options, loaded.name, stdout)
         for note in filter(None, [loaded.note, getattr(source, "note", "")]):
             click.echo(f"Note: {note}.", err=True)
-        view.tell("polling", source=_place(options), handler=loaded.name)
-        engine = Engine(options["concurrency"], options["patience"], view.waiting)
-        run(source, engine, view, stop, until_empty=options["until_empty"])
+        display.show_event("polling", source=_source_name(options), handler=loaded.name)
+        tasks = PeriodicTasks(options["concurrency"], options["patience"], display.waiting)
+        run(source, tasks, display, stop, until_empty=options["until_empty"])
 
 
-def _place(options: dict[str, Any]) -> str:
+def _source_name(options: dict[str, Any]) -> str:
     return str(options["queue"] or options["stream"] or options["dynamodb_stream"])
 
 
-def _refuse(ctx: click.Context, options: dict[str, Any]) -> None:
-    """Refuse what does not go together."""
+def _check_options(ctx: click.Context, options: dict[str, Any]) -> None:
+    """Refuse options that can't be combined."""
     named = [name for name in ("queue", "stream", "dynamodb_stream") if options[name]]
     if len(named) != 1:
-        raise click.UsageError("name one source: --queue, --stream or --dynamodb-stream")
+        raise click.UsageError("give one source: --queue, --stream or --dynamodb-stream")
     other, kind = (_STREAM_ONLY, "streams") if options["queue"] else (_QUEUE_ONLY, "queues")
     for name in other:
         if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
             raise click.UsageError(f"--{name.replace('_', '-')} is for {kind} only")
     if options["as_json"] and options["plain"]:
-        raise click.UsageError("--json and --plain exclude each other")
+        raise click.UsageError("--json and --plain can't be combined")
     if options["queue"]:
-        _refuse_queue(options)
+        _check_queue_options(options)
     elif options["dynamodb_stream"] and not options["dynamodb_stream"].startswith("arn:"):
-        raise Unusable("--dynamodb-stream takes the ARN of the stream (LatestStreamArn of the table)")
+        raise CommandError("--dynamodb-stream takes the ARN of the stream (LatestStreamArn of the table)")
 
 
-def _refuse_queue(options: dict[str, Any]) -> None:
+def _check_queue_options(options: dict[str, Any]) -> None:
     if not options["queue"].startswith(("http://", "https://")):
-        raise Unusable("--queue takes the URL of the queue, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
-    if (options["batch_size"] or 0) > 10 and not options["window"]:  # of a receive
-        raise Unusable("--batch-size above 10 needs a --window of 1 or more")
+        raise CommandError("--queue takes the URL of the queue, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
+    if (options["batch_size"] or 0) > 10 and not options["window"]:  # a receive returns at most 10
+        raise CommandError("--batch-size above 10 needs a --window of 1 or more")
     visibility, needed = options["visibility"], options["timeout"] + options["window"]
     if visibility is not None and visibility < needed:
-        raise Unusable(
+        raise CommandError(
             f"--visibility {visibility} is shorter than --timeout and --window together ({needed:g}): "
-            "messages would be delivered again while they are handled"
+            "messages would become visible again while they are handled"
         )
 
 
 def _client(options: dict[str, Any]) -> Callable[[str], Any]:
-    return connect(
-        _place(options), region=options["region"], endpoint_url=options["endpoint_url"], wait=options["wait"]
+    return client_factory(
+        _source_name(options), region=options["region"], endpoint_url=options["endpoint_url"], wait=options["wait"]
     )
 
 
@@ -220,18 +230,18 @@ def _queue(handler: Handler, options: dict[str, Any]) -> QueueSource:
         visibility=options["visibility"],
         give_back_after=options["retry_after"],
     )
-    with naming("--queue", url):
+    with naming_option("--queue", url):
         client = _client(options)("sqs")
     return QueueSource(client, url, handler, mapping, options["concurrency"])
 
 
 def _stream(handler: Handler, options: dict[str, Any]) -> StreamSource:
     since = time() if options["start"] == "now" else None
-    with naming("--stream" if options["stream"] else "--dynamodb-stream", _place(options)):
+    with naming_option("--stream" if options["stream"] else "--dynamodb-stream", _source_name(options)):
         make = _client(options)
-        shards, arn, identity = (_kinesis if options["stream"] else _dynamodb)(make, _place(options))
+        shards, arn, identity = (_kinesis if options["stream"] else _dynamodb)(make, _source_name(options))
         sqs = make("sqs")
-    on_failure = destination(sqs, options["on_failure"]) if options["on_failure"] else None
+    on_failure = on_failure_sender(sqs, options["on_failure"]) if options["on_failure"] else None
     checkpoints = Checkpoints(options["checkpoints"], identity, since)
     click.get_current_context().call_on_close(checkpoints.close)
     mapping = StreamMapping(
@@ -251,9 +261,9 @@ def _stream(handler: Handler, options: dict[str, Any]) -> StreamSource:
 def _kinesis(make: Callable[[str], Any], name: str) -> tuple[Callable[..., Any], str, str]:
     client = make("kinesis")
     own = None if name.startswith("arn:") else name
-    which = {"StreamName": own} if own else {"StreamARN": name}
-    summary = client.describe_stream_summary(**which)["StreamDescriptionSummary"]
-    # A stream that was deleted and made again counts its records anew: old checkpoints would pass over new records.
+    stream = {"StreamName": own} if own else {"StreamARN": name}
+    summary = client.describe_stream_summary(**stream)["StreamDescriptionSummary"]
+    # If a stream is deleted and made again, its sequence numbers start over, and old checkpoints would skip records.
     created = summary["StreamCreationTimestamp"].astimezone(UTC)
     arn = summary["StreamARN"]
     readers = partial(kinesis_shards, client, name=own)
@@ -266,9 +276,9 @@ def _dynamodb(make: Callable[[str], Any], arn: str) -> tuple[Callable[..., Any],
     return partial(dynamodb_shards, client), arn, arn
 
 
-def _view(options: dict[str, Any], handler: str, stdout: TextIO) -> View:
+def _display(options: dict[str, Any], handler: str, stdout: TextIO) -> Display:
     if options["as_json"]:
         return JsonLines(stdout)
     if stdout.isatty() and not options["plain"]:
-        return Live(Console(file=stdout), f"{handler}  {_place(options).rpartition('/')[2]}")
-    return Plain(stdout)
+        return LiveDisplay(Console(file=stdout), f"{handler}  {_source_name(options).rpartition('/')[2]}")
+    return PlainLines(stdout)

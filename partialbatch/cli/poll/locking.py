@@ -1,4 +1,4 @@
-"""A lock on a file that is replaced while it is locked; it ends with its process, however that ends."""
+"""A file that one process locks and replaces. The lock ends with the process, even if it is killed."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["InUseError", "LockedFile"]
 
 
 class InUseError(Exception):
-    """Another process, or another part of this one, holds the file."""
+    """Another process, or another part of this one, has locked the file."""
 
 
 class LockedFile:
-    """A file that one process has for itself. Each version is written beside it, and then takes its place.
+    """A locked file. Each version is written to a temporary file, which then replaces the last version.
 
-    The lock is the operating system's, on the open file: nothing is left to be cleared away after a crash. It goes
-    over to the next version before that takes the place of the one before.
+    The operating system locks the open file, so that a crash leaves no lock behind. A new version is locked
+    before it replaces the last one.
 
     Args:
-        path: The file; it need not be there.
+        path: The file. It need not exist.
 
     Raises:
-        InUseError: Somebody else has it.
-        OSError: It cannot be opened, or the system has no such locks.
+        InUseError: Another poller has locked it.
+        OSError: It can't be opened, or the system has no such locks.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,15 +41,15 @@ class LockedFile:
         _all.add(self)
 
     def read(self) -> bytes | None:
-        """Return what is in the file, None if there is none."""
+        """Return the content; None if there is no file."""
         return None if self._descriptor is None else self._path.read_bytes()
 
     def write(self, data: bytes) -> None:
-        """Put a new version in the file's place.
+        """Replace the file with a new version.
 
         Raises:
-            InUseError: Somebody else has put another file there.
-            OSError: It cannot be written; the file is as it was.
+            InUseError: Another process has replaced the file.
+            OSError: It can't be written. The file is unchanged.
         """
         descriptor, name = mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
         try:
@@ -57,18 +57,18 @@ class LockedFile:
             with open(descriptor, "wb", closefd=False) as file:
                 file.write(data)
                 file.flush()
-                os.fsync(descriptor)  # else a crash of the machine can leave an empty file under the name
+                os.fsync(descriptor)  # else a crash of the machine could leave an empty file
             self._replace(name)
         except BaseException:
             os.close(descriptor)
             with suppress(OSError):
-                os.unlink(name)  # noqa: PTH108 - a name, as mkstemp gives it
+                os.unlink(name)
             raise
         self.close()
         self._descriptor = descriptor
 
     def close(self) -> None:
-        """Give the file up."""
+        """Unlock and close the file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -80,22 +80,22 @@ class LockedFile:
         with suppress(FileNotFoundError):
             if not _is(self._descriptor, self._path):
                 raise InUseError
-        os.replace(name, self._path)  # noqa: PTH105 - a name, as mkstemp gives it
+        os.replace(name, self._path)
 
     def _make(self, name: str) -> None:
-        """Put the first version in its place, unless another process was quicker."""
+        """Create the first version, unless another process was faster."""
         try:
             os.link(name, self._path)
         except FileExistsError:
             raise InUseError from None
         except OSError:  # a file system without links
-            os.replace(name, self._path)  # noqa: PTH105 - a name, as mkstemp gives it
+            os.replace(name, self._path)
         else:
-            os.unlink(name)  # noqa: PTH108 - a name, as mkstemp gives it
+            os.unlink(name)
 
 
 def _opened(path: Path) -> int | None:
-    """Open and lock a file; None if it was replaced in between."""
+    """Open and lock a file. Return None if it was replaced in between."""
     descriptor = os.open(path, os.O_RDWR)
     try:
         _lock(descriptor)
@@ -115,9 +115,11 @@ def _is(descriptor: int, path: Path) -> bool:
 
 def _lock(descriptor: int) -> None:
     try:
-        import fcntl  # not on every system
+        import fcntl  # missing on some systems
     except ModuleNotFoundError:
-        raise OSError("this system has no file locks (fcntl): without a lock two pollers could share it") from None
+        raise OSError(
+            "this system has no file locks (fcntl), so another poller could use the file at the same time"
+        ) from None
     _watch_forks()
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -134,6 +136,6 @@ def _watch_forks() -> None:
 
 
 def _leave_to_parent() -> None:
-    """Close the files in a child that a handler has forked: it may outlive the poller."""
+    """Close the files in a child process that a handler forks, because it may run longer than the poller."""
     for file in _all:
         file.close()

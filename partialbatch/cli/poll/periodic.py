@@ -1,4 +1,4 @@
-"""Threads that run tasks again and again, each when it is due."""
+"""Runs tasks repeatedly in threads, each task at its own times."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from partialbatch.worker._transient_errors import passing
+from partialbatch.worker._transient_errors import is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Task = Callable[[], float | None]
 
-__all__ = ["Engine"]
+__all__ = ["PeriodicTasks"]
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0
@@ -24,7 +24,7 @@ _LONGEST_PAUSE = 5.0
 
 @dataclass(order=True, slots=True)
 class _Entry:
-    """A task, and when it is due."""
+    """A task and the time of its next run."""
 
     due: float
     number: int
@@ -33,20 +33,20 @@ class _Entry:
     failing_since: float = field(default=0.0, compare=False)
 
 
-class Engine:
-    """Runs tasks; a task returns after how many seconds it wants to run again, None: never.
+class PeriodicTasks:
+    """Runs tasks. Each run returns the seconds until the task's next run, or None to remove the task.
 
-    A task that raises what may pass is run again, after longer and longer pauses, for as
-    long as the patience lasts. Anything else that is raised ends the engine.
+    If a task raises a transient error, it is run again after increasing pauses, until it has failed for `patience`
+    seconds. Any other error stops all tasks.
 
     Args:
-        threads: How many tasks run at once.
+        threads: Number of tasks that run at once.
         patience: Seconds for which a task may fail.
-        waiting: Told of an error that may pass, and of the seconds until the next attempt.
+        waiting: Called with a transient error and the seconds until the next attempt.
 
     Attributes:
-        stopping: Whether no task is started any more.
-        error: What ended the engine; None: it was stopped.
+        stopping: Whether no further task is started.
+        error: The error that stopped the tasks; None if there is none.
     """
 
     def __init__(self, threads: int, patience: float, waiting: Callable[[BaseException, float], None]) -> None:
@@ -60,7 +60,7 @@ class Engine:
         self._threads = [Thread(target=self._work, name=f"worker {n + 1}", daemon=True) for n in range(threads)]
 
     def add(self, task: Task) -> None:
-        """Have a task run as soon as a thread is free."""
+        """Run a task as soon as a thread is free."""
         self._put(_Entry(monotonic(), next(self._numbers), task))
 
     def start(self) -> None:
@@ -69,14 +69,14 @@ class Engine:
             thread.start()
 
     def stop(self) -> None:
-        """Start no task any more; those that run come to their end."""
+        """Start no further task. Running tasks are finished."""
         with self._changed:
             self.stopping = True
             self._changed.notify_all()
 
     @property
     def running(self) -> bool:
-        """Whether a thread is still at work."""
+        """Whether a thread is still running."""
         return any(thread.is_alive() for thread in self._threads)
 
     def _put(self, entry: _Entry) -> None:
@@ -85,7 +85,7 @@ class Engine:
             self._changed.notify()
 
     def _take(self) -> _Entry | None:
-        """Wait for a task that is due; None when the engine stops."""
+        """Wait for the next task that is due. Return None after `stop`."""
         with self._changed:
             while not self.stopping:
                 left = self._heap[0].due - monotonic() if self._heap else None
@@ -99,7 +99,9 @@ class Engine:
             try:
                 pause = entry.task()
                 entry.failures = 0
-            except BaseException as error:  # a handler's KeyboardInterrupt too: a thread has nobody above it
+            except (
+                BaseException
+            ) as error:  # even a handler's KeyboardInterrupt, because nothing above a thread catches it
                 pause = self._failed(entry, error)
             if pause is not None:
                 entry.due = monotonic() + pause
@@ -109,7 +111,7 @@ class Engine:
         now = monotonic()
         if not entry.failures:
             entry.failing_since = now
-        if not passing(error) or now - entry.failing_since >= self._patience:
+        if not is_transient(error) or now - entry.failing_since >= self._patience:
             self.error = self.error or error
             self.stop()
             return None

@@ -1,4 +1,4 @@
-"""``--reload``: the run is a process of its own, which is replaced when a file changes."""
+"""Implements ``--reload``: polls in a child process, and restarts it when a file changes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 from watchfiles import PythonFilter, watch
 
-from partialbatch.cli.loading import Unusable
+from partialbatch.cli.command_error import CommandError
 from partialbatch.cli.poll.running import PARENT
 
 if TYPE_CHECKING:
-    from partialbatch.cli.poll.running import Stop
+    from partialbatch.cli.poll.running import StopSignal
 
 __all__ = ["folder_of", "supervise"]
 
@@ -23,25 +23,25 @@ _LOOK = 200  # milliseconds
 
 
 def folder_of(target: str) -> Path:
-    """Return the folder to watch: the file's, or the working directory.
+    """Return the folder to watch: the folder of the handler's file, or the working directory.
 
     Raises:
-        Unusable: There is no such folder.
+        CommandError: There is no such folder.
     """
     place = target.rpartition(":")[0]
     folder = Path(place).resolve().parent if place.endswith(".py") else Path.cwd()
     if not folder.is_dir():
-        raise Unusable(f"there is no folder {folder}, with a file {place}")
+        raise CommandError(f"there is no file {place}: its folder {folder} doesn't exist")
     return folder
 
 
-def supervise(folder: Path, stop: Stop) -> int:
-    """Run this command line in a process of its own, and anew after each change; return the exit code.
+def supervise(folder: Path, stop: StopSignal) -> int:
+    """Run this command line in a child process, restart it after each change, and return its exit code.
 
-    A run that ends by itself with an error waits for the next change: it may be the cure.
+    If the child ends with an error, wait for the next change, which may repair it.
     """
     child = _start(stop)
-    told = False
+    announced = False
     with stop.listening():
         looks = watch(folder, watch_filter=PythonFilter(), rust_timeout=_LOOK, yield_on_timeout=True)
         while not stop and child.poll() != 0:
@@ -49,17 +49,17 @@ def supervise(folder: Path, stop: Stop) -> int:
                 names = ", ".join(sorted({Path(path).name for _, path in changes}))
                 click.echo(f"Reload: {names} changed.", err=True)
                 _end(child)
-                child, told = _start(stop), False
-            elif child.poll() is not None and not told:
+                child, announced = _start(stop), False
+            elif child.poll() is not None and not announced:
                 click.echo(f"Waiting for a change in {folder}.", err=True)
-                told = True
+                announced = True
         return _end(child)
 
 
-def _start(stop: Stop) -> subprocess.Popen[bytes]:
+def _start(stop: StopSignal) -> subprocess.Popen[bytes]:
     code = "from partialbatch.cli import main; main(prog_name='partialbatch')"
-    # A session of its own: Ctrl-C comes here alone, and is handed on once.
-    child = subprocess.Popen(  # noqa: S603 - this very command line
+    # In its own session, the child doesn't get Ctrl-C from the terminal; it is passed on once.
+    child = subprocess.Popen(
         [sys.executable, "-c", code, *sys.argv[1:]],
         env=os.environ | {PARENT: str(os.getpid())},
         start_new_session=True,
@@ -69,7 +69,7 @@ def _start(stop: Stop) -> subprocess.Popen[bytes]:
 
 
 def _end(child: subprocess.Popen[bytes]) -> int:
-    """Have a run finish its batch."""
+    """Stop the child after its current batch and return its exit code."""
     if child.poll() is None:
         child.terminate()
     return child.wait()

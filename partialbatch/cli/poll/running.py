@@ -1,4 +1,4 @@
-"""A run: from the first batch to the end, which is a signal's, an error's, or the source's."""
+"""Runs the pollers until a signal, an error, or the end of the source."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from typing import TYPE_CHECKING
 
 import click
 
-from partialbatch.cli.poll.services import explain
-from partialbatch.cli.unusable import Unusable
+from partialbatch.cli.command_error import CommandError
+from partialbatch.cli.poll.clients import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from partialbatch.cli.poll.periodic import Engine
-    from partialbatch.cli.poll.sources import Source
-    from partialbatch.cli.poll.view import View
+    from partialbatch.cli.poll.display import Display
+    from partialbatch.cli.poll.periodic import PeriodicTasks
+    from partialbatch.cli.poll.polled_sources import Source
 
-__all__ = ["PARENT", "GaveUp", "Stop", "run"]
+__all__ = ["PARENT", "RecordsGivenUp", "StopSignal", "run"]
 
 PARENT = "PARTIALBATCH_POLL_PARENT"
-"""The environment variable that tells a run the process that watches over it."""
+"""Environment variable with the id of the process that started this one because of ``--reload``."""
 
 _TICK = 0.05
 _LOOK = 0.5
 
 
-class GaveUp(click.ClickException):
-    """Records were given up: one line on standard error, exit code 1."""
+class RecordsGivenUp(click.ClickException):
+    """Records were given up: prints one line on standard error and ends with 1."""
 
 
-class Stop:
-    """Becomes true at SIGINT or SIGTERM, or when the process above is gone; a second signal ends at once.
+class StopSignal:
+    """Becomes true on SIGINT or SIGTERM, or if the parent process has ended. A second signal ends this process.
 
     Attributes:
-        at_once: Called at a second signal, just before the process ends.
+        at_once: Called on a second signal, just before the process ends.
     """
 
     def __init__(self, parent: int | None = None) -> None:
@@ -53,7 +53,7 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take the signals while the context is open."""
+        """Handle the signals while the context is open."""
         before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -64,39 +64,39 @@ class Stop:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if self._signalled:
             self.at_once()
-            if os.isatty(2):  # a live view hides the cursor, and gets no chance to show it again
+            if os.isatty(2):  # a live display hides the cursor, and can't show it again now
                 os.write(2, b"\x1b[?25h\n")
-            os.write(2, b"Stopped at once: what was in hand will be delivered again.\n")
+            os.write(2, b"Stopped at once: the records of the current batches will be delivered again.\n")
             os._exit(1)
-        # A flag and no lock: the main thread may hold any lock while it is interrupted.
+        # A plain flag, because the interrupted main thread may hold any lock.
         self._signalled = True
 
 
-def run(source: Source, engine: Engine, view: View, stop: Stop, *, until_empty: bool) -> None:
-    """Poll until told to stop; finish the batches in hand.
+def run(source: Source, tasks: PeriodicTasks, display: Display, stop: StopSignal, *, until_empty: bool) -> None:
+    """Poll until `stop` is true, then finish the current batches.
 
     Raises:
-        Unusable: An error ended the run.
-        GaveUp: With `until_empty`, records were given up.
+        CommandError: An error ended the run.
+        RecordsGivenUp: Records were given up, and `until_empty` is set.
     """
-    # What handlers print is not the command's output.
-    with redirect_stdout(sys.stderr), view.during():
-        source.begin(engine, view)
-        engine.start()
-        _watch(source, engine, stop, until_empty=until_empty)
-        engine.stop()
-        _finish(engine, view)
-        view.tell("stopped")
-    if engine.error is not None:
-        raise Unusable(f"{explain(engine.error)}; nothing is lost: what was not settled is delivered again")
-    if until_empty and view.counts.given_up:
-        raise GaveUp(f"records were given up: {view.counts.given_up:,}")
+    # Output of handlers is not output of the command.
+    with redirect_stdout(sys.stderr), display.during():
+        source.add_tasks(tasks, display)
+        tasks.start()
+        _watch(source, tasks, stop, until_empty=until_empty)
+        tasks.stop()
+        _finish(tasks, display)
+        display.show_event("stopped")
+    if tasks.error is not None:
+        raise CommandError(f"{describe_error(tasks.error)}; nothing is lost: unfinished records are delivered again")
+    if until_empty and display.counts.given_up:
+        raise RecordsGivenUp(f"records were given up: {display.counts.given_up:,}")
 
 
-def _watch(source: Source, engine: Engine, stop: Stop, *, until_empty: bool) -> None:
-    """Return when the engine is to stop."""
+def _watch(source: Source, tasks: PeriodicTasks, stop: StopSignal, *, until_empty: bool) -> None:
+    """Wait for a reason to stop."""
     look = monotonic()
-    while not (engine.stopping or stop):
+    while not (tasks.stopping or stop):
         sleep(_TICK)
         if until_empty and monotonic() >= look:
             look = monotonic() + _LOOK
@@ -104,18 +104,18 @@ def _watch(source: Source, engine: Engine, stop: Stop, *, until_empty: bool) -> 
                 return
 
 
-def _finish(engine: Engine, view: View) -> None:
-    """Wait for the batches in hand."""
+def _finish(tasks: PeriodicTasks, display: Display) -> None:
+    """Wait for the current batches."""
     patience = monotonic() + _LOOK
-    while engine.running:
+    while tasks.running:
         sleep(_TICK)
         if monotonic() >= patience:
-            view.tell("stopping", what="when the batch in hand is finished; a second signal stops at once")
+            display.show_event("stopping", what="after the current batch; a second signal stops at once")
             patience = inf
 
 
 def _drained(source: Source) -> bool:
     try:
         return source.drained()
-    except Exception:  # the service is away: the pollers find out, and their patience counts
+    except Exception:  # if the service is unavailable, the pollers notice it and wait
         return False

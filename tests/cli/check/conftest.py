@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from partialbatch.cli import main
-from partialbatch.cli.check.handlers import from_handler
+from partialbatch.cli.check.handler_options import from_handler
 
 HANDLER = """
 from partialbatch import batch_handler
@@ -51,7 +51,7 @@ def check(run):
 
 @pytest.fixture
 def write(tmp_path):
-    """Write a file and return its path; what is no text is written as JSON."""
+    """Write a file and return its path. Other content than text is written as JSON."""
 
     def write(content, name="template.yaml"):
         path = tmp_path / name
@@ -64,7 +64,7 @@ def write(tmp_path):
 
 @pytest.fixture
 def handler(write, monkeypatch, tmp_path):
-    """Write a module with a handler of these options and return what ``--handler`` takes."""
+    """Write a module with a handler of these options and return its name for ``--handler``."""
     monkeypatch.chdir(tmp_path)
     numbers = iter(range(100))
 
@@ -78,7 +78,7 @@ def handler(write, monkeypatch, tmp_path):
 
 @pytest.fixture
 def with_options(monkeypatch):
-    """Give the options of every handler that is read some more, whatever `batch_handler` takes."""
+    """Add options to every handler that is read, even ones that `batch_handler` would refuse."""
 
     def with_options(**options):
         def plain(target, function):

@@ -117,8 +117,8 @@ def execute(command, account):
     return getattr(client, words[2].replace("-", "_"))(**options)
 
 
-def test_a_careless_queue(account, queue, mapped, check, handler):
-    """What is missing is found, and the printed commands mend it."""
+def test_missing_queue_settings_are_found_and_fixed(account, queue, mapped, check, handler):
+    """Missing settings are found, and the printed commands fix them."""
     url, arn = queue()
     uuid = mapped(arn)
     name = handler("max_receive_count=None")
@@ -138,7 +138,7 @@ def test_a_careless_queue(account, queue, mapped, check, handler):
     assert check(account.name, "--handler", name).found == []
 
 
-def test_a_stream(account, mapped, check, handler):
+def test_missing_stream_settings_are_found_and_fixed(account, mapped, check, handler):
     """A stream's mapping is read with the environment of the function, and mended."""
     account.kinesis.create_stream(StreamName=account.name, ShardCount=1)
     arn = account.kinesis.describe_stream_summary(StreamName=account.name)["StreamDescriptionSummary"]["StreamARN"]
@@ -156,24 +156,24 @@ def test_a_stream(account, mapped, check, handler):
     assert check(account.name, "--handler", name).found == []
 
 
-def test_an_arn(account, check, monkeypatch):
-    """An ARN tells the region; a function that has no event source is said to have none."""
+def test_an_arn_sets_the_region(account, check, monkeypatch):
+    """The region is taken from an ARN; a function without event sources is reported as such."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     # moto finds mappings by the function's name only, so there are none for the ARN.
     result = check(account.arn, "--handler", "never:imported")
     assert (result.code, result.sources) == (0, 0)
 
 
-def test_a_pipe(account, queue, check, handler):
+def test_a_pipe_is_fixed_without_losing_its_other_parameters(account, queue, check, handler):
     """A pipe to the function is found by its target, and mended without losing its other parameters."""
     _, arn = queue(VisibilityTimeout="180", RedrivePolicy="")
-    called = {"LambdaFunctionParameters": {"InvocationType": "FIRE_AND_FORGET"}}
+    target_of = {"LambdaFunctionParameters": {"InvocationType": "FIRE_AND_FORGET"}}
     account.pipes.create_pipe(
         Name=account.name,
         RoleArn=account.role,
         Source=arn,
         Target=account.arn,
-        TargetParameters=called | {"InputTemplate": "<$.body>"},
+        TargetParameters=target_of | {"InputTemplate": "<$.body>"},
     )
     account.pipes.create_pipe(Name=f"{account.name}-2", RoleArn=account.role, Source=arn, Target=account.arn + "er")
     name = handler()
@@ -189,8 +189,8 @@ STATEMENT = {"Effect": "Allow", "Action": ["sqs:ChangeMessageVisibility"], "Reso
 SEND = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 
 
-def test_permissions(account, mapped_queue, check, handler, with_options):
-    """The role's inline, own and AWS managed policies are read, and the command grants what is missing."""
+def test_every_kind_of_policy_of_the_role_is_read(account, mapped_queue, check, handler, with_options):
+    """The role's inline, own and AWS managed policies are read, and the command grants the missing actions."""
     mapped_queue(VisibilityTimeout="180")
     with_options(retry_delay=object())
     name = handler()
@@ -204,7 +204,7 @@ def test_permissions(account, mapped_queue, check, handler, with_options):
     assert "permissions" not in check(account.name, "--handler", name).rules
 
 
-def test_no_such_function(account, run):
+def test_a_function_that_does_not_exist_ends_with_2(account, run):
     """A function that does not exist is one line and exit code 2: nothing was checked."""
     result = run("no-such-function")
     assert result.exit_code == 2
@@ -212,8 +212,8 @@ def test_no_such_function(account, run):
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_queue_that_is_gone(account, queue, mapped, check):
-    """A queue that was deleted cannot be told of."""
+def test_settings_of_a_deleted_queue_are_unknown(account, queue, mapped, check):
+    """The settings of a deleted queue are unknown."""
     url, arn = queue()
     mapped(arn)
     account.sqs.delete_queue(QueueUrl=url)
@@ -243,14 +243,14 @@ def refusing(*refused):
 
 
 @pytest.mark.parametrize("operation", ["get_queue_url", "get_queue_attributes"])
-def test_refused_queues(account, queue, mapped, operation):
-    """What AWS refuses to say of a queue is unknown, with the reason."""
+def test_settings_of_an_unreadable_queue_are_unknown(account, queue, mapped, operation):
+    """Settings of a queue that AWS refuses to return are unknown, with the reason."""
     mapped(queue()[1])
     (mapping,) = aws.read(account.name, refusing(operation)).mappings
     assert mapping.queue.why == f"AWS answers AccessDenied to {''.join(p.capitalize() for p in operation.split('_'))}"
 
 
-def test_refused_pipes(account, queue):
+def test_unreadable_pipes_leave_the_source_unknown(account, queue):
     """Pipes that cannot be listed or read leave the source unknown."""
     account.pipes.create_pipe(Name=account.name, RoleArn=account.role, Source=queue()[1], Target=account.arn)
     for operation in ("list_pipes", "describe_pipe"):
@@ -269,18 +269,18 @@ def test_refused_pipes(account, queue):
         "get_policy_version",
     ],
 )
-def test_refused_policies(account, queue, mapped, operation):
+def test_unreadable_policies_are_named(account, queue, mapped, operation):
     """Policies that cannot be read are named as such."""
     account.iam.put_role_policy(RoleName=account.role_name, PolicyName="inline", PolicyDocument=json.dumps(SEND))
     own = account.iam.create_policy(PolicyName=account.name, PolicyDocument=json.dumps(SEND))["Policy"]["Arn"]
     account.iam.attach_role_policy(RoleName=account.role_name, PolicyArn=own)
     mapped(queue()[1])
     (mapping,) = aws.read(account.name, refusing(operation)).mappings
-    assert len(mapping.function.opaque) == 1
+    assert len(mapping.function.unreadable) == 1
 
 
 @pytest.mark.parametrize(("service", "rule"), [("pipes", "source"), ("iam", "permissions")])
-def test_a_service_that_cannot_be_reached(  # fixtures and cases
+def test_an_unreachable_service_hides_no_other_finding(  # fixtures and cases
     account, mapped_queue, check, handler, with_options, monkeypatch, service, rule
 ):
     """A region without EventBridge Pipes, or a network that leads to some services alone, hides no other finding."""
@@ -292,7 +292,7 @@ def test_a_service_that_cannot_be_reached(  # fixtures and cases
     assert (found["dead-letter"], found[rule]) == ("warning", "cannot tell")
 
 
-def test_an_environment_that_cannot_be_decrypted(account, mapped, queue):
+def test_an_undecryptable_environment_is_unknown(account, mapped, queue):
     """An environment that AWS cannot decrypt is unknown."""
     mapped(queue()[1])
 
@@ -308,8 +308,8 @@ def test_an_environment_that_cannot_be_decrypted(account, mapped, queue):
     assert "decrypt" in mapping.function.environment.why
 
 
-def test_kafka(account):
-    """A self-managed cluster is Kafka, whatever its name."""
+def test_a_self_managed_cluster_is_kafka(account):
+    """A self-managed cluster is Kafka with any name."""
 
     def client(service):
         made = boto3.client(service)
@@ -331,7 +331,7 @@ def test_kafka(account):
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}, "Could not connect"),
     ],
 )
-def test_no_way_to_aws(account, run, monkeypatch, variables, text):
+def test_missing_region_credentials_or_network_end_with_2(account, run, monkeypatch, variables, text):
     """Without region, credentials or network there is one line that says so, and exit code 2."""
     for name, value in (variables | {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}).items():
         monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)

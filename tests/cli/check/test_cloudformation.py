@@ -13,7 +13,7 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/template.yaml
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
-def test_the_examples_are_fine(path, check, monkeypatch):
+def test_the_examples_have_no_findings(path, check, monkeypatch):
     """With its handler known, nothing is found in any of the examples, and nothing is left untold."""
     monkeypatch.chdir(path.parent)
     # What the handler of an example reads when it is imported.
@@ -62,7 +62,7 @@ def sam(write):
     return sam
 
 
-def test_a_careless_queue(check, sam):
+def test_missing_queue_settings_are_found_with_file_and_line(check, sam):
     """Each thing that is missing is found, with the file, the line and the line to add."""
     path = sam(queue="{}", event="BatchSize: 10", timeout=10)
     result = check(path)
@@ -84,21 +84,21 @@ def test_a_careless_queue(check, sam):
     assert redrive["maxReceiveCount"] == 5
 
 
-def test_the_globals_of_sam_count(check, sam):
+def test_sam_globals_set_the_timeout(check, sam):
     """A timeout in SAM's globals is the function's."""
     assert "visibility-timeout" not in check(sam(timeout=30)).rules
     assert check(sam(timeout=31)).rules["visibility-timeout"] == "warning"
     assert check(sam(timeout=181)).rules["visibility-timeout"] == "error"
 
 
-def test_the_batching_window_counts(check, sam):
+def test_the_batching_window_is_added_to_the_visibility_timeout(check, sam):
     """The batching window comes on top of the six timeouts."""
     result = check(sam(event=f"{REPORTS}\n            MaximumBatchingWindowInSeconds: 1"))
     assert "181 s" in result.by["visibility-timeout"]["message"]
 
 
-def test_a_parameter(check, sam):
-    """A default counts; without one nothing can be told; --parameter says."""
+def test_parameters_have_their_default_or_the_given_value(check, sam):
+    """A parameter has its default or the value of --parameter; without either it is unknown."""
     few = "{VisibilityTimeout: 180, RedrivePolicy: {deadLetterTargetArn: a, maxReceiveCount: !Ref Retries}}"
     assert check(sam(queue=few)).rules["max-receive-count"] == "warning"
     assert "max-receive-count" not in check(sam(queue=few), "--parameter", "Retries=5").rules
@@ -128,13 +128,13 @@ def test_a_parameter(check, sam):
         ("{VisibilityTimeout: 180, RedrivePolicy: {deadLetterTargetArn: a}}", "max-receive-count"),
     ],
 )
-def test_what_cannot_be_resolved_is_said(check, sam, queue, rule):
+def test_unresolvable_values_are_reported_as_unknown(check, sam, queue, rule):
     """A value that only the deployment knows is never taken as fine."""
     assert check(sam(queue=queue)).rules[rule] == "cannot tell"
 
 
-def test_a_queue_of_elsewhere(check, sam):
-    """Of a queue that the template does not have nothing can be told."""
+def test_a_queue_outside_the_template_is_unknown(check, sam):
+    """The settings of a queue outside the template are unknown."""
     path = sam()
     path.write_text(path.read_text().replace("!GetAtt Orders.Arn", "arn:aws:sqs:eu-west-1:123456789012:other"))
     rules = check(path).rules
@@ -143,7 +143,7 @@ def test_a_queue_of_elsewhere(check, sam):
     assert check(path).rules["dead-letter"] == "cannot tell"
 
 
-def test_a_fifo_queue(check, sam, handler):
+def test_a_fifo_handler_needs_the_queues_max_receive_count(check, sam, handler):
     """On FIFO the handler must know the queue's maxReceiveCount, by argument or environment, and the same one."""
     queue = "{FifoQueue: true, VisibilityTimeout: 180, RedrivePolicy: {deadLetterTargetArn: a, maxReceiveCount: 5}}"
     path = sam(queue=queue)
@@ -158,7 +158,7 @@ def test_a_fifo_queue(check, sam, handler):
     assert check(unknown, "--handler", handler()).rules == {"handler-max-receive-count": "cannot tell"}
 
 
-def test_the_margin(check, sam, handler):
+def test_a_timeout_within_the_deadline_margin_is_an_error(check, sam, handler):
     """A function that times out within the handler's margin never runs a record."""
     path = sam(timeout=2)
     assert check(path, "--handler", handler("deadline_margin=1.9")).found == []
@@ -168,21 +168,21 @@ def test_the_margin(check, sam, handler):
 
 
 @pytest.mark.parametrize("types", ["true", "5", "!GetAtt Orders.Arn", "{a: b}"])
-def test_response_types_of_another_type(check, sam, handler, types):
-    """FunctionResponseTypes that are no list are never taken for right or wrong."""
+def test_malformed_response_types_are_unknown(check, sam, handler, types):
+    """FunctionResponseTypes that aren't a list are neither right nor wrong, but unknown."""
     result = check(sam(event=f"FunctionResponseTypes: {types}"), "--handler", handler())
     assert result.rules == {"report-batch-item-failures": "cannot tell"}
 
 
 @pytest.mark.parametrize("variables", ["x", "!GetAtt Orders.Arn"])
-def test_an_environment_of_another_type(check, sam, variables):
-    """Variables that are no mapping may set any option."""
+def test_malformed_variables_leave_the_options_unknown(check, sam, variables):
+    """Variables that aren't a mapping may set any option."""
     found = check(sam(function=f"Environment: {{Variables: {variables}}}")).by["handler-options"]
-    assert "stands where a mapping should" in found["message"]
+    assert "instead of a mapping" in found["message"]
 
 
-def test_plain_cloudformation(check, write):
-    """Mappings of their own are read, through aliases, names and what CDK writes."""
+def test_separate_event_source_mappings_are_read(check, write):
+    """Separate mappings are read, through aliases, names and CDK's output."""
     resources = {
         "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "orders"}},
         "Function": {
@@ -225,7 +225,7 @@ def test_plain_cloudformation(check, write):
     ],
 )
 @pytest.mark.parametrize("pipe", [False, True])
-def test_an_alias_by_name(check, write, function, pipe):
+def test_an_alias_given_by_name_leads_to_its_function(check, write, function, pipe):
     """A mapping or pipe to an alias that stands behind its function's name is one to the function."""
     source = {"Fn::GetAtt": ["Queue", "Arn"]}
     mapping = {"Type": "AWS::Lambda::EventSourceMapping"}
@@ -244,8 +244,8 @@ def test_an_alias_by_name(check, write, function, pipe):
 
 
 @pytest.mark.parametrize("function", [{"Fn::ImportValue": "x"}, "other", {"Ref": "Topic"}, {"Fn::Sub": "${Topic}:x"}])
-def test_a_function_of_elsewhere(check, write, function):
-    """Of a function that the template does not have, neither timeout nor options can be told."""
+def test_a_function_outside_the_template_is_unknown(check, write, function):
+    """Timeout and options of a function outside the template are unknown."""
     properties = {"FunctionName": function, "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]}}
     resources = {
         "Queue": {"Type": "AWS::SQS::Queue"},
@@ -257,8 +257,8 @@ def test_a_function_of_elsewhere(check, write, function):
     assert rules["handler-options"] == "cannot tell"
 
 
-def test_a_handler_of_elsewhere(check, write, handler):
-    """With --handler the rest of a function of elsewhere is checked, and it is said that its environment is unknown."""
+def test_a_given_handler_is_checked_for_a_function_outside_the_template(check, write, handler):
+    """With --handler, a function outside the template is checked, except for its unknown environment."""
     source = {"EventSourceArn": "arn:aws:kinesis:eu-west-1:1:stream/s", "MaximumRetryAttempts": 3}
     mapping = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": source | {"FunctionName": "other"}}
     path = write({"Resources": {"Mapping": mapping}}, "a.json")
@@ -266,7 +266,8 @@ def test_a_handler_of_elsewhere(check, write, handler):
     assert (found.code, found.rules["unrun-records-discarded"]) == (1, "error")
     options = found.by["handler-options"]
     assert options["severity"] == "cannot tell"
-    assert "whether the function's environment sets error_policy or deadline_margin where" in options["message"]
+    question = "whether the function's environment sets error_policy or deadline_margin if the handler's code doesn't"
+    assert question in options["message"]
     source |= {"EventSourceArn": "arn:aws:mq:eu-west-1:1:broker:a"}
     mapping["Properties"] |= source
     assert check(write({"Resources": {"Mapping": mapping}}, "a.json"), "--handler", handler()).rules == {
@@ -289,8 +290,8 @@ def test_a_handler_of_elsewhere(check, write, handler):
         ({}, "unknown"),
     ],
 )
-def test_kinds_of_source(check, write, properties, kind):
-    """The source is told by ARN, resource type or Kafka's own properties; else it is said that nothing was checked."""
+def test_the_kind_of_source_follows_from_arn_type_or_properties(check, write, properties, kind):
+    """The source is known by ARN, resource type or Kafka's own properties, or else reported as unchecked."""
     resources = {
         "Table": {"Type": "AWS::DynamoDB::Table"},
         "Topic": {"Type": "AWS::SNS::Topic"},
@@ -343,7 +344,7 @@ def invocation(kind):
     return {"LambdaFunctionParameters": {"InvocationType": kind}}
 
 
-def test_a_pipe_waits(check, pipe, handler):
+def test_a_pipe_that_does_not_wait_is_an_error(check, pipe, handler):
     """A pipe that does not wait for its function is an error; that it waits is the default."""
     name = handler()
     assert check(pipe(), "--handler", name).found == []
@@ -355,8 +356,8 @@ def test_a_pipe_waits(check, pipe, handler):
     assert check(unknown, "--handler", name).rules == {"pipe-invocation-type": "cannot tell"}
 
 
-def test_a_pipes_stream_settings(check, pipe, handler):
-    """A pipe's own bisect, retries and dead-letter queue are looked at; the fix keeps what is set beside them."""
+def test_a_pipes_stream_settings_are_checked(check, pipe, handler):
+    """A pipe's own bisect, retries and dead-letter queue are checked; the fix keeps its other settings."""
     name = handler()
     parameters = {"StartingPosition": "LATEST", "BatchSize": 7}
     path = pipe(SourceParameters={"KinesisStreamParameters": parameters | {"MaximumRetryAttempts": 3}})
@@ -370,8 +371,8 @@ def test_a_pipes_stream_settings(check, pipe, handler):
     assert set(check(unknown, "--handler", name).rules.values()) == {"cannot tell"}
 
 
-def test_a_pipes_settings_that_are_not_known(check, run, pipe, handler):
-    """What a fix would have to repeat and cannot know has to be filled in: an ARN, a parameter, or a setting."""
+def test_unknown_pipe_settings_are_left_to_fill_in(check, run, pipe, handler):
+    """Unknown settings that a fix has to repeat are left to fill in: an ARN, a parameter, or a setting."""
     settings = {
         "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Queue", "Arn"]}},
         "BatchSize": {"Ref": "Size"},
@@ -389,14 +390,14 @@ def test_a_pipes_settings_that_are_not_known(check, run, pipe, handler):
 
 
 @pytest.mark.parametrize("parameters", ["x", {"KinesisStreamParameters": "x"}])
-def test_a_pipes_settings_of_another_type(check, pipe, handler, parameters):
-    """Settings that are no mapping leave untold what they should say."""
+def test_malformed_pipe_settings_are_unknown(check, pipe, handler, parameters):
+    """Settings that aren't a mapping are unknown."""
     found = check(pipe(SourceParameters=parameters), "--handler", handler())
     assert found.rules == {"on-failure-destination": "cannot tell", "bisect": "cannot tell"}
 
 
-def test_other_pipes(check, pipe):
-    """A pipe from a queue is checked as a queue, one to something else not at all, one to who knows what is."""
+def test_a_pipe_from_a_queue_is_checked_as_a_queue(check, pipe):
+    """A pipe from a queue is checked as a queue; a pipe is skipped if its target certainly isn't a function."""
     assert "dead-letter" in check(pipe(Source={"Fn::GetAtt": ["Queue", "Arn"]}, SourceParameters={})).rules
     assert check(pipe(Target={"Ref": "Topic"})).sources == 0
     assert check(pipe(Target="arn:aws:sqs:eu-west-1:1:q")).sources == 0
@@ -448,7 +449,7 @@ def test_a_name_with_an_unknown_part_is_found_by_that_part(check, write):
 
 
 @pytest.mark.parametrize("service", ["${Missing}", "{{x}}"])
-def test_a_service_that_is_not_known_leaves_the_source_untold(check, write, service):
+def test_an_unknown_service_leaves_the_source_unknown(check, write, service):
     """An ARN without a known service may be of anything."""
     source = {"Fn::Sub": f"arn:aws:{service}:eu-west-1:1:${{Missing}}"}
     mapping = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {"EventSourceArn": source}}
@@ -457,7 +458,7 @@ def test_a_service_that_is_not_known_leaves_the_source_untold(check, write, serv
 
 
 def test_a_pipe_to_another_service_is_no_functions(check, pipe):
-    """A target whose ARN names another service is passed by, whatever else of it is not known."""
+    """A target whose ARN names another service is skipped, even if other parts of it are unknown."""
     later = {"Fn::ImportValue": "x"}
     assert check(pipe(Target={"Fn::Join": ["", ["arn:aws:sqs:", later, ":1:q"]]})).sources == 0
     assert check(pipe(Target={"Fn::Join": ["", ["arn:aws:", later, ":eu-west-1:1:q"]]})).sources == 1
@@ -485,7 +486,7 @@ def chosen(write):
 
 
 def test_properties_that_depend_on_a_condition_are_not_taken_as_empty(check, chosen):
-    """With the parameter the branch is chosen; without it what differs is untold, and what is the same counts."""
+    """With the parameter one branch is chosen; without it, only the parts that both branches share are known."""
     path = chosen(CHOICE)
     found = check(path)
     assert found.rules["visibility-timeout"] == "cannot tell"
@@ -498,7 +499,7 @@ def test_properties_that_depend_on_a_condition_are_not_taken_as_empty(check, cho
 
 
 @pytest.mark.parametrize("properties", [5, [], "text", {"Fn::Transform": {"Name": "AWS::Include"}}])
-def test_properties_that_cannot_be_read_are_untold(check, chosen, properties):
-    """Properties that are no mapping, or included, are never taken for a queue without settings."""
+def test_unreadable_properties_are_unknown(check, chosen, properties):
+    """Properties that aren't a mapping, or are included, don't count as a queue without settings."""
     rules = check(chosen(properties)).rules
     assert (rules["visibility-timeout"], rules["dead-letter"]) == ("cannot tell", "cannot tell")

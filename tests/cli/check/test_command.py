@@ -34,8 +34,8 @@ ALIAS = {"Properties": {"FunctionName": {"Ref": "A"}}}
 CIRCLE = {"Resources": {"A": ALIAS | {"Type": "AWS::Lambda::Alias"}, "M": ALIAS | MAPPING}}
 
 
-def test_for_people(run, write):
-    """Findings are shown worst first with what to add, and summed up; errors mean exit code 1."""
+def test_findings_are_printed_most_severe_first(run, write):
+    """Findings are printed most severe first with lines to add and a summary; errors mean exit code 1."""
     path = write(CARELESS, "t.json")
     result = run(path)
     assert result.exit_code == 1
@@ -45,29 +45,29 @@ def test_for_people(run, write):
     assert lines[-1] == "1 event source checked: 1 error, 2 warnings, 1 cannot be told."
 
 
-def test_warnings(run, write):
-    """Warnings and what cannot be told leave the exit code 0, with --strict they do not."""
+def test_only_strict_fails_on_warnings(run, write):
+    """Warnings and unknown settings end with 0, and with --strict with 1."""
     path = write(REPORTING, "t.json")
     assert run(path).exit_code == 0
     assert run(path, "--strict").exit_code == 1
 
 
 @pytest.mark.parametrize("name", ["a.yaml", "a.json"])
-def test_a_file_that_is_no_text(run, tmp_path, name):
-    """A file in another encoding is told as such, and so is one that cannot be read."""
+def test_a_file_in_another_encoding_ends_with_2(run, tmp_path, name):
+    """A file in another encoding, and an unreadable file, are reported as such."""
     (tmp_path / name).write_bytes(b"\xff\xfe{")
-    assert f"{name}: it is not UTF-8" in run(tmp_path / name).stderr
+    assert f"{name}: it isn't UTF-8 text" in run(tmp_path / name).stderr
     (tmp_path / f"to-{name}").symlink_to("/proc/self/mem")
     assert f"to-{name}: Input/output error" in run(tmp_path / f"to-{name}").stderr
 
 
-def test_a_plan_with_a_byte_order_mark(run, tmp_path):
-    """The mark that some shells write in front of what they redirect does no harm."""
+def test_a_byte_order_mark_in_a_plan_is_ignored(run, tmp_path):
+    """The byte order mark that some shells write does no harm."""
     (tmp_path / "plan.json").write_text(json.dumps({"planned_values": {}}), "utf-8-sig")
     assert run(tmp_path / "plan.json").exit_code == 0
 
 
-def test_nothing_found(run, write):
+def test_a_template_without_mappings_was_not_checked(run, write):
     """A template without a mapping is not called fine: nothing was checked."""
     result = run(write({"Resources": {}}, "t.json"))
     assert (result.exit_code, "nothing was checked" in result.stdout) == (0, True)
@@ -84,8 +84,8 @@ def test_long_lines_can_be_copied():
     assert all(len(line) <= 40 for line in lines if "word" in line)
 
 
-def test_fix(run, write):
-    """--fix prints commands that a shell can read, what has to be filled in in angle brackets."""
+def test_fix_prints_commands_that_a_shell_can_read(run, write):
+    """--fix prints commands that a shell can read, with angle brackets around values to fill in."""
     result = run(write(CARELESS, "t.json"), "--fix")
     assert result.exit_code == 1
     lines = [line for line in result.stdout.splitlines() if not line.startswith("#")]
@@ -98,8 +98,8 @@ def test_fix(run, write):
     assert subprocess.run(["bash", "-n"], input=result.stdout, text=True, check=True).returncode == 0
 
 
-def test_fix_in_the_code(run, write, handler):
-    """What only the code can mend is a comment."""
+def test_a_fix_in_the_code_is_a_comment(run, write, handler):
+    """A problem that only the code can fix is a comment."""
     template = json.loads(json.dumps(REPORTING))
     policy = {"deadLetterTargetArn": "a", "maxReceiveCount": 5}
     template["Resources"]["Q"]["Properties"] = {"FifoQueue": True, "VisibilityTimeout": 60, "RedrivePolicy": policy}
@@ -129,7 +129,7 @@ def test_fix_keeps_the_dead_letter_queue(check, write, count):
         assert text in check(write(template, "t.json")).by["max-receive-count"]["fix"]
 
 
-def test_timeouts(check, write, handler):
+def test_a_longer_timeout_fixes_the_deadline_margin(check, write, handler):
     """A timeout within the margin is mended by a longer one."""
     template = json.loads(json.dumps(REPORTING))
     template["Resources"]["F"]["Properties"]["Timeout"] = 3
@@ -137,7 +137,7 @@ def test_timeouts(check, write, handler):
     assert found["fix"] == "aws lambda update-function-configuration --function-name '<name of F>' --timeout 35"
 
 
-def test_a_cloud_assembly(check, write, tmp_path):
+def test_all_stacks_of_a_cloud_assembly_are_read(check, write, tmp_path):
     """The stacks of a cdk.out are read, those of its stages too."""
     stack = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "a.template.json"}}
     stage = {"type": "cdk:cloud-assembly", "properties": {"directoryName": "assembly-x"}}
@@ -162,13 +162,17 @@ def test_a_cloud_assembly(check, write, tmp_path):
         ("a.yaml", "- 1", "no Resources"),
         ("a.yaml", "Resources: 5", "no Resources"),
         ("a.json", "{", "Expecting"),
-        ("a.json", "[]", "a JSON object was expected"),
+        ("a.json", "[]", "it isn't a JSON object"),
         ("a.json", "{}", "no Resources"),
-        ("folder/x", "", "no manifest.json in it, so it is no output of cdk synth; give a function of that name by"),
+        (
+            "folder/x",
+            "",
+            "it has no manifest.json, so it isn't the output of cdk synth; if you mean a function of that name, give",
+        ),
         ("folder/manifest.json", "{}", None),
-        ("folder/manifest.json", '{"artifacts": {"A": 5}}', "not shaped as it should be"),
-        ("folder/manifest.json", '{"artifacts": {"A": {"type": "aws:cloudformation:stack"}}}', "not shaped"),
-        ("a.json", '{"planned_values": {"root_module": {"resources": [5]}}}', "not shaped as it should be"),
+        ("folder/manifest.json", '{"artifacts": {"A": 5}}', "it doesn't have the expected shape"),
+        ("folder/manifest.json", '{"artifacts": {"A": {"type": "aws:cloudformation:stack"}}}', "expected shape"),
+        ("a.json", '{"planned_values": {"root_module": {"resources": [5]}}}', "it doesn't have the expected shape"),
         ("a.json", "[" * 100_000, "RecursionError"),
         ("a.json", json.dumps(CIRCLE), None),
         (
@@ -178,10 +182,10 @@ def test_a_cloud_assembly(check, write, tmp_path):
         ),
     ],
 )
-def test_files_that_cannot_be_read(  # fixtures and cases
+def test_unreadable_files_end_with_2_and_one_line(  # fixtures and cases
     run, write, tmp_path, monkeypatch, name, content, text
 ):
-    """A file that is no template is one line on standard error and exit code 2."""
+    """A file that isn't a template gives one line on standard error and exit code 2."""
     monkeypatch.chdir(tmp_path)
     if content is not None:
         write(content, name)
@@ -195,11 +199,11 @@ def test_files_that_cannot_be_read(  # fixtures and cases
     ("arguments", "text"),
     [
         (["--parameter", "x"], "write NAME=VALUE"),
-        (["--handler", "Other=a:b"], "write FUNCTION=a:b with one of F"),
+        (["--handler", "Other=a:b"], "write FUNCTION=a:b, where FUNCTION is one of F"),
     ],
 )
-def test_wrong_usage(run, write, arguments, text):
-    """A mistake in an option's syntax is told with how the command is used, and exit code 2."""
+def test_wrong_usage_ends_with_2(run, write, arguments, text):
+    """A mistake in an option's syntax gives the usage text and exit code 2."""
     result = run(write(CARELESS, "t.json"), *arguments)
     assert (result.exit_code, text in result.stderr) == (2, True), result.stderr
     assert result.stderr.startswith("Usage: ")
@@ -208,20 +212,20 @@ def test_wrong_usage(run, write, arguments, text):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("a", "'a' is no handler: write module:handler"),
+        ("a", "'a' isn't a handler's name; write module:handler"),
         ("json:nothing", "the module json has no nothing"),
-        ("json:loads", "function is no batch handler"),
-        ("no_such_module:a", "does not import: ModuleNotFoundError"),
+        ("json:loads", "function isn't a batch handler; decorate it with batch_handler"),
+        ("no_such_module:a", "importing no_such_module:a failed: ModuleNotFoundError"),
     ],
 )
-def test_handlers_that_cannot_be_used(run, write, name, text):
+def test_unusable_handlers_end_with_2_and_one_line(run, write, name, text):
     """A handler that is none, or that is not there, is one line on standard error and exit code 2."""
     result = run(write(CARELESS, "t.json"), "--handler", name)
     (line,) = result.stderr.splitlines()
     assert (result.exit_code, result.stdout, text in line) == (2, "", True), line
 
 
-def test_several_functions(check, run, write, handler):
+def test_handler_must_name_one_of_several_functions(check, run, write, handler):
     """With more than one function --handler must say which it is for."""
     template = json.loads(json.dumps(CARELESS))
     resources = template["Resources"]
@@ -244,7 +248,7 @@ def test_a_template_needs_cfn_lint_and_a_plan_does_not(run, write, monkeypatch):
 
 
 def test_cfn_lint_as_documented(write, tmp_path):
-    """The command in the documentation runs, and finds what there is."""
+    """The command in the documentation runs and has findings."""
     docs = (Path(__file__).parents[3] / "docs" / "operations.rst").read_text()
     (command,) = set(re.findall(r"``cfn-lint ([^`]*)``", docs))
     write(CARELESS, "template.yaml")
@@ -255,7 +259,7 @@ def test_cfn_lint_as_documented(write, tmp_path):
     assert "E9702" in done.stdout
 
 
-def test_cfn_lint(write):
+def test_the_rules_run_in_cfn_lint(write):
     """The rules run in cfn-lint itself, with its ids, lines and suppression."""
     template = json.loads(json.dumps(CARELESS))
     path = write(json.dumps(template, indent=1), "t.json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from partialbatch.cli.check.intrinsics import Resolver
-from partialbatch.cli.check.model import Composed, Reference, Unknown
+from partialbatch.cli.check.model import ComposedText, Reference, Unknown
 
 TEMPLATE = {
     "Parameters": {
@@ -99,11 +99,11 @@ LATER = {"Fn::ImportValue": "x"}
         (LATER, Unknown),
     ],
 )
-def test_resolve(value, expected):
-    """What can be resolved without deploying is; everything else is unknown, with the reason and the parts."""
+def test_functions_are_resolved_as_far_as_possible(value, expected):
+    """Functions are resolved as far as possible without deploying; the rest is unknown, with reason and parts."""
     found = Resolver(TEMPLATE, {"Given": "3"})(value)
     if isinstance(expected, tuple):
-        assert isinstance(found, Composed)
+        assert isinstance(found, ComposedText)
         assert [Unknown if isinstance(part, Unknown) else part for part in found.parts] == list(expected)
     elif expected is Unknown:
         assert isinstance(found, Unknown)
@@ -112,6 +112,6 @@ def test_resolve(value, expected):
         assert found == expected
 
 
-def test_a_template_without_sections():
+def test_every_section_of_a_template_is_optional():
     """A template may lack any section."""
     assert isinstance(Resolver({"Mappings": 5}, {})({"Fn::FindInMap": ["M", "a", "b"]}), Unknown)

@@ -143,7 +143,7 @@ OPTIONS = st.sampled_from([(), ("--json",), ("--fix",), ("--strict",), ("--param
 
 
 def ends_well(path, options):
-    """Run the command: it finds something or nothing, or says in one line what is wrong with the file."""
+    """Run the command: it has findings or none, or describes the file's problem in one line."""
     result = CliRunner().invoke(main, ["check", str(path), *options])
     assert isinstance(result.exception, SystemExit | None), result.exception
     assert result.exit_code in (0, 1, 2)

@@ -58,7 +58,7 @@ def test_the_name_of_an_export_may_be_made_of_its_stacks_name(check, assembly):
 
 
 def test_a_function_of_another_stack_is_found(check, assembly):
-    """A mapping may import its function as well, and a name that both stacks use is no matter."""
+    """A mapping may import its function, too, and both stacks may use the same name."""
     base = producing(queue=ARN, function={"Ref": "F"})
     base["Resources"]["F"] = FUNCTION | {"Properties": {"Timeout": 1}}
     web = consuming({"Fn::ImportValue": "queue"}, {"Fn::ImportValue": "function"})
@@ -79,10 +79,10 @@ def test_a_fixed_name_is_found_in_another_stack(check, assembly):
     [
         ({"base": producing(other=ARN)}, "no stack here exports"),
         ({"base": producing(queue=ARN), "more": producing(queue=ARN)}, "several stacks export"),
-        ({"base": producing(queue={"Fn::ImportValue": "queue"})}, "goes in a circle"),
+        ({"base": producing(queue={"Fn::ImportValue": "queue"})}, "is circular"),
     ],
 )
-def test_an_import_that_cannot_be_followed_is_said(check, assembly, stacks, text):
+def test_an_unresolvable_import_is_reported(check, assembly, stacks, text):
     """An export that is missing, not unique or in a circle leaves the source untold."""
     found = check(assembly(web=consuming({"Fn::ImportValue": "queue"}), **stacks))
     assert found.rules["source"] == "cannot tell"
@@ -90,7 +90,7 @@ def test_an_import_that_cannot_be_followed_is_said(check, assembly, stacks, text
 
 
 def test_exports_are_of_one_account_and_region(check, assembly):
-    """Of two stacks that export the same name the one in the same account and region counts."""
+    """If two stacks export the same name, the one in the same account and region counts."""
     long = producing(queue=ARN)
     long["Resources"] = {"Q": QUEUE | {"Properties": {"VisibilityTimeout": 1000}}}
     web = consuming({"Fn::ImportValue": "queue"})
@@ -112,10 +112,10 @@ def test_a_stage_imports_from_itself(check, assembly, write, tmp_path):
     assert sorted(file.split("/")[-2] for file in found) == ["dev", "prod"]
 
 
-def test_an_import_of_a_single_template_is_told(check, write):
-    """Without the other stack, an import is only known when it is deployed."""
+def test_an_import_of_a_single_template_is_unknown(check, write):
+    """Without the other stack, an import is only known after deployment."""
     found = check(write(consuming({"Fn::ImportValue": "queue"}), "a.json"))
-    assert "Fn::ImportValue is only known when it is deployed" in found.by["source"]["message"]
+    assert "Fn::ImportValue is only known after deployment" in found.by["source"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_an_import_of_a_single_template_is_told(check, write):
         ({"Type": "AWS::CloudFormation::Stack", "Properties": {}}, "a nested stack"),
         ({"Type": "AWS::Serverless::Application", "Properties": {}}, "an application"),
         ({"Type": "My::Own::Thing::MODULE"}, "a module"),
-        (INCLUDE, "no Type of its own"),
+        (INCLUDE, "it sets no Type itself"),
         ({"Type": "AWS::Serverless::Function", "Properties": {"Events": INCLUDE}}, "which events the function has"),
         ({"Type": "AWS::Serverless::Function", "Properties": {"Events": {"E": INCLUDE}}}, "which kind of event it is"),
         ({"Type": "AWS::Serverless::Function", "Properties": INCLUDE}, "which events the function has"),
@@ -137,8 +137,8 @@ def test_an_import_of_a_single_template_is_told(check, write):
         ),
     ],
 )
-def test_parts_that_were_not_looked_into_are_named(run, check, write, resource, text):
-    """What may bring event sources and is not in the template is told, and --strict ends with 1."""
+def test_unread_parts_are_named(run, check, write, resource, text):
+    """Parts outside the template that may have event sources are reported, and --strict ends with 1."""
     path = write({"Transform": "AWS::Serverless-2016-10-31", "Resources": {"Part": resource}}, "a.json")
     found = check(path)
     assert (found.code, found.rules) == (0, {"not-checked": "cannot tell"})
@@ -156,13 +156,13 @@ def test_parts_that_were_not_looked_into_are_named(run, check, write, resource, 
         INCLUDE | {"Resources": {}},
     ],
 )
-def test_transforms_that_are_not_known_are_named(check, write, template):
+def test_unknown_transforms_are_named(check, write, template):
     """A transform of the whole template, or of all resources, may add event sources."""
     assert check(write(template, "a.json")).rules == {"not-checked": "cannot tell"}
 
 
-def test_events_beside_an_include_are_checked(check, write):
-    """What stands beside an include is checked, and the include is named."""
+def test_events_next_to_an_include_are_checked(check, write):
+    """Events next to an include are checked, and the include is named."""
     events = {"Orders": {"Type": "SQS", "Properties": {"Queue": "arn:aws:sqs:eu-west-1:1:q"}}} | INCLUDE
     function = {"Type": "AWS::Serverless::Function", "Properties": {"Events": events}}
     template = {"Transform": "AWS::Serverless-2016-10-31", "Resources": {"F": function}}

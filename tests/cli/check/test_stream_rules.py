@@ -53,7 +53,7 @@ def test_records_held_back_are_not_discarded(check, mapped, handler, policy, ser
         assert check(mapped(service, **changes), "--handler", name).rules[rule] == "cannot tell"
 
 
-def test_the_default_number_of_retries(check, mapped, handler):
+def test_retries_are_unlimited_by_default(check, mapped, handler):
     """Unlimited is the default, but for Kafka with a destination."""
     name, rule = handler("error_policy='stop'"), "unrun-records-discarded"
     changes = {"BisectBatchOnFunctionError": None, "MaximumRetryAttempts": None}
@@ -62,8 +62,8 @@ def test_the_default_number_of_retries(check, mapped, handler):
     assert rule not in check(mapped("kafka", **changes, DestinationConfig=None), "--handler", name).rules
 
 
-def test_a_policy_of_the_environment(check, write, mapped):
-    """The policy is read from the function's environment, too; dead_letter then is unknown, which is said."""
+def test_the_error_policy_is_read_from_the_environment(check, write, mapped):
+    """The error policy is read from the function's environment, too; dead_letter is then reported as unknown."""
     path = mapped(BisectBatchOnFunctionError=None)
     text = path.read_text().replace(
         '"Properties": {}', '"Properties": {"Environment": {"Variables": {"PARTIALBATCH_ERROR_POLICY": "STOP"}}}'
@@ -72,8 +72,8 @@ def test_a_policy_of_the_environment(check, write, mapped):
     assert check(path).rules["unrun-records-discarded"] == "cannot tell"
 
 
-def test_a_tumbling_window_stops(check, mapped, handler):
-    """In tumbling windows the policy is stop, whatever the handler says; zero seconds are no window."""
+def test_the_policy_in_tumbling_windows_is_stop(check, mapped, handler):
+    """In tumbling windows the policy is stop for every handler; zero seconds don't count as a window."""
     changes = {"BisectBatchOnFunctionError": None}
     found = check(mapped(**changes, TumblingWindowInSeconds=60), "--handler", handler())
     assert found.rules["unrun-records-discarded"] == "error"
@@ -83,7 +83,7 @@ def test_a_tumbling_window_stops(check, mapped, handler):
     assert unknown.rules["unrun-records-discarded"] == "cannot tell"
 
 
-def test_giving_up_in_silence(check, mapped, handler):
+def test_limited_retries_need_a_destination(check, mapped, handler):
     """Finite retries without a destination lose records unheard."""
     name, rule = handler(), "on-failure-destination"
     found = check(mapped(DestinationConfig=None), "--handler", name)
@@ -95,7 +95,7 @@ def test_giving_up_in_silence(check, mapped, handler):
     assert check(mapped(MaximumRetryAttempts=LATER), "--handler", name).rules == {}
 
 
-def test_endless_retries(check, mapped, handler):
+def test_unlimited_retries_need_a_destination(check, mapped, handler):
     """Unlimited retries without a destination let one record block the rest."""
     for service, word in (("dynamodb", "shard"), ("kafka", "topic partition")):
         found = check(mapped(service, DestinationConfig=None, MaximumRetryAttempts=None), "--handler", handler())
@@ -105,7 +105,7 @@ def test_endless_retries(check, mapped, handler):
     assert check(mapped(MaximumRetryAttempts=None), "--handler", handler()).found == []
 
 
-def test_bisect(check, mapped, handler):
+def test_bisect_off_is_found_where_it_is_possible(check, mapped, handler):
     """Bisect off is found on streams; on Kafka where the pollers are provisioned, which it needs."""
     name, off = handler(), {"BisectBatchOnFunctionError": "false"}
     assert check(mapped(**off), "--handler", name).rules == {"bisect": "warning"}
@@ -141,13 +141,14 @@ def queue_mode(mode="Queue"):
 
 
 @pytest.mark.parametrize("policy", ["stop", "skip_group"])
-def test_policies_that_keep_order_mean_nothing_in_queue_mode(check, mapped, handler, policy):
-    """Where Kafka keeps no order a policy that holds records back is told of; continue, the default, is fine."""
+def test_ordered_policies_are_reported_in_queue_mode(check, mapped, handler, policy):
+    """If Kafka keeps no order, a policy that holds records back is reported; continue, the default, is not."""
     plain = {"BisectBatchOnFunctionError": None, "MaximumRetryAttempts": None}
     found = check(mapped("kafka", **plain, **queue_mode()), "--handler", handler(f"error_policy='{policy}'"))
     assert found.rules == {"consumption-mode": "warning"}
     message = found.by["consumption-mode"]["message"]
-    assert message.startswith(f"ConsumptionMode is Queue and the error policy is {policy}: Kafka keeps no order there")
+    problem = f"ConsumptionMode is Queue and the error policy is {policy}: Kafka keeps no order in this mode"
+    assert message.startswith(problem)
     assert "group.share.delivery.count.limit" in message
     assert found.by["consumption-mode"]["add"] == "error_policy='continue'"
     assert check(mapped("kafka", **plain, **queue_mode()), "--handler", handler()).found == []
@@ -155,15 +156,15 @@ def test_policies_that_keep_order_mean_nothing_in_queue_mode(check, mapped, hand
     assert stream.rules == {"bisect": "warning"}
 
 
-def test_retries_end_in_queue_mode(check, mapped, handler):
-    """In queue mode retries are not endless, and without a destination nobody is told what was given up."""
+def test_retries_are_limited_in_queue_mode(check, mapped, handler):
+    """In queue mode retries are limited, and a missing destination is reported."""
     none = {"DestinationConfig": None, "MaximumRetryAttempts": None}
     found = check(mapped("kafka", **none, **queue_mode()), "--handler", handler())
     assert found.rules == {"on-failure-destination": "warning"}
 
 
-def test_a_consumption_mode_that_is_not_known_is_told(check, mapped, handler):
-    """Whether Kafka keeps order decides on what policies mean; where it cannot be told, that is said."""
+def test_an_unknown_consumption_mode_is_reported(check, mapped, handler):
+    """If it is unknown whether Kafka keeps order, that is reported, because policies depend on it."""
     none = {"MaximumRetryAttempts": None, "DestinationConfig": None}
     found = check(mapped("kafka", **none, **queue_mode(LATER)), "--handler", handler("error_policy='stop'"))
     assert found.rules == {"consumption-mode": "cannot tell", "on-failure-destination": "cannot tell"}

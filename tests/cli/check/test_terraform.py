@@ -75,8 +75,8 @@ def examine(check, write, handler):
 GOOD = {"visibility_timeout_seconds": 180, "redrive_policy": json.dumps({"maxReceiveCount": 5})}
 
 
-def test_a_careless_queue(plan, examine):
-    """What is missing is found at its address, with the line in Terraform's language."""
+def test_missing_queue_settings_are_found_in_terraforms_language(plan, examine):
+    """Missing settings are found at their address, with a line in Terraform's language."""
     plan.add("aws_sqs_queue.orders").add(MAPPING, source())
     result = examine(plan)
     assert result.code == 1
@@ -91,22 +91,22 @@ def test_a_careless_queue(plan, examine):
     assert result.by["dead-letter"]["add"].startswith("redrive_policy = jsonencode({")
 
 
-def test_a_careful_queue(plan, examine):
+def test_a_complete_queue_has_no_findings(plan, examine):
     """Nothing is found where all is set."""
     plan.add("aws_sqs_queue.orders", **GOOD)
     plan.add(MAPPING, source(), function_response_types=["ReportBatchItemFailures"])
     assert examine(plan).found == []
 
 
-def test_response_types_of_another_type(plan, examine):
-    """Response types that are no list are never taken for right or wrong."""
+def test_malformed_response_types_are_unknown(plan, examine):
+    """Response types that aren't a list are neither right nor wrong, but unknown."""
     plan.add("aws_sqs_queue.orders", **GOOD)
     plan.add(MAPPING, source(), function_response_types=True)
     assert examine(plan).rules == {"report-batch-item-failures": "cannot tell"}
 
 
-def test_known_after_the_apply(plan, examine):
-    """A redrive policy with the ARN of a new queue cannot be told; that a setting is computed says nothing."""
+def test_values_known_after_the_apply_are_unknown(plan, examine):
+    """A redrive policy with the ARN of a new queue is unknown; a computed setting counts as not set."""
     redrive = {"redrive_policy": ["aws_sqs_queue.dead.arn", "aws_sqs_queue.dead"]}
     plan.add("aws_sqs_queue.orders", redrive, visibility_timeout_seconds=180)
     plan.add("aws_sqs_queue.dead")
@@ -122,7 +122,7 @@ def test_known_after_the_apply(plan, examine):
     assert examine(plan).found == []
 
 
-def test_an_applied_plan(plan, examine):
+def test_arns_replace_references_after_the_apply(plan, examine):
     """Once applied, ARNs take the place of references."""
     plan.add("aws_sqs_queue.orders", arn="arn:aws:sqs:eu-west-1:1:orders", url="https://queue", name="orders")
     plan.root["resources"][0]["values"] |= {
@@ -142,7 +142,7 @@ def test_an_applied_plan(plan, examine):
 
 
 @pytest.mark.parametrize("kind", ["aws_kinesis_stream", "aws_dynamodb_table"])
-def test_a_stream(plan, examine, kind):
+def test_nested_blocks_of_a_stream_are_read(plan, examine, kind):
     """Blocks are read: the destination is there even if its ARN is known later."""
     plan.add(f"{kind}.it")
     values = {
@@ -158,8 +158,8 @@ def test_a_stream(plan, examine, kind):
     assert result.found[0]["add"].startswith("destination_config { on_failure { destination_arn = ")
 
 
-def test_a_block_that_is_known_later(plan, examine):
-    """Of a dynamic block nothing can be told."""
+def test_a_dynamic_block_is_unknown(plan, examine):
+    """The content of a dynamic block is unknown."""
     plan.add("aws_kinesis_stream.it")
     plan.add(
         MAPPING,
@@ -182,14 +182,14 @@ def test_a_block_that_is_known_later(plan, examine):
         ({"event_source_arn": "what"}, "source"),
     ],
 )
-def test_other_sources(plan, examine, values, rule):
-    """Kafka is told by its own settings; a source of no known kind is said."""
+def test_kafka_is_recognized_by_its_settings(plan, examine, values, rule):
+    """Kafka is recognized by its own settings; a source of an unknown kind is reported."""
     plan.add(MAPPING, {"function_name": source()["function_name"]}, **values)
     assert rule in examine(plan).rules
 
 
-def test_sources_and_functions_of_elsewhere(plan, check, write):
-    """What the plan does not have cannot be told."""
+def test_resources_outside_the_plan_are_unknown(plan, check, write):
+    """Resources outside the plan are unknown."""
     plan.add("aws_sns_topic.it")
     plan.add(MAPPING, {"event_source_arn": ["aws_sns_topic.it.arn"], "function_name": ["var.name"]})
     rules = check(write(plan.json(), "plan.json")).rules
@@ -202,7 +202,7 @@ def test_sources_and_functions_of_elsewhere(plan, check, write):
     assert rules["dead-letter"] == "cannot tell"
 
 
-def test_an_alias(plan, examine):
+def test_a_mapping_to_an_alias_leads_to_its_function(plan, examine):
     """A mapping to an alias is one to its function."""
     plan.add("aws_lambda_alias.live", {"function_name": ["aws_lambda_function.worker.function_name"]})
     plan.add("aws_sqs_queue.orders", **GOOD)
@@ -214,7 +214,7 @@ def test_an_alias(plan, examine):
 
 
 @pytest.mark.parametrize("name", ["worker:live", "arn:aws:lambda:eu-west-1:1:function:worker:live"])
-def test_an_alias_by_name(plan, examine, name):
+def test_an_alias_given_by_name_leads_to_its_function(plan, examine, name):
     """A mapping to an alias that the plan does not have is one to its function."""
     values = {"function_name": "worker", "arn": "arn:aws:lambda:eu-west-1:1:function:worker"}
     plan.root["resources"][0]["values"].update(values, timeout=31)
@@ -224,7 +224,7 @@ def test_an_alias_by_name(plan, examine, name):
     assert examine(plan).rules == {"visibility-timeout": "warning"}
 
 
-def test_instances(plan, examine):
+def test_a_reference_means_the_instance_with_the_same_key(plan, examine):
     """With for_each a reference means the instance of the same key; without one it is ambiguous."""
     for key, seconds in (("a", 180), ("b", 1)):
         plan.add(f'aws_sqs_queue.orders["{key}"]', **GOOD | {"visibility_timeout_seconds": seconds})
@@ -236,7 +236,7 @@ def test_instances(plan, examine):
 
 
 def module(name, resources, arguments=None, outputs=None):
-    """Return a child module: what is planned, and the call in the configuration."""
+    """Return a child module: its planned resources, and the call in the configuration."""
     inner = Plan()
     for address, references, values in resources:
         inner.add(address, references, **values)
@@ -255,7 +255,7 @@ def attach(plan, name, made):
     plan.changes += changes
 
 
-def test_modules(plan, examine):
+def test_references_are_followed_into_and_out_of_modules(plan, examine):
     """References are followed into a module through its outputs and out of it through its variables."""
     queue = ("aws_sqs_queue.it", None, {"visibility_timeout_seconds": 7})
     outputs = {"arn": {"expression": {"references": ["aws_sqs_queue.it.arn", "aws_sqs_queue.it"]}}}
@@ -279,11 +279,11 @@ PIPE = {"source": ["aws_kinesis_stream.it.arn"], "target": ["aws_lambda_function
 
 
 def pipe_values(invocation="REQUEST_RESPONSE", **parameters):
-    called = [{"lambda_function_parameters": [{"invocation_type": invocation}]}]
-    return {"target_parameters": called, "source_parameters": [{"kinesis_stream_parameters": [parameters]}]}
+    target_of = [{"lambda_function_parameters": [{"invocation_type": invocation}]}]
+    return {"target_parameters": target_of, "source_parameters": [{"kinesis_stream_parameters": [parameters]}]}
 
 
-def test_a_pipe(plan, examine):
+def test_a_pipes_settings_are_checked(plan, examine):
     """A pipe's invocation type and stream settings are checked."""
     plan.add("aws_kinesis_stream.it")
     values = pipe_values("FIRE_AND_FORGET", maximum_retry_attempts=3, on_partial_batch_item_failure=None)
@@ -297,8 +297,8 @@ def test_a_pipe(plan, examine):
     assert "kinesis_stream_parameters { on_partial_batch_item_failure" in lines["bisect"]
 
 
-def test_a_careful_pipe(plan, examine):
-    """Nothing is found in a pipe that waits, bisects and tells."""
+def test_a_complete_pipe_has_no_findings(plan, examine):
+    """A pipe that waits, bisects and has a dead-letter queue has no findings."""
     plan.add("aws_kinesis_stream.it")
     values = pipe_values(
         on_partial_batch_item_failure="AUTOMATIC_BISECT", maximum_retry_attempts=3, dead_letter_config=[{"arn": "a"}]
@@ -307,8 +307,8 @@ def test_a_careful_pipe(plan, examine):
     assert examine(plan).found == []
 
 
-def test_other_pipes(plan, check, write):
-    """A pipe to something else is none of ours; one from a queue is checked as such; what is unknown is said."""
+def test_only_pipes_to_functions_are_checked(plan, check, write):
+    """A pipe to something else is skipped, one from a queue is checked as such, and unknown parts are reported."""
     plan.add("aws_sns_topic.it").add("aws_sqs_queue.orders")
     plan.add("aws_pipes_pipe.topic", PIPE | {"target": ["aws_sns_topic.it.arn"]})
     assert check(write(plan.json(), "plan.json")).sources == 0
@@ -358,8 +358,8 @@ MANAGED = "arn:aws:iam::aws:policy/AmazonSQSFullAccess"
         ),
     ],
 )
-def test_permissions(plan, examine, with_options, resources, severity):
-    """Policies in and beside the role are read; what is known later cannot be told."""
+def test_policies_in_and_next_to_the_role_are_read(plan, examine, with_options, resources, severity):
+    """Policies in and next to the role are read; those known after the apply are unknown."""
     plan.add("aws_sqs_queue.orders", **GOOD)
     plan.add(MAPPING, source(), function_response_types=["ReportBatchItemFailures"])
     for address, references, values in resources:
@@ -368,8 +368,8 @@ def test_permissions(plan, examine, with_options, resources, severity):
     assert examine(plan).rules == ({"permissions": severity} if severity else {})
 
 
-def test_policies_inside_the_role(plan, examine, with_options):
-    """Inline policies and managed ARNs of the role itself count; a role of elsewhere cannot be told."""
+def test_inline_and_managed_policies_of_the_role_are_read(plan, examine, with_options):
+    """Inline policies and managed ARNs of the role itself count; a role outside the plan is unknown."""
     plan.add("aws_sqs_queue.orders", **GOOD)
     plan.add(MAPPING, source(), function_response_types=["ReportBatchItemFailures"])
     with_options(retry_delay=object())
@@ -384,7 +384,7 @@ def test_policies_inside_the_role(plan, examine, with_options):
     assert examine(plan).rules == {"permissions": "cannot tell"}
 
 
-def test_the_environment(plan, check, write):
+def test_variables_known_after_the_apply_are_unknown(plan, check, write):
     """The function's PARTIALBATCH_* variables are read; those known later are unknown."""
     plan.add("aws_kinesis_stream.it")
     plan.add(
@@ -412,8 +412,8 @@ def test_the_environment(plan, check, write):
 
 
 @pytest.mark.parametrize("option", ["--fix", "--json"])
-def test_a_name_that_is_no_text_is_to_be_filled_in(run, write, plan, option):
-    """A pipe whose name or role is no text does no harm: the command has a place for them."""
+def test_a_malformed_name_is_left_to_fill_in(run, write, plan, option):
+    """If a pipe's name or role isn't text, the command leaves it to fill in."""
     target = {"lambda_function_parameters": [{"invocation_type": "FIRE_AND_FORGET"}]}
     values = {
         "name": 5,
@@ -427,7 +427,7 @@ def test_a_name_that_is_no_text_is_to_be_filled_in(run, write, plan, option):
     assert "<name of aws_pipes_pipe.p>" in result.stdout
 
 
-def test_nothing_is_said_of_handlers_for_other_runtimes(plan, write, check):
+def test_functions_of_other_runtimes_have_no_option_findings(plan, write, check):
     """A function that runs no Python has none of our options."""
     plan.add("aws_sqs_queue.orders", **GOOD).add(MAPPING, source(), function_response_types=["ReportBatchItemFailures"])
     for runtime, rules in (("nodejs22.x", {}), ("python3.13", {"handler-options": "cannot tell"})):

@@ -17,8 +17,8 @@ from types import SimpleNamespace
 import pytest
 
 from partialbatch.cli.demo import command
-from partialbatch.cli.demo.sources import _CLICKS, _CUSTOMERS, _ORDERS, _PAYMENTS
-from partialbatch.cli.demo.view import Quiet
+from partialbatch.cli.demo.local_sources import _CLICKS, _CUSTOMERS, _ORDERS, _PAYMENTS
+from partialbatch.cli.demo.progress import NoProgress
 
 COMMAND = [sys.executable, "-c", "from partialbatch.cli import main; main()", "demo"]
 # Settings of a user that would lead boto3 elsewhere, or nowhere.
@@ -40,7 +40,7 @@ def run(*arguments):
 
 
 def on_a_terminal(*arguments, act=None):
-    """Run on a pseudo-terminal of 80 columns and return the exit status and what was shown."""
+    """Run on a pseudo-terminal of 80 columns and return the exit status and the output."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ |= {"COLUMNS": "80", "LINES": "24", "TERM": "xterm-256color"}
@@ -94,7 +94,7 @@ def test_only_streams_repeat_work(result):
     assert all(count > 0 for count in duplicated[2:])
 
 
-def test_sample_response(result):
+def test_the_example_is_a_partial_failure_response(result):
     """The sample is a partial failure response of the first source."""
     assert result["sample"]["source"] == "SQS queue"
     failures = result["sample"]["response"]["batchItemFailures"]
@@ -102,12 +102,12 @@ def test_sample_response(result):
     assert all(set(failure) == {"itemIdentifier"} for failure in failures)
 
 
-def test_time(result):
+def test_the_demo_takes_less_than_half_a_minute(result):
     """It is done well within the half minute that a newcomer may wait."""
     assert 0 < result["seconds"] < 30
 
 
-def test_plain_lines():
+def test_in_a_pipe_there_is_one_line_per_invocation():
     """Without a terminal there is a line an invocation, no control character, and nothing on standard error."""
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
@@ -118,13 +118,11 @@ def test_plain_lines():
     assert "SQS FIFO queue  1 record: the invocation failed (FullBatchFailure), all returned\n" in done.stdout
     assert "Kinesis stream  1 record given up after" in done.stdout
     assert "Nothing was lost" in done.stdout
-    shown = re.search(
-        r"One of the responses \(SQS queue: (\d+) of 10 records reported\):\n(.*)", done.stdout, re.DOTALL
-    )
+    shown = re.search(r"An example response \(SQS queue: (\d+) of 10 records reported\):\n(.*)", done.stdout, re.DOTALL)
     assert len(json.loads(shown[2])["batchItemFailures"]) == int(shown[1])
 
 
-def test_terminal():
+def test_on_a_terminal_there_are_bars_and_a_table():
     """On a terminal there are bars that move, and the closing table fits 80 columns."""
     status, shown = on_a_terminal()
     assert status == 0
@@ -137,7 +135,7 @@ def test_terminal():
 
 
 def test_without_report_records_are_lost():
-    """Without ReportBatchItemFailures what failed is lost, named, and told by the exit status."""
+    """Without ReportBatchItemFailures failed records are lost and named, and the exit status is 1."""
     done = run("--without-report")
     assert (done.returncode, done.stderr) == (1, "")
     assert "15 records were lost: order-04, order-09" in done.stdout
@@ -148,7 +146,7 @@ def test_without_report_records_are_lost():
     assert document["sources"][1]["lost"] == ["c-2", "a-3", "d-6"]
 
 
-def test_unknown_option():
+def test_an_unknown_option_is_a_usage_error():
     """A wrong option is a usage error in a few lines."""
     done = run("--nonsense")
     assert done.returncode == 2
@@ -160,16 +158,18 @@ def test_nothing_is_shown_before_all_sources_run():
     """Ctrl-C at something shown meets threads that are waited for: one whose start it cut short would not be."""
     running = [threading.Event() for _ in range(4)]
 
-    class Waiting(Quiet):
+    class Waiting(NoProgress):
         @contextmanager
-        def during(self, ledgers):
+        def during(self, trackers):
             assert all(event.wait(30) for event in running)
             yield
 
-    command._run([SimpleNamespace(ledger=None, run=lambda _, event=event: event.set()) for event in running], Waiting())
+    command._run(
+        [SimpleNamespace(tracker=None, run=lambda _, event=event: event.set()) for event in running], Waiting()
+    )
 
 
-def test_interrupt():
+def test_ctrl_c_ends_the_demo_without_a_traceback():
     """Ctrl-C ends it soon, without a traceback."""
     sent = []
 

@@ -152,7 +152,7 @@ def events():
 
 @pytest.fixture
 def started():
-    """Starts the command as a process of its own; what is left of it is killed in the end."""
+    """Starts the command as a separate process, which is killed at the end if it still runs."""
     processes = []
 
     def start(*arguments, **environment):

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partialbatch.cli.loading import Unusable
+from partialbatch.cli.command_error import CommandError
 from partialbatch.cli.poll import locking
 from partialbatch.cli.poll.checkpoints import Checkpoints
 
@@ -24,7 +24,7 @@ CHANGES = st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.integers(0, 
 
 @given(changes=CHANGES, in_file=st.booleans())
 def test_file_holds_every_change(changes, in_file):
-    """After each change the file, read by a successor, holds what was set last, and no other file is left."""
+    """After each change the file, read by a successor, has the last value, and no other file is left."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "at.json") if in_file else None
         checkpoints, model = Checkpoints(path, "s"), {}
@@ -52,11 +52,11 @@ def test_since_of_the_file_wins(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"stream": "s", "since": null, "shards": 5}', "\udcff"])
-def test_no_such_file(tmp_path, text):
+def test_a_file_of_another_kind_is_refused(tmp_path, text):
     """A file that is something else is refused, and left as it is."""
     path = tmp_path / "at.json"
     path.write_text(text, errors="surrogateescape")
-    with pytest.raises(Unusable, match="it is no file of checkpoints"):
+    with pytest.raises(CommandError, match="it isn't a file of checkpoints"):
         Checkpoints(path, "s")
     assert path.read_text(errors="surrogateescape") == text
 
@@ -81,7 +81,7 @@ GOOD = {"stream": "s", "since": None, "shards": {"a": "1", "b": "SHARD_END"}}
         ({**GOOD, "shards": {"a": "1" * 129}}, "shards['a'] must be a sequence number"),
         ({**GOOD, "shard": {}}, "it must be an object with stream, since, shards"),
         ({"stream": "s", "shards": {}}, "it must be an object with stream, since, shards"),
-        ('{"stream": "s", "since": null, "shards": {"a": "1", "a": "2"}}', "'a' is in it twice"),
+        ('{"stream": "s", "since": null, "shards": {"a": "1", "a": "2"}}', "the name 'a' occurs twice"),
         ("[" * 100_000, ""),
     ],
 )
@@ -90,9 +90,9 @@ def test_a_file_edited_by_hand_is_validated_whole(tmp_path, document, why):
     path = tmp_path / "at.json"
     text = document if isinstance(document, str) else json.dumps(document)
     path.write_text(text)
-    with pytest.raises(Unusable) as caught:
+    with pytest.raises(CommandError) as caught:
         Checkpoints(path, "s")
-    assert caught.value.format_message().startswith(f"--checkpoints {path}: it is no file of checkpoints")
+    assert caught.value.format_message().startswith(f"--checkpoints {path}: it isn't a file of checkpoints")
     assert why in caught.value.format_message()
     assert path.read_text() == text
 
@@ -101,7 +101,7 @@ def test_a_file_edited_by_hand_is_validated_whole(tmp_path, document, why):
     since=st.none() | st.integers(0, 10**11) | st.floats(0, 1e11),
     shards=st.dictionaries(st.text(), st.just("SHARD_END") | st.integers(0, 10**56).map(str)),
 )
-def test_what_is_right_is_taken(since, shards):
+def test_every_written_file_can_be_read_again(since, shards):
     """Any file that a poller writes can be read again."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "at.json")
@@ -110,34 +110,36 @@ def test_what_is_right_is_taken(since, shards):
             assert (checkpoints.since, dict(checkpoints)) == (since, shards)
 
 
-def test_two_pollers_on_one_file(tmp_path):
-    """The second is refused as long as the first has the file, whatever the first writes, and then has it itself."""
+def test_a_second_poller_is_refused_until_the_first_closes(tmp_path):
+    """The second poller is refused until the first closes the file, even after writes, and then can open it."""
     path = tmp_path / "at.json"
     first = Checkpoints(path, "s")
     for number in "123":
-        with pytest.raises(Unusable, match=f"--checkpoints {path}: another poller uses it; "):
+        with pytest.raises(CommandError) as refused:
             Checkpoints(path, "s")
+        problem = "another poller is using it; stop that poller, or name another file"
+        assert refused.value.message == f"--checkpoints {path}: {problem}"
         first["a"] = number
     first.close()
     with closing(Checkpoints(path, "s")) as second:
         assert dict(second) == {"a": "3"}
 
 
-def test_a_file_that_was_replaced_by_somebody_else(tmp_path):
-    """A poller whose file is no longer its own stops instead of writing over another's checkpoints."""
+def test_a_poller_stops_if_its_file_was_replaced(tmp_path):
+    """A poller whose file was replaced stops instead of overwriting another's checkpoints."""
     path = tmp_path / "at.json"
     first = Checkpoints(path, "s")
     path.rename(tmp_path / "moved.json")
     with closing(Checkpoints(path, "s")) as second:
         second["a"] = "9"
-        with pytest.raises(Unusable, match="another poller uses it"):
+        with pytest.raises(CommandError, match="another poller is using it; stop that poller, or name another file"):
             first["a"] = "1"
     first.close()
     assert json.loads(path.read_text())["shards"] == {"a": "9"}
 
 
-def test_a_file_that_is_gone_is_written_anew(tmp_path):
-    """Who deletes the file of a running poller gets it back with the next checkpoint."""
+def test_a_deleted_file_is_written_again(tmp_path):
+    """If you delete the file of a running poller, the next checkpoint writes it again."""
     path = tmp_path / "at.json"
     with closing(Checkpoints(path, "s")) as checkpoints:
         path.unlink()
@@ -145,8 +147,8 @@ def test_a_file_that_is_gone_is_written_anew(tmp_path):
     assert json.loads(path.read_text())["shards"] == {"a": "1"}
 
 
-def test_two_pollers_that_make_the_file_at_once(tmp_path, monkeypatch):
-    """Of two that find no file only one makes it; where the system has no links it is made all the same."""
+def test_only_one_of_two_pollers_creates_the_file(tmp_path, monkeypatch):
+    """Only one of two pollers creates a missing file; without links it is created, too."""
     path = tmp_path / "at.json"
     real = os.link
 
@@ -155,7 +157,7 @@ def test_two_pollers_that_make_the_file_at_once(tmp_path, monkeypatch):
         real(source, target)
 
     monkeypatch.setattr(os, "link", late)
-    with pytest.raises(Unusable, match="another poller uses it"):
+    with pytest.raises(CommandError, match="another poller is using it; stop that poller, or name another file"):
         Checkpoints(path, "s")
     assert [file.name for file in tmp_path.iterdir()] == ["at.json"]
     path.unlink()
@@ -168,8 +170,8 @@ def test_two_pollers_that_make_the_file_at_once(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["at.json"]
 
 
-def test_a_file_that_is_replaced_while_it_is_opened(tmp_path, monkeypatch):
-    """The lock of a version that is no longer there counts for nothing."""
+def test_the_lock_of_a_replaced_version_does_not_count(tmp_path, monkeypatch):
+    """The lock of a replaced version doesn't count."""
     path = tmp_path / "at.json"
     Checkpoints(path, "s").close()
     other = tmp_path / "other.json"
@@ -184,32 +186,32 @@ def test_a_file_that_is_replaced_while_it_is_opened(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", slow)
     with closing(Checkpoints(path, "s")) as checkpoints:
         checkpoints["a"] = "1"
-        with pytest.raises(Unusable, match="another poller"):
+        with pytest.raises(CommandError, match="another poller"):
             Checkpoints(path, "s")
 
 
-def test_a_system_without_locks(tmp_path, monkeypatch):
-    """Where files can't be locked, that is the reason given."""
+def test_missing_file_locks_are_the_reason_given(tmp_path, monkeypatch):
+    """If files can't be locked, the message gives that as the reason."""
     monkeypatch.setitem(sys.modules, "fcntl", None)
-    with pytest.raises(Unusable, match=r"--checkpoints .*at\.json: this system has no file locks \(fcntl\)"):
+    with pytest.raises(CommandError, match=r"--checkpoints .*at\.json: this system has no file locks \(fcntl\)"):
         Checkpoints(tmp_path / "at.json", "s")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
-    """What the system says is told with the file's name."""
+def test_an_unwritable_folder_is_named(tmp_path, monkeypatch):
+    """The system's error is reported with the file's name."""
 
     def refuse(*_arguments, **_options):
         raise PermissionError(13, "Permission denied")
 
     path = tmp_path / "at.json"
     monkeypatch.setattr(locking, "mkstemp", refuse)
-    with pytest.raises(Unusable, match=f"--checkpoints {path}: Permission denied"):
+    with pytest.raises(CommandError, match=f"--checkpoints {path}: Permission denied"):
         Checkpoints(path, "s")
 
 
-def test_a_forked_child_gives_up_the_file(tmp_path):
-    """A child closes what it has inherited."""
+def test_a_forked_child_closes_the_file(tmp_path):
+    """A child process closes the inherited file."""
     path = tmp_path / "at.json"
     inherited = Checkpoints(path, "s")
     locking._leave_to_parent()
@@ -237,29 +239,29 @@ def test_a_crash_leaves_no_lock(tmp_path):
     command = [sys.executable, "-c", FORKS, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(Unusable, match="another poller uses it"):
+        with pytest.raises(CommandError, match="another poller is using it; stop that poller, or name another file"):
             Checkpoints(path, "s")
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         Checkpoints(path, "s").close()
 
 
-def test_another_stream(tmp_path):
+def test_checkpoints_of_another_stream_are_refused(tmp_path):
     """The checkpoints of another stream are refused."""
     path = tmp_path / "at.json"
     Checkpoints(path, "first").close()
-    with pytest.raises(Unusable, match="it is of first, not of second"):
+    with pytest.raises(CommandError, match="it belongs to first, not to second; name another file"):
         Checkpoints(path, "second")
 
 
-def test_folder_that_is_not_there(tmp_path):
+def test_a_missing_folder_is_found_at_once(tmp_path):
     """A file that cannot be written is found out at once."""
-    with pytest.raises(Unusable, match="No such file or directory"):
+    with pytest.raises(CommandError, match="No such file or directory"):
         Checkpoints(tmp_path / "none" / "at.json", "s")
 
 
 def test_failed_write_leaves_the_file(tmp_path, monkeypatch):
-    """When a write fails half-way the file stays as it was, nothing is left beside it, and the caller knows."""
+    """If a write fails half-way, the file is unchanged, no temporary file is left, and the caller gets the error."""
     path = tmp_path / "at.json"
     checkpoints = Checkpoints(path, "s")
     checkpoints["a"] = "1"
@@ -268,7 +270,7 @@ def test_failed_write_leaves_the_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(Unusable, match=f"--checkpoints {path}: No space left on device"):
+    with pytest.raises(CommandError, match=f"--checkpoints {path}: No space left on device"):
         checkpoints["a"] = "2"
     assert dict(checkpoints) == {"a": "1"}
     checkpoints.close()
@@ -276,8 +278,8 @@ def test_failed_write_leaves_the_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_link_stays_a_link(tmp_path):
-    """Where the name is a link, the file behind it is written."""
+def test_the_file_behind_a_link_is_written(tmp_path):
+    """If the name is a link, the file behind it is written."""
     (tmp_path / "real.json").write_text('{"stream": "s", "since": null, "shards": {}}')
     (tmp_path / "link.json").symlink_to("real.json")
     with closing(Checkpoints(tmp_path / "link.json", "s")) as checkpoints:

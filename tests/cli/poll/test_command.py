@@ -1,4 +1,4 @@
-"""The command's options, what it prints, and what it refuses."""
+"""Tests of the command's options, output and errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def queue(services, bodies, **options):
     return url, dead
 
 
-def test_queue_as_json(services, poll, app, handled, events):
+def test_json_prints_one_object_per_batch(services, poll, app, handled, events):
     """Each batch is one JSON object a line, with the identifiers that return and never a body; then the figures."""
     url, dead = queue(services, ["a", "bad"], max_receive_count=2)
     result = poll(f"{app}:handler", "--queue", url, "--wait", 0, "--retry-after", 0, "--until-empty", "--json")
@@ -55,8 +55,8 @@ def test_queue_as_json(services, poll, app, handled, events):
     assert services.bodies(dead) == ["bad"]
 
 
-def test_queue_in_plain_lines(services, poll, module):
-    """Without --json there is a line for people a batch; a plain function is said to be one, and prints to stderr."""
+def test_plain_prints_one_line_per_batch(services, poll, module):
+    """Without --json there is one line per batch; a plain function gets a note, and prints to stderr."""
     url, _ = queue(services, ["a"])
     result = poll(f"{module(PLAIN)}:handler", "--queue", url, "--wait", 0, "--until-empty")
     assert result.exit_code == 0
@@ -79,7 +79,7 @@ def test_window_and_large_batches(services, poll, module):
     assert last(result)["handled"] == 25
 
 
-def test_window_ends(services, poll, module):
+def test_a_partial_batch_is_handled_after_its_window(services, poll, module):
     """A batch that does not fill up is handled when its window is over."""
     url, _ = queue(services, ["a"], visibility=60)
     began = time.monotonic()
@@ -88,8 +88,8 @@ def test_window_ends(services, poll, module):
     assert time.monotonic() - began > 0.9
 
 
-def test_visibility(services, poll, module):
-    """--visibility holds for received messages, whatever the queue says."""
+def test_visibility_overrides_the_queues_setting(services, poll, module):
+    """--visibility overrides the queue's setting for received messages."""
     url, dead = queue(services, ["a"], visibility=600, max_receive_count=1)
     options = ["--visibility", 1, "--timeout", 1, "--wait", 1, "--until-empty", "--json", "--concurrency", 2]
     result = poll(f"{module(PLAIN)}:fails", "--queue", url, *options)
@@ -97,16 +97,16 @@ def test_visibility(services, poll, module):
     assert services.bodies(dead) == ["a"]
 
 
-def test_without_report(services, poll, app):
-    """--without-report deletes what a response names, as the service does."""
+def test_without_report_deletes_reported_messages(services, poll, app):
+    """--without-report deletes the messages that a response names, as the service does."""
     url, dead = queue(services, ["a", "bad"], max_receive_count=1)
     result = poll(f"{app}:handler", "--queue", url, "--wait", 0, "--without-report", "--until-empty", "--json")
     assert last(result)["handled"] == 2
     assert services.bodies(dead) == []
 
 
-def test_stream_goes_on_at_its_checkpoints(services, poll, app, handled):
-    """With --checkpoints a second run repeats nothing, and reads what came since."""
+def test_a_second_run_continues_at_the_checkpoints(services, poll, app, handled):
+    """With --checkpoints a second run repeats nothing, and reads the new records."""
     arn = services.stream(shards=2)
     services.put(arn, "abcd")
     options = ["--stream", arn.rpartition("/")[2], "--endpoint-url", endpoint(services), "--checkpoints", "at.json"]
@@ -120,7 +120,7 @@ def test_stream_goes_on_at_its_checkpoints(services, poll, app, handled):
     assert set(document["shards"]) == {"shardId-000000000000", "shardId-000000000001"}
 
 
-def test_stream_with_dead_letters(services, poll, app, handled):
+def test_a_bad_stream_record_is_isolated_and_given_up(services, poll, app, handled):
     """Bisect, retries and the on-failure queue isolate a record; with --until-empty giving up is exit code 1."""
     arn = services.stream()
     services.put(arn, ["a", "bad", "c"])
@@ -136,7 +136,7 @@ def test_stream_with_dead_letters(services, poll, app, handled):
 
 
 def test_old_records_are_given_up(services, poll, app, handled):
-    """Records past --max-age are told to the on-failure queue and not delivered."""
+    """Records past --max-age are reported to the on-failure queue and not delivered."""
     arn = services.stream()
     services.put(arn, ["a"])
     services.age(arn, 61)
@@ -151,7 +151,7 @@ def test_old_records_are_given_up(services, poll, app, handled):
 
 
 def test_dynamodb_stream_from_now_on(services, poll, app, handled):
-    """--start now leaves out what is there, and a restart takes all that came since the first start."""
+    """--start now leaves out existing records, and a restart reads all that arrived since the first start."""
     name, arn = services.table()
     services.dynamodb.put_item(TableName=name, Item={"id": {"S": "before"}})
     time.sleep(1.1)
@@ -174,18 +174,18 @@ def test_kinesis_from_now_on(services, poll, app, handled):
     assert handled() == []
 
 
-def test_checkpoints_of_a_stream_made_anew(services, poll, app):
-    """Checkpoints of a deleted stream of the same name are refused: its successor counts its records anew."""
+def test_checkpoints_of_a_deleted_stream_are_refused(services, poll, app):
+    """Checkpoints of a deleted stream of the same name are refused, because sequence numbers start over."""
     arn = services.stream()
     document = {"stream": f"{arn} of 2001-01-01T00:00:00Z", "since": None, "shards": {"shardId-000000000000": "9"}}
     Path("at.json").write_text(json.dumps(document))
     options = ["--stream", arn, "--endpoint-url", endpoint(services), "--checkpoints", "at.json"]
     result = poll(f"{app}:handler", *options)
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
-    assert "2001-01-01T00:00:00Z, not of" in result.stderr
+    assert "2001-01-01T00:00:00Z, not to" in result.stderr
 
 
-def test_two_pollers_on_one_file_of_checkpoints(services, poll, app, tmp_path):
+def test_a_second_poller_with_the_same_checkpoints_is_refused(services, poll, app, tmp_path):
     """A second poller is refused before it reads a record."""
     arn = services.stream()
     services.put(arn, ["a"])
@@ -193,7 +193,8 @@ def test_two_pollers_on_one_file_of_checkpoints(services, poll, app, tmp_path):
     assert poll(f"{app}:handler", *options).exit_code == 0
     identity = json.loads(Path("at.json").read_text())["stream"]
     with closing(Checkpoints(tmp_path / "at.json", identity)):
-        assert refused(poll(f"{app}:handler", *options), 2, "--checkpoints at.json: another poller uses it")
+        problem = "--checkpoints at.json: another poller is using it; stop that poller, or name another file"
+        assert refused(poll(f"{app}:handler", *options), 2, problem)
     assert poll(f"{app}:handler", *options).exit_code == 0
 
 
@@ -216,7 +217,7 @@ def test_a_full_disk_names_the_file_of_checkpoints(services, poll, app, monkeypa
 
 
 def test_tracebacks_begin_with_the_users_line(services, started, app, tmp_path):
-    """What is logged of a failed record holds the user's frames alone."""
+    """The log of a failed record has only the user's frames."""
     url, _ = queue(services, ["bad"], max_receive_count=1)
     process = started(f"{app}:handler", "--queue", url, "--wait", 0, "--retry-after", 0, "--until-empty")
     _, told = process.communicate(timeout=60)
@@ -224,16 +225,16 @@ def test_tracebacks_begin_with_the_users_line(services, started, app, tmp_path):
     assert set(re.findall(r'File "(.*?)"', told)) == {str(tmp_path / f"{app}.py")}
 
 
-def test_failed_messages_come_back_when_the_queue_says(services, poll, app, handled):
-    """A queue whose visibility timeout is shorter than --timeout is polled with its own, which a note tells."""
+def test_failed_messages_wait_for_the_queues_visibility_timeout(services, poll, app, handled):
+    """A queue whose visibility timeout is shorter than --timeout keeps its own, and a note says so."""
     url, dead = queue(services, ["bad"], visibility=1, max_receive_count=2)
     result = poll(f"{app}:handler", "--queue", url, "--timeout", 600, "--wait", 1, "--until-empty", "--json")
     assert (result.exit_code, handled()) == (0, ["bad", "bad"])
     assert services.bodies(dead) == ["bad"]
-    assert "kept invisible, for up to 600 s" in result.stderr
+    assert "kept invisible for up to 600 s" in result.stderr
 
 
-def test_verbose(services, poll, app):
+def test_verbose_shows_info_logs(services, poll, app):
     """--verbose lets information through the logs."""
     url, _ = queue(services, [])
     assert poll(f"{app}:handler", "--queue", url, "--wait", 0, "--until-empty", "--verbose").exit_code == 0
@@ -245,12 +246,12 @@ URL = "http://127.0.0.1:9/0/orders"
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ([], "name one source"),
-        (["--queue", URL, "--stream", "s"], "name one source"),
+        ([], "give one source: --queue, --stream or --dynamodb-stream"),
+        (["--queue", URL, "--stream", "s"], "give one source: --queue, --stream or --dynamodb-stream"),
         (["--queue", URL, "--bisect"], "--bisect is for streams only"),
         (["--queue", URL, "--max-age", "60"], "--max-age is for streams only"),
         (["--stream", "s", "--wait", "1"], "--wait is for queues only"),
-        (["--stream", "s", "--json", "--plain"], "--json and --plain exclude each other"),
+        (["--stream", "s", "--json", "--plain"], "--json and --plain can't be combined"),
         (["--queue", "orders"], "--queue takes the URL of the queue"),
         (["--queue", URL, "--batch-size", "11"], "--batch-size above 10 needs a --window"),
         (["--queue", URL, "--visibility", "30", "--window", "1"], "--visibility 30 is shorter than"),
@@ -259,7 +260,7 @@ URL = "http://127.0.0.1:9/0/orders"
         (["--queue", URL, "--concurrency", "0"], "'--concurrency': 0 is not in the range"),
     ],
 )
-def test_what_does_not_go_together(poll, options, problem):
+def test_options_that_cannot_be_combined_are_named(poll, options, problem):
     """Options that make no sense, or not together, are usage errors that name them."""
     result = poll("app:handler", *options)
     assert result.exit_code == 2
@@ -276,8 +277,8 @@ def test_what_does_not_go_together(poll, options, problem):
         ["--stream", "s", "--checkpoints", "/tmp"],
     ],
 )
-def test_a_value_that_cannot_be_is_one_line(poll, options):
-    """What is right in its syntax and still cannot be is told in one line."""
+def test_an_impossible_value_ends_with_2_and_one_line(poll, options):
+    """A value with correct syntax that isn't possible gives one line."""
     result = poll("app:handler", *options)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"Error: {options[-2] if '--window' not in options else '--visibility'}")
@@ -291,19 +292,19 @@ def refused(result, code, problem):
     return True
 
 
-def test_module_that_does_not_import(poll, module):
+def test_a_module_that_fails_to_import_ends_with_2(poll, module):
     """A module that does not import is one line, and exit code 2."""
     assert refused(poll("no_such_module:handler", "--queue", URL), 2, "there is no module 'no_such_module'")
 
 
-def test_what_does_not_exist(services, poll, app):
+def test_a_missing_queue_or_stream_ends_with_2(services, poll, app):
     """A queue or stream that does not exist is one line that names option and value, and exit code 2."""
     url = endpoint(services)
     options = ["--endpoint-url", url]
-    assert refused(poll(f"{app}:handler", "--queue", f"{url}/123456789012/none"), 2, "/none: there is none")
-    assert refused(poll(f"{app}:handler", "--stream", "none", *options), 2, "--stream none: there is none")
+    assert refused(poll(f"{app}:handler", "--queue", f"{url}/123456789012/none"), 2, "/none: it does not exist")
+    assert refused(poll(f"{app}:handler", "--stream", "none", *options), 2, "--stream none: it does not exist")
     arn = "arn:aws:dynamodb:us-east-1:123456789012:table/none/stream/2026-01-01T00:00:00.000"
-    assert refused(poll(f"{app}:handler", "--dynamodb-stream", arn, *options), 2, "there is none")
+    assert refused(poll(f"{app}:handler", "--dynamodb-stream", arn, *options), 2, "it does not exist")
     stream, fifo = services.stream(), services.queue(fifo=True)[0]
     result = poll(f"{app}:handler", "--stream", stream, *options, "--on-failure", f"{url}/123456789012/none")
     assert refused(result, 2, "--on-failure")
@@ -320,30 +321,31 @@ def test_what_does_not_exist(services, poll, app):
         ["--dynamodb-stream", "arn:orders", "--endpoint-url", "http://127.0.0.1:1"],
     ],
 )
-def test_what_cannot_exist(poll, app, options):
+def test_a_malformed_url_or_arn_ends_with_2(poll, app, options):
     """A malformed URL, ARN or region is one line, and exit code 2, as it is refused before anything is sent."""
     assert refused(poll(f"{app}:handler", *options), 2, f"Error: {options[0]} {options[1]}: ")
 
 
-def test_no_network(poll, app):
-    """A service that nobody reaches at the start is one line, and exit code 2."""
+def test_an_unreachable_service_ends_with_2(poll, app):
+    """A service that is unreachable at the start gives one line and exit code 2."""
     assert refused(poll(f"{app}:handler", "--queue", URL), 2, "Could not connect to the endpoint URL")
 
 
-def test_no_credentials(poll, app, monkeypatch):
+def test_missing_credentials_are_explained(poll, app, monkeypatch):
     """Without credentials the line says how an emulator is satisfied."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    assert refused(poll(f"{app}:handler", "--queue", URL), 2, "no AWS credentials (an emulator takes any")
+    remedy = "(for an emulator, set AWS_ACCESS_KEY_ID=local and AWS_SECRET_ACCESS_KEY=local)"
+    assert refused(poll(f"{app}:handler", "--queue", URL), 2, f"no AWS credentials {remedy}")
 
 
-def test_no_region(poll, app):
+def test_a_missing_region_names_the_option(poll, app):
     """Without a region the line names the option."""
-    assert refused(poll(f"{app}:handler", "--stream", "clicks"), 2, "no AWS region: give --region")
+    assert refused(poll(f"{app}:handler", "--stream", "clicks"), 2, "no AWS region; give --region or set AWS_REGION")
 
 
-def test_live_view(services, on_terminal, app):
-    """On a terminal the figures stand above the last lines, and what handlers print does not break them."""
+def test_the_live_display_shows_counts_and_last_events(services, on_terminal, app):
+    """On a terminal the counts are above the last lines, and the output of handlers doesn't break them."""
     url, _ = queue(services, ["a", "bad"], max_receive_count=2)
     options = ["--queue", url, "--wait", "0", "--retry-after", "0", "--until-empty"]
     code, shown = on_terminal("poll", f"{app}:handler", *options, columns=100)
@@ -356,7 +358,7 @@ def test_live_view(services, on_terminal, app):
     assert below.lstrip().startswith(f"{app}:handler  queue-")
 
 
-def test_plain_on_a_terminal(services, on_terminal, app):
+def test_plain_prints_lines_on_a_terminal(services, on_terminal, app):
     """--plain gives lines on a terminal too."""
     url, _ = queue(services, ["a"])
     options = ["--queue", url, "--wait", "0", "--until-empty", "--plain"]

@@ -55,7 +55,7 @@ def number_of_done(path):
 
 
 @pytest.mark.parametrize("source", [queue, kinesis, dynamodb])
-def test_killed_again_and_again(server, app, started, handled, until, source):  # fixtures
+def test_a_killed_poller_loses_no_record(server, app, started, handled, until, source):  # fixtures
     """A poller that is killed at any point leaves every record to its successor, and the checkpoints whole."""
     options = source(server)
     moments = random.Random(source.__name__)

@@ -1,4 +1,4 @@
-"""Running tasks when they are due, and what their errors lead to."""
+"""Tests of tasks that run at their times, and of their errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from partialbatch.cli.poll import periodic as module
-from partialbatch.cli.poll.periodic import Engine
+from partialbatch.cli.poll.periodic import PeriodicTasks
 
 AWAY = EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
 
@@ -25,17 +25,17 @@ def make(waits, monkeypatch):
     made = []
 
     def build(threads=1, patience=5.0):
-        made.append(Engine(threads, patience, lambda error, seconds: waits.append(seconds)))
+        made.append(PeriodicTasks(threads, patience, lambda error, seconds: waits.append(seconds)))
         return made[-1]
 
     yield build
-    for engine in made:
-        engine.stop()
+    for tasks in made:
+        tasks.stop()
 
 
-def ended(engine):
+def ended(tasks):
     ends = time.monotonic() + 10
-    while engine.running:
+    while tasks.running:
         assert time.monotonic() < ends
         time.sleep(0.005)
     return True
@@ -43,132 +43,132 @@ def ended(engine):
 
 def test_tasks_take_turns(make):
     """Tasks that want to run at once take turns; one that wants no more is dropped."""
-    engine, calls = make(), []
+    tasks, calls = make(), []
 
     def task(name, times):
         def step():
             calls.append(name)
             if calls.count("b") == 4:
-                engine.stop()
+                tasks.stop()
             return 0.0 if calls.count(name) < times else None
 
         return step
 
-    engine.add(task("a", 2))
-    engine.add(task("b", 9))
-    engine.start()
-    assert ended(engine)
+    tasks.add(task("a", 2))
+    tasks.add(task("b", 9))
+    tasks.start()
+    assert ended(tasks)
     assert calls == ["a", "b", "a", "b", "b", "b"]
-    assert engine.error is None
+    assert tasks.error is None
 
 
-def test_pause(make):
+def test_a_task_is_not_run_before_its_time(make):
     """A task runs again no sooner than it wants to."""
-    engine, times = make(), []
+    tasks, times = make(), []
 
     def step():
         times.append(time.monotonic())
         if len(times) == 2:
-            engine.stop()
+            tasks.stop()
         return 0.1
 
-    engine.add(step)
-    engine.start()
-    assert ended(engine)
+    tasks.add(step)
+    tasks.start()
+    assert ended(tasks)
     assert times[1] - times[0] >= 0.1
 
 
-def test_as_many_at_once_as_threads(make):
+def test_two_threads_run_two_tasks_at_once(make):
     """Two threads run two tasks at the same time."""
-    engine, first, second = make(2), Event(), Event()
+    tasks, first, second = make(2), Event(), Event()
 
     def meet(mine, other):
         mine.set()
         assert other.wait(5)
-        engine.stop()
+        tasks.stop()
 
-    engine.add(lambda: meet(first, second))
-    engine.add(lambda: meet(second, first))
-    engine.start()
-    assert ended(engine)
-    assert engine.error is None
+    tasks.add(lambda: meet(first, second))
+    tasks.add(lambda: meet(second, first))
+    tasks.start()
+    assert ended(tasks)
+    assert tasks.error is None
 
 
-def test_task_added_later(make):
+def test_a_task_added_while_idle_is_started(make):
     """A task that is added while the engine has nothing to do starts."""
-    engine = make()
-    engine.start()
-    engine.add(engine.stop)
-    assert ended(engine)
+    tasks = make()
+    tasks.start()
+    tasks.add(tasks.stop)
+    assert ended(tasks)
 
 
-def test_passing_error_is_tried_again(make, waits):
-    """What may pass is tried again after longer and longer pauses; a success starts them anew."""
-    engine, outcomes = make(), iter([AWAY, AWAY, AWAY, None, AWAY])
+def test_a_transient_error_is_retried_after_growing_pauses(make, waits):
+    """A transient error is retried after growing pauses; a success resets them."""
+    tasks, outcomes = make(), iter([AWAY, AWAY, AWAY, None, AWAY])
 
     def step():
         outcome = next(outcomes, "end")
         if outcome == "end":
-            engine.stop()
+            tasks.stop()
         elif outcome:
             raise outcome
         return 0.0
 
-    engine.add(step)
-    engine.start()
-    assert ended(engine)
+    tasks.add(step)
+    tasks.start()
+    assert ended(tasks)
     assert waits == [0.01, 0.02, 0.04, 0.01]
-    assert engine.error is None
+    assert tasks.error is None
 
 
 def test_pauses_have_a_limit(make, waits, monkeypatch):
     """However often a task fails, no pause is longer than the limit."""
     monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.02)
-    engine = make()
+    tasks = make()
 
     def step():
         if len(waits) == 5:
-            engine.stop()
+            tasks.stop()
             return
         raise AWAY
 
-    engine.add(step)
-    engine.start()
-    assert ended(engine)
+    tasks.add(step)
+    tasks.start()
+    assert ended(tasks)
     assert waits == [0.01, 0.02, 0.02, 0.02, 0.02]
 
 
-def test_patience_ends(make, waits):
-    """When the patience is over, the error ends the engine."""
-    engine = make(patience=0.05)
+def test_an_error_that_outlasts_the_patience_stops_the_tasks(make, waits):
+    """An error that lasts longer than the patience stops the tasks."""
+    tasks = make(patience=0.05)
 
     def step():
         raise AWAY
 
-    engine.add(step)
-    engine.start()
-    assert ended(engine)
-    assert engine.error is AWAY
+    tasks.add(step)
+    tasks.start()
+    assert ended(tasks)
+    assert tasks.error is AWAY
     assert sum(waits[:-1]) < 0.05
 
 
 @pytest.mark.parametrize(
     "error", [ValueError("a bug"), KeyboardInterrupt(), ClientError({"Error": {"Code": "AccessDenied"}}, "GetRecords")]
 )
-def test_other_errors_end_the_engine(make, waits, error):
-    """What will not pass ends the engine at once, and the first error is kept."""
-    engine, both = make(2), [Event(), Event()]
+def test_another_error_stops_the_tasks_at_once(make, waits, error):
+    """An error that isn't transient stops the tasks at once, and the first error is kept."""
+    tasks, both = make(2), [Event(), Event()]
 
     def fail(number, what):
         both[number].set()
         both[1 - number].wait(5)
-        while number and engine.error is None:
+        while number and tasks.error is None:
             time.sleep(0.005)
         raise what
 
-    engine.add(lambda: fail(0, error))
-    engine.add(lambda: fail(1, RuntimeError("later")))
-    engine.start()
-    assert ended(engine)
-    assert engine.error is error
+    tasks.add(lambda: fail(0, error))
+    tasks.add(lambda: fail(1, RuntimeError("later")))
+    tasks.start()
+    assert ended(tasks)
+    assert tasks.error is error
     assert waits == []

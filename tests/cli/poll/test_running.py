@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from partialbatch.cli.poll import running
-from partialbatch.cli.poll.periodic import Engine
-from partialbatch.cli.poll.view import View
+from partialbatch.cli.poll.display import Display
+from partialbatch.cli.poll.periodic import PeriodicTasks
 
 NUMBERS = count()
 
@@ -38,8 +38,8 @@ def counts(sqs, url):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_finishes_the_batch_in_hand(server, app, started, begun, handled, until, events, number):  # fixtures
-    """A signal lets the running batch come to its end and be deleted; what was not received stays where it is."""
+def test_a_signal_finishes_the_current_batch(server, app, started, begun, handled, until, events, number):  # fixtures
+    """After a signal the running batch is finished and deleted; messages not yet received stay in the queue."""
     sqs, url = make_queue(server, ["a", "b", "c"])
     process = started(f"{app}:handler", "--queue", url, "--batch-size", "1", "--wait", "0", "--json", HELD="b")
     until(lambda: begun() == ["a", "b"])
@@ -56,7 +56,7 @@ def test_signal_finishes_the_batch_in_hand(server, app, started, begun, handled,
     assert visible(sqs, url) == ["c"]
 
 
-def test_signal_gives_back_what_was_not_started(server, app, started, handled, until):
+def test_a_signal_makes_waiting_messages_visible_again(server, app, started, handled, until):
     """Messages that wait for the batching window when the signal comes are visible again at once."""
     sqs, url = make_queue(server, ["a", "b"])
     process = started(f"{app}:handler", "--queue", url, "--window", "60", "--json")
@@ -69,13 +69,13 @@ def test_signal_gives_back_what_was_not_started(server, app, started, handled, u
     process.terminate()
     _, problems = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert "shorter than --timeout and --window together: messages of a batch that takes longer" in problems
+    assert "shorter than --timeout and --window together: messages of a batch that runs longer" in problems
     assert handled() == []
     assert sorted(visible(sqs, url)) == ["a", "b"]
 
 
-def test_second_signal_ends_at_once(server, app, started, begun, until):
-    """A second signal does not wait for the handler, and says what becomes of the batch."""
+def test_a_second_signal_ends_at_once(server, app, started, begun, until):
+    """A second signal doesn't wait for the handler, and says that the batch is delivered again."""
     _, url = make_queue(server, ["a"])
     process = started(f"{app}:handler", "--queue", url, "--json", PACE="60")
     until(begun)
@@ -84,10 +84,10 @@ def test_second_signal_ends_at_once(server, app, started, begun, until):
     process.terminate()
     _, problems = process.communicate(timeout=20)
     assert process.returncode == 1
-    assert problems == "Stopped at once: what was in hand will be delivered again.\n"
+    assert problems == "Stopped at once: the records of the current batches will be delivered again.\n"
 
 
-def test_second_signal_ends_a_watched_run_too(server, app, started, handled, until):
+def test_a_second_signal_ends_a_reloading_run(server, app, started, handled, until):
     """With --reload a second signal leaves no run behind, however long its handler takes."""
     _, url = make_queue(server, ["a"])
     code = Path(f"{app}.py").read_text().replace("\n    time.sleep(", "\n    note(os.getpid())\n    time.sleep(")
@@ -98,19 +98,20 @@ def test_second_signal_ends_a_watched_run_too(server, app, started, handled, unt
     until(lambda: "stopping" in process.stdout.readline())
     process.terminate()
     _, problems = process.communicate(timeout=20)
-    assert (process.returncode, problems) == (1, "Stopped at once: what was in hand will be delivered again.\n")
+    line = "Stopped at once: the records of the current batches will be delivered again.\n"
+    assert (process.returncode, problems) == (1, line)
     until(lambda: not is_running(int(handled()[0])))
 
 
 def is_running(number):
-    """Tell whether there is such a process, other than as a zombie that nobody has asked for yet."""
+    """Tell whether a process exists and isn't a zombie."""
     with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
 
 
-def test_service_that_goes_away(own_server, app, started, until, events):
-    """When the service is gone for longer than the patience there is one line, and exit code 2."""
+def test_an_unavailable_service_ends_the_run_with_2(own_server, app, started, until, events):
+    """If the service is unavailable for longer than the patience, there is one line and exit code 2."""
     sqs, url = make_queue(own_server, ["a"])
     process = started(f"{app}:handler", "--queue", url, "--json", "--patience", "1", "--wait", "0")
     until(lambda: "invocation" in process.stdout.readline())
@@ -119,13 +120,13 @@ def test_service_that_goes_away(own_server, app, started, until, events):
     out, problems = process.communicate(timeout=40)
     assert process.returncode == 2
     assert problems.startswith('Error: Could not connect to the endpoint URL: "http://127.0.0.1:')
-    assert problems.endswith("; nothing is lost: what was not settled is delivered again\n")
+    assert problems.endswith("; nothing is lost: unfinished records are delivered again\n")
     assert problems.count("\n") == 1
     assert {event["event"] for event in events(out)} == {"waiting", "stopped"}
 
 
-def test_reload(server, app, started, handled, until):
-    """A change of the module starts the run anew with the new code; a module that fails waits for the next change."""
+def test_a_change_restarts_the_run_with_the_new_code(server, app, started, handled, until):
+    """A change of the module restarts the run with the new code; a module that fails waits for the next change."""
     sqs, url = make_queue(server, ["a"])
     process = started(f"{app}:handler", "--queue", url, "--wait", "1", "--reload")
     until(lambda: handled() == ["a"])
@@ -134,7 +135,7 @@ def test_reload(server, app, started, handled, until):
     file.write_text("def")
     lines = [process.stderr.readline() for _ in range(3)]
     assert lines[0] == f"Reload: {app}.py changed.\n"
-    assert lines[1].startswith(f"Error: {app} does not import: SyntaxError")
+    assert lines[1].startswith(f"Error: importing {app} failed: SyntaxError")
     assert lines[2].startswith("Waiting for a change in ")
     file.write_text(code.replace("note(body_of(record))", 'note("new " + body_of(record))'))
     sqs.send_message(QueueUrl=url, MessageBody="b")
@@ -144,15 +145,15 @@ def test_reload(server, app, started, handled, until):
     assert (process.returncode, problems) == (0, f"Reload: {app}.py changed.\n")
 
 
-def test_reload_without_a_folder(poll):
-    """There is nothing to watch where there is no folder: one line, and exit code 2."""
+def test_reload_of_a_missing_folder_ends_with_2(poll):
+    """A missing folder can't be watched: one line and exit code 2."""
     result = poll("nowhere/app.py:handler", "--queue", "http://127.0.0.1:1/1/q", "--reload")
     assert result.exit_code == 2
-    assert result.stderr.startswith("Error: there is no folder ")
+    assert result.stderr.startswith("Error: there is no file nowhere/app.py: its folder ")
     assert result.stderr.count("\n") == 1
 
 
-def test_reload_ends_with_the_run(server, app, started, tmp_path):
+def test_reload_ends_when_the_run_ends(server, app, started, tmp_path):
     """With --until-empty the watching ends when the run has ended well, also for a file's path."""
     _, url = make_queue(server, ["a"])
     process = started(f"{tmp_path}/{app}.py:handler", "--queue", url, "--wait", "0", "--reload", "--until-empty")
@@ -170,12 +171,12 @@ def test_run_ends_with_the_process_that_watches_it(server, app, started):
     assert "stopped: 0 invocations" in out
 
 
-def test_until_empty_outlives_an_error(monkeypatch):
+def test_an_unavailable_source_is_not_empty(monkeypatch):
     """While the service is away a source does not count as empty."""
     answers = iter([ConnectionError("away"), False, True])
 
     class Source:
-        def begin(self, engine, observer):
+        def add_tasks(self, tasks, observer):
             pass
 
         def drained(self):
@@ -185,20 +186,20 @@ def test_until_empty_outlives_an_error(monkeypatch):
             return answer
 
     monkeypatch.setattr(running, "_LOOK", 0)
-    view = View()
-    running.run(Source(), Engine(1, 0, view.waiting), view, running.Stop(), until_empty=True)
+    display = Display()
+    running.run(Source(), PeriodicTasks(1, 0, display.waiting), display, running.StopSignal(), until_empty=True)
     assert next(answers, "asked to the end") == "asked to the end"
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_signals_while_listening(monkeypatch, terminal):
+def test_the_second_signal_ends_the_process(monkeypatch, terminal):
     """The first signal is taken note of, the second ends the process and shows the cursor that a live view hid."""
     ended = []
     monkeypatch.setattr(os, "_exit", ended.append)
     monkeypatch.setattr(os, "write", lambda _descriptor, text: ended.append(text))
     monkeypatch.setattr(os, "isatty", lambda _descriptor: terminal)
     before = signal.getsignal(signal.SIGTERM)
-    stop = running.Stop()
+    stop = running.StopSignal()
     with stop.listening():
         assert not stop
         signal.raise_signal(signal.SIGTERM)
@@ -206,5 +207,5 @@ def test_signals_while_listening(monkeypatch, terminal):
         assert ended == []
         signal.raise_signal(signal.SIGINT)
     shown = [b"\x1b[?25h\n"] if terminal else []
-    assert ended == [*shown, b"Stopped at once: what was in hand will be delivered again.\n", 1]
+    assert ended == [*shown, b"Stopped at once: the records of the current batches will be delivered again.\n", 1]
     assert signal.getsignal(signal.SIGTERM) is before

@@ -36,7 +36,7 @@ class Later:
 
 
 @pytest.mark.parametrize("annotation", [Any, object, Record, OwnView, Record | SQSRecord, Record | None])
-def test_views_of_any_source(annotation):
+def test_annotation_without_a_source_gets_the_view_of_every_source(annotation):
     """These annotations get the view, whatever the source."""
     reading = read(annotation, None)
     assert (reading.kind, reading.views, reading.universal) == ("view", frozenset(), True)
@@ -57,7 +57,7 @@ def test_views_of_any_source(annotation):
         SQSRecord | KinesisRecord | None,
     ],
 )
-def test_views_of_some_sources(annotation):
+def test_view_annotation_takes_records_of_its_own_sources_only(annotation):
     """A view, or a union of views, goes with its own sources only."""
     reading = read(annotation, None)
     members = [annotation] if annotation in VIEW_OF else [m for m in typing.get_args(annotation) if m in VIEW_OF]
@@ -73,7 +73,7 @@ def test_views_of_some_sources(annotation):
 
 
 @pytest.mark.parametrize("annotation", [RawRecord, RawRecord | None])
-def test_raw_records(annotation):
+def test_raw_record_annotation_gets_the_dict_as_delivered(annotation):
     """RawRecord gets the dict as delivered."""
     reading = read(annotation, None)
     raw = {"messageId": "m"}
@@ -83,7 +83,7 @@ def test_raw_records(annotation):
 
 
 @pytest.mark.parametrize("annotation", [Change, Change[dict], Change[Any], Change[dict] | None])
-def test_changes(annotation):
+def test_change_annotation_takes_dynamodb_records_only(annotation):
     """A change goes with DynamoDB only."""
     reading = read(annotation, None)
     assert (reading.kind, reading.views) == ("change", {"dynamodb"})
@@ -115,18 +115,18 @@ def test_metadata_and_names_of_records(annotation, kind):
 
 
 @pytest.mark.parametrize("annotation", [str, bytes, str | None])
-def test_text(annotation):
+def test_text_annotation_takes_every_source_but_dynamodb(annotation):
     """Text is for every source but DynamoDB, whose images have none."""
     reading = read(annotation, None)
     assert reading.kind == "payload"
     assert not reading.universal
     for source in ("sqs", "kinesis", "kafka", "mq"):
         reading.check_source(source)
-    with pytest.raises(ConfigurationError, match=r"no form as .*annotate dict, a model, or Change"):
+    with pytest.raises(ConfigurationError, match=r"can't be given as .*annotate dict, a model, or Change"):
         reading.check_source("dynamodb")
 
 
-def test_payload():
+def test_payload_annotation_reads_the_views_payload():
     """A payload is made from the view's payload."""
     reading = read(dict, None)
     assert reading.universal
@@ -143,7 +143,7 @@ def test_payload():
         (lambda payload: [payload], "raw", ["raw"]),
     ],
 )
-def test_envelopes(envelope, body, expected):
+def test_content_of_an_envelope_is_read_as_annotated(envelope, body, expected):
     """What is in the envelope is read as the annotation says: text as JSON, objects as they are."""
     reading = read(list if expected else dict, envelope)
     assert reading.make(SQSRecord({"body": body})) == (expected or {"a": 1})
@@ -155,7 +155,7 @@ def test_no_payload_has_no_envelope():
     assert reading.make(DynamoDBRecord({"dynamodb": {}})) is None
 
 
-def test_sns_text():
+def test_message_of_a_notification_can_be_text():
     """A notification's message may be wanted as text."""
     assert read(str, "sns").make(SQSRecord({"body": '{"Message": "hi"}'})) == "hi"
 
@@ -174,7 +174,7 @@ def test_an_envelope_around_a_change():
 
 
 @pytest.mark.parametrize("annotation", [str, bytes, str | None])
-def test_eventbridge_text(annotation):
+def test_detail_of_an_event_cannot_be_text(annotation):
     """EventBridge's detail is an object, never text."""
     with pytest.raises(ConfigurationError, match="gives an object, not text"):
         read(annotation, "eventbridge")
@@ -185,7 +185,7 @@ def _evaluated(function, namespace=None):
     return evaluate("function", annotation, function, namespace or {})
 
 
-def test_globals():
+def test_string_annotation_is_resolved_in_the_functions_globals():
     """A string is resolved among the function's globals."""
 
     def function(record: Later): ...
@@ -194,7 +194,7 @@ def test_globals():
     assert _evaluated(function) is Later
 
 
-def test_closure():
+def test_string_annotation_is_resolved_in_the_closure_first():
     """A string is resolved in the function's closure, which hides its globals."""
 
     class Local: ...
@@ -212,7 +212,7 @@ def test_closure():
     assert _evaluated(other) is Local
 
 
-def test_a_closure_without_value():
+def test_closure_variable_without_a_value_yet_is_ignored():
     """A variable of the closure that has no value yet is none of the annotation's business."""
 
     def function(record: Later):
@@ -235,7 +235,7 @@ def test_locals_of_the_decorating_frame():
     assert handler.__wrapped__.__annotations__["record"] == "Local"
 
 
-def test_nested_strings():
+def test_string_inside_another_type_is_resolved():
     """A string inside of another type is resolved too."""
 
     def function(record: Change[Later]): ...
@@ -245,7 +245,7 @@ def test_nested_strings():
     assert evaluate("f", list["Later"], function, {}) == list[Later]
 
 
-def test_through_partials_and_call():
+def test_globals_are_those_of_the_innermost_function():
     """The globals are those of the function that a partial, a wrapper or a callable object ends in."""
 
     class Callable:
@@ -269,12 +269,12 @@ def test_through_partials_and_call():
 
 
 @pytest.mark.parametrize("annotation", ["Unknown", "OnlyForTypes", "1 +", "Later.missing"])
-def test_what_cannot_be_resolved(annotation):
+def test_unresolvable_annotation_is_refused_and_model_is_named(annotation):
     """An annotation that cannot be resolved names model=."""
 
     def function(record): ...
 
-    with pytest.raises(ConfigurationError, match=r"f: the annotation '.*' cannot be resolved .*model="):
+    with pytest.raises(ConfigurationError, match=r"f: the annotation '.*' can't be resolved .*model="):
         evaluate("f", annotation, function, {})
 
 

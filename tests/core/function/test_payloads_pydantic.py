@@ -98,7 +98,7 @@ def _holds(error, text=SECRET):
         (int | str, '"a"', "a"),
     ],
 )
-def test_validated(annotation, payload, expected):
+def test_payload_is_validated_as_the_annotated_type(annotation, payload, expected):
     """Whatever pydantic takes is validated: text and bytes as JSON, objects as Python."""
     assert decoder(annotation)(payload) == expected
 
@@ -111,14 +111,14 @@ Alias = typing_extensions.TypeAliasType("Alias", Code)
 @pytest.mark.parametrize(
     "annotation", [OrderId, Code, Alias, OrderId | None, Code | None, Annotated[Code | None, "a code"]], ids=str
 )
-def test_text_by_another_name(annotation):
+def test_named_or_limited_text_is_not_parsed_as_json(annotation):
     """Text with a name or with limits is still the payload as text, and no JSON."""
     decode = decoder(annotation)
     assert decode("abc") == decode(b"abc") == "abc"
     assert is_text(annotation)
 
 
-def test_limited_text():
+def test_text_beyond_its_limits_fails_without_being_quoted():
     """What breaks the limits of a text, or is none, fails without being told."""
     for payload in (SECRET.upper(), b"\xff"):
         with pytest.raises(PayloadError) as caught:
@@ -126,7 +126,7 @@ def test_limited_text():
         assert not _holds(caught.value, SECRET.upper())
 
 
-def test_limited_bytes():
+def test_limited_bytes_are_the_payloads_own():
     """Bytes with limits are the payload's own."""
     decode = decoder(Annotated[bytes, pydantic.Field(max_length=2)])
     assert decode("é") == decode("é".encode()) == "é".encode()
@@ -145,7 +145,7 @@ def test_limited_text_or_bytes_is_validated_as_it_is():
         decode("1234")
 
 
-def test_limited_text_of_nothing():
+def test_missing_payload_is_not_a_limited_text():
     """A missing payload is no text, limits or not."""
     assert decoder(Code | None)(None) is None
     with pytest.raises(PayloadError, match="filter criteria"):
@@ -177,7 +177,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("payload", BAD, ids=range(len(BAD)))
-def test_invalid(payload):
+def test_invalid_payload_leaves_nothing_of_itself_in_the_error(payload):
     """What is not valid fails as a PayloadError that holds nothing of it, anywhere."""
     with pytest.raises(PayloadError) as caught:
         decoder(Order)(payload)
@@ -185,19 +185,19 @@ def test_invalid(payload):
     assert caught.value.__context__ is None
     assert caught.value.__suppress_context__
     assert not _holds(caught.value)
-    assert "the payload is no valid" in str(caught.value)
+    assert "the payload isn't a valid" in str(caught.value)
 
 
-def test_where_and_how():
+def test_place_and_type_of_a_fault_are_named_in_the_models_words():
     """The place and the type of a fault are told by the model's own words."""
     with pytest.raises(PayloadError) as caught:
         decoder(Order)('{"id": "x", "items": [{"sku": 5, "quantity": 1}]}')
-    assert str(caught.value) == "the payload is no valid Order: id (int_parsing), items.0.sku (string_type)"
+    assert str(caught.value) == "the payload isn't a valid Order: id (int_parsing), items.0.sku (string_type)"
 
 
 def test_an_optional_model_is_named_as_itself():
     """With `| None` the error still names the model, as people write it."""
-    with pytest.raises(PayloadError, match="the payload is no valid Order: id"):
+    with pytest.raises(PayloadError, match="the payload isn't a valid Order: id"):
         decoder(Order | None)('{"id": "x", "items": []}')
 
 
@@ -211,7 +211,7 @@ def test_keys_of_the_input_are_not_told():
     assert str(caught.value).endswith("payload (union_tag_invalid)")
 
 
-def test_at_most_five_errors():
+def test_five_errors_are_shown_and_the_rest_counted():
     """Five errors are shown, the rest is counted."""
     items = [{"sku": 1, "quantity": 1}] * 8
     with pytest.raises(PayloadError) as caught:
@@ -221,7 +221,7 @@ def test_at_most_five_errors():
     assert text.endswith("and 3 more")
 
 
-def test_six_megabytes():
+def test_error_of_the_largest_body_is_short():
     """The error of a body of the largest size is short, and holds nothing of it."""
     payload = json.dumps({"id": SECRET * 850_000, "items": [{SECRET * 10: 1}] * 100})
     with pytest.raises(PayloadError) as caught:
@@ -238,15 +238,15 @@ def test_a_long_title_is_cut():
     assert len(str(caught.value)) < 2000
 
 
-def test_a_validators_value_error():
+def test_text_of_a_validators_value_error_is_left_out():
     """The text of a validator's ValueError may quote the input: its type is told alone."""
     with pytest.raises(PayloadError) as caught:
         decoder(Picky)('{"id": 1}')
-    assert str(caught.value) == "the payload is no valid Picky: id (value_error)"
+    assert str(caught.value) == "the payload isn't a valid Picky: id (value_error)"
     assert not _holds(caught.value)
 
 
-def test_a_validators_key_error():
+def test_other_exceptions_of_a_validator_fail_their_record_as_they_are():
     """Any other exception of a validator fails that record alone, as what it is."""
     with pytest.raises(KeyError):
         decoder(Picky)('{"id": 2}')
@@ -310,7 +310,7 @@ def test_what_pydantic_does_not_take(annotation):
         decoder(annotation)
 
 
-def test_nested_typed_dict():
+def test_nested_typing_typed_dict_is_refused_before_python_3_12():
     """Before 3.12, a nested typing.TypedDict is refused with pydantic's own advice; then it is read."""
 
     class Old(typing.TypedDict):
@@ -323,7 +323,7 @@ def test_nested_typed_dict():
         assert decoder(list[Old])('[{"id": 1}]') == [{"id": 1}]
 
 
-def test_change():
+def test_both_images_of_a_change_are_validated():
     """Both images of a change are validated; a bad one fails the record."""
     decode = change_decoder(Change[Order])
     image, other = {"id": {"N": "1"}}, {"id": {"S": SECRET}}

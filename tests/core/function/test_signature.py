@@ -21,7 +21,7 @@ def _shape(made):
     return made.first.kind, made.positional, made.keywords
 
 
-def test_positions():
+def test_known_names_are_filled_by_position_then_by_keyword():
     """Known names are filled by position as far as there are positions, by keyword beyond; defaults stay."""
 
     def one(record): ...
@@ -57,7 +57,7 @@ def test_state_needs_a_source_with_windows(source):
     assert _plan(function, source="dynamodb").takes_state
 
 
-def test_state_by_position():
+def test_state_parameter_is_known_by_position():
     """A state parameter is known by position too."""
 
     def function(order, state): ...
@@ -65,7 +65,7 @@ def test_state_by_position():
     assert _plan(function).takes_state
 
 
-def test_variadic_functions():
+def test_star_args_take_the_view():
     """``*args`` takes the record's view, whatever stands beside it, and further names go by keyword."""
 
     def everything(*args, **kwargs): ...
@@ -78,7 +78,7 @@ def test_variadic_functions():
     assert _plan(everything, model=dict).first.kind == "payload"
 
 
-def test_bound():
+def test_self_is_not_the_record():
     """``self`` is not the record; a method's ``*args`` are."""
 
     def method(self, record: SQSRecord, context): ...
@@ -93,7 +93,7 @@ def test_bound():
     assert _plan(classmethod(method), bound=True).first.annotation is SQSRecord
 
 
-def test_partials():
+def test_arguments_of_a_partial_are_not_filled_again():
     """A partial's own arguments are not filled again."""
 
     def function(prefix, record: RawRecord, context, limit): ...
@@ -106,7 +106,7 @@ def test_partials():
         _plan(functools.partial(function, prefix="p", record={}))
 
 
-def test_no_record():
+def test_function_without_a_record_is_refused():
     """A function that takes no record is refused."""
 
     def nothing(): ...
@@ -118,7 +118,7 @@ def test_no_record():
             _plan(function)
 
 
-def test_unknown_parameters():
+def test_parameter_that_nothing_fills_is_named():
     """A parameter that nothing fills is named, with what there is."""
 
     def function(record, database): ...
@@ -132,7 +132,7 @@ def test_unknown_parameters():
             _plan(each)
 
 
-def test_a_lambda_handler():
+def test_bare_event_and_context_are_refused():
     """A bare (event, context) is told that it gets one record now; annotated, it is a record function."""
 
     def handler(event, context): ...
@@ -146,13 +146,13 @@ def test_a_lambda_handler():
 
 
 @pytest.mark.parametrize("value", [5, "handler", None, object()])
-def test_no_function(value):
+def test_value_that_cannot_be_called_is_refused(value):
     """What cannot be called is refused by its type."""
-    with pytest.raises(ConfigurationError, match=f"not a value of type {type(value).__name__}"):
+    with pytest.raises(ConfigurationError, match=f"and got a value of type {type(value).__name__}"):
         _plan(value)
 
 
-def test_generators():
+def test_generator_function_is_refused_behind_any_wrapper():
     """A generator function is refused, in whatever wrapping: calling it runs nothing."""
 
     def generator(record):
@@ -170,13 +170,13 @@ def test_generators():
             _plan(function)
 
 
-def test_builtins():
+def test_builtin_without_a_signature_gets_the_view():
     """A builtin without a signature gets the view."""
     assert _shape(_plan(dict)) == ("view", (), ())
     assert _shape(_plan(print)) == ("view", (), ())
 
 
-def test_is_async():
+def test_async_function_is_known_behind_partials_and_objects():
     """An async function is known through partials and callable objects; of decorators the outermost counts."""
 
     async def function(record): ...
@@ -216,7 +216,7 @@ def test_is_async():
         assert not _plan(each).relays
 
 
-def test_record_timeout():
+def test_record_timeout_refuses_a_plain_function():
     """A plain function cannot be stopped: record_timeout refuses it."""
 
     async def function(record): ...
@@ -227,7 +227,7 @@ def test_record_timeout():
         _plan(plain, record_timeout=1)
 
 
-def test_model_overrides():
+def test_model_takes_precedence_over_the_annotation():
     """model= wins over the annotation, which is then not even evaluated."""
 
     def function(order: Unknown): ...  # noqa: F821 - the point
@@ -244,7 +244,7 @@ def test_source_is_checked_at_decoration():
 
     with pytest.raises(ConfigurationError, match="'sqs'"):
         _plan(function, source="sqs")
-    with pytest.raises(ConfigurationError, match="no form"):
+    with pytest.raises(ConfigurationError, match="can't be given as"):
         _plan(text, source="dynamodb")
     made = _plan(function, source="dynamodb")
     assert not made.universal
@@ -255,3 +255,95 @@ def test_source_is_checked_at_decoration():
     with pytest.raises(ConfigurationError, match="'sqs'"):
         made.check_source(Source())
     assert _plan(lambda record: None).universal
+
+
+def _no_record(): ...
+def _lambda_handler(event, context): ...
+def _generator(record):
+    yield record
+
+
+def _plain(record): ...
+def _fold(record, state): ...
+def _two(record, database): ...
+def _text(body: str): ...
+def _queue(record: SQSRecord): ...
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "text"),
+    [
+        (5, {}, "batch_handler takes a record function, and got a value of type int"),
+        (
+            *(_no_record, {}),
+            "_no_record takes no record: give it a first parameter, `def _no_record(record): ...`",
+        ),
+        (
+            *(_lambda_handler, {}),
+            (
+                "_lambda_handler(event, context) looks like a Lambda handler: under batch_handler the function gets "
+                "one record at a time. Write `def _lambda_handler(record): ...`, and remove the loop"
+            ),
+        ),
+        (
+            *(_generator, {}),
+            (
+                "_generator is a generator: calling it runs nothing, so no record would be handled. Remove `yield`, or "
+                "give a `sink=` for the items that it yields"
+            ),
+        ),
+        (
+            *(_plain, {"record_timeout": 1}),
+            (
+                "record_timeout=1 needs an async record function, and _plain isn't async: a running thread cannot be "
+                "stopped. Remove the option, or write `async def`"
+            ),
+        ),
+        (
+            *(_fold, {"sink": print}),
+            (
+                "sink takes the items that _fold returns, and with a 'state' parameter it returns the window's state: "
+                "remove one of them, or send the items in window_end"
+            ),
+        ),
+        (
+            *(_fold, {"source": "sqs"}),
+            (
+                "_fold has a 'state' parameter, and source='sqs' has no tumbling windows (only kinesis and dynamodb "
+                "do): remove the parameter"
+            ),
+        ),
+        (
+            *(_two, {}),
+            (
+                "_two: nothing fills the parameter 'database'. The first parameter gets the record, and further ones "
+                "are filled by name: record, context, lambda_context, state; give any other a default, or bind it with "
+                "functools.partial"
+            ),
+        ),
+        (
+            *(_text, {"source": "dynamodb"}),
+            "a DynamoDB image can't be given as str: annotate dict, a model, or Change[...]",
+        ),
+        (
+            *(_queue, {"source": "kinesis"}),
+            "the record function takes SQSRecord, and the event source is 'kinesis': annotate a type of that source",
+        ),
+        (
+            *(_queue, {"envelope": "sns"}),
+            (
+                "envelope needs a payload to unwrap, and the record function takes the record itself; annotate its "
+                "first parameter with a payload type (dict, say), or remove envelope"
+            ),
+        ),
+        (
+            *(_text, {"envelope": "eventbridge"}),
+            "envelope='eventbridge' gives an object, not text; annotate dict or a model",
+        ),
+    ],
+)
+def test_refusal_says_what_is_wrong_and_what_to_do(function, options, text):
+    """Each refusal of a record function names what it lacks, and says what to write instead."""
+    with pytest.raises(ConfigurationError) as caught:
+        plan(function, resolve(**options), globals(), bound=False)
+    assert str(caught.value) == text

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partialbatch import FullBatchFailure, batch_handler
-from partialbatch._core import decorator, stages
+from partialbatch._core import handler, stages
 from partialbatch._core.options import resolve
 from partialbatch._core.stages.base import Stage
 from partialbatch.errors import RecordSkipped
@@ -110,7 +110,7 @@ def registered(monkeypatch):
     monkeypatch.setitem(sys.modules, "partialbatch._core.stages.gate", module)
     *before, hooks, window_end = stages.ORDER
     monkeypatch.setattr(stages, "ORDER", (*before, ("gate", "gate"), hooks, window_end))
-    monkeypatch.setattr(decorator, "resolve", lambda gate=None, **options: Settings(resolve(**options), gate))
+    monkeypatch.setattr(handler, "resolve", lambda gate=None, **options: Settings(resolve(**options), gate))
 
 
 def make(kind, workers=1, body=number, **options):

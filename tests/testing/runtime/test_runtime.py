@@ -1,4 +1,4 @@
-"""The real runtime client in its own process: what comes back over the wire is what the kit says."""
+"""The real runtime client in its own process: its answers are those that the kit predicts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ EVENTS = {
 
 
 @pytest.mark.parametrize("handler", ["orders", "lenient", "side_by_side", "coroutines"])
-def test_responses_over_the_wire_are_those_in_process(runtime, handler):
+def test_runtime_sends_the_response_that_the_handler_returned(runtime, handler):
     """For each source the bytes that Lambda gets mean what the handler returned, call after call."""
     side = runtime(handler)
     for name, event in EVENTS.items():
@@ -59,8 +59,8 @@ def test_responses_over_the_wire_are_those_in_process(runtime, handler):
         assert verdict.kind == "partial"
 
 
-def test_a_full_failure_is_an_error_over_the_wire(runtime):
-    """A raised `FullBatchFailure` arrives as an error of that type; the process goes on."""
+def test_full_failure_arrives_as_an_error_of_its_type(runtime):
+    """A raised `FullBatchFailure` arrives as an error of that type, and the process goes on."""
     side = runtime("orders")
     event = sqs_event([BAD, BAD])
     there = side.invoke(event)
@@ -72,7 +72,7 @@ def test_a_full_failure_is_an_error_over_the_wire(runtime):
 
 @pytest.mark.parametrize("value", ["set", "object"])
 def test_an_unserialisable_value_is_a_marshal_error(runtime, value):
-    """What is no JSON is an error of the runtime's, and the kit's own words begin the same."""
+    """A value without a JSON form is an error of the runtime, and the kit's own message begins the same."""
     event = sqs_event([value])
     there, here = runtime("echo").invoke(event), in_process("echo", event)
     assert there.error.startswith("Runtime.MarshalError: Unable to marshal response: ")
@@ -81,16 +81,16 @@ def test_an_unserialisable_value_is_a_marshal_error(runtime, value):
 
 
 @pytest.mark.parametrize("value", ["decimals", "bytes", "nothing", "tuple", "words"])
-def test_values_are_written_as_the_kit_writes_them(runtime, value):
-    """What the runtime writes for a value, the kit writes too."""
+def test_kit_serializes_values_as_the_runtime_does(runtime, value):
+    """The kit writes the same JSON for a value as the runtime."""
     event = sqs_event([value])
     there, here = runtime("echo").invoke(event), in_process("echo", event)
     assert json.loads(there.text) == json.loads(here.text)
     assert judge(event, there) == judge(event, here)
 
 
-def test_nan_is_no_valid_json(runtime):
-    """The runtime writes NaN, which no JSON parser of Lambda's takes: the invocation fails."""
+def test_nan_in_a_response_fails_the_invocation(runtime):
+    """The runtime writes NaN, which Lambda's JSON parser refuses, so the invocation fails."""
     event = sqs_event(["nan"])
     there = runtime("echo").invoke(event)
     assert judge(event, there) == judge(event, in_process("echo", event))
@@ -98,7 +98,7 @@ def test_nan_is_no_valid_json(runtime):
 
 
 def test_a_record_that_exits_fails_the_invocation(runtime):
-    """`sys.exit` ends the process without an answer; the next invocation gets a new one."""
+    """`sys.exit` ends the process without an answer, and the next invocation gets a new process."""
     side = runtime("orders")
     event = sqs_event([GOOD, {"exit": True}])
     there = side.invoke(event)
@@ -111,7 +111,7 @@ def test_a_record_that_exits_fails_the_invocation(runtime):
 
 
 def test_a_record_that_hangs_runs_into_the_timeout(runtime):
-    """Without a deadline margin the invocation is ended, and all of it comes back."""
+    """Without a deadline margin, the invocation times out and the whole batch is delivered again."""
     event = sqs_event([GOOD, {"sleep": 30}, GOOD])
     there = runtime("stopping").invoke(event, timeout=1)
     verdict = judge(event, there)
@@ -119,8 +119,8 @@ def test_a_record_that_hangs_runs_into_the_timeout(runtime):
     assert verdict.returned == (0, 1, 2)
 
 
-def test_the_deadline_of_the_real_context_is_kept(runtime):
-    """With a margin the handler answers in time, and reports what it did not start."""
+def test_handler_answers_before_the_deadline_of_the_real_context(runtime):
+    """With a margin, the handler answers in time and reports the records that it didn't start."""
     event = sqs_event([{"sleep": 0.7}, {"sleep": 0.7}, {"sleep": 0.7}, {"sleep": 0.7}])
     there = runtime("careful").invoke(event, timeout=3)
     assert there.error is None

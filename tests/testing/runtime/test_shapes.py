@@ -1,4 +1,4 @@
-"""The kit's shapes beside those of the real parts."""
+"""The kit's context and digests beside the real ones."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from moto.sqs.models import Message
 from partialbatch.testing import LambdaContext, sqs_event
 
 
-def test_the_context_has_what_lambdas_has():
-    """All public attributes of the real context are there."""
+def test_context_has_every_attribute_of_lambdas_context():
+    """The kit's context has every public attribute of the real one."""
     real = {name for name in vars(RealContext("id", {}, {}, 0, "arn")) if not name.startswith("_")}
     assert real <= set(vars(LambdaContext()))
 
 
-def test_the_md5_of_attributes_is_that_of_a_queue():
-    """The digest of message attributes is the one that a queue gives."""
+def test_md5_of_attributes_equals_that_of_a_queue():
+    """The kit's digest of message attributes equals the digest of a queue."""
     given = {"s": "x", "n": Decimal("1.5"), "b": b"\x00"}
     message = Message("id", "a")
     message.message_attributes = {

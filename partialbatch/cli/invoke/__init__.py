@@ -1,0 +1,1 @@
+"""``partialbatch invoke``: run a handler on saved events."""
