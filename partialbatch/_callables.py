@@ -20,10 +20,7 @@ def yields(value: Any) -> bool:
 
 
 def _called(value: Any) -> Any:
-    try:
-        return type(value).__call__
-    except AttributeError:  # an object that can't be called
-        return None
+    return type(value).__call__  # each type has one: objects that can't be called have that of their type
 
 
 def has_plain(value: Any, *names: str) -> bool:

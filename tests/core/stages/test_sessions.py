@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
-from batches import Clock, ids, kafka, kinesis, number, reported, sqs
+from batches import Clock, Plain, ids, kafka, kinesis, number, reported, sqs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sinks import Refusing, ScriptedSink
@@ -1234,3 +1234,16 @@ def test_a_permanent_type_whose_metaclass_raises_fails_its_record_alone(kind, wo
             handler(sqs(4))
     else:
         assert reported(handler(sqs(4))) == ids([1])
+
+
+def test_an_interrupt_before_a_batch_begins_opens_no_session():
+    """A group that raises an interrupt ends the call, and there is nothing to close."""
+
+    class Interrupting(Plain):
+        def group(self, raw):
+            raise SystemExit("now")
+
+    sink, letters = ScriptedSink(), ScriptedSink()
+    with pytest.raises(SystemExit, match="now"):
+        batch_handler(lambda record: 1, sink=sink, dead_letter=letters, source=Interrupting())(sqs(2))
+    assert (sink.opened, letters.opened, sink.closed, letters.closed) == ([], [], 0, 0)
