@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 __all__ = ["BatchState", "Pending"]
 
 _ONE_SUCCESS = bytes((SUCCEEDED,))
-_NONE: Any = MappingProxyType({})  # read where there is nothing, and never written
+_NONE: Any = MappingProxyType({})  # for attributes that are only read until `track` is called
 
 
 class Pending:
-    """Records on their way to a final status: stages move them to where they end.
+    """Records on their way to a final status: stages move them between its parts.
 
     Attributes:
         items: Values of the records that succeed, unless something of theirs is refused; by index.
@@ -163,7 +163,7 @@ class BatchState:
         self.durations = [None] * len(self.records)
 
     def keep_delivered(self) -> None:
-        """Copy the records as delivered, before code of the user's can change them; once, whoever asks."""
+        """Copy the records as delivered, before the user's code can change them; once, if several stages ask."""
         if self._copies is None:
             self._copies = list(map(copied_or_error, self.records))
 
@@ -259,7 +259,7 @@ class BatchState:
             self.interrupt = error
 
     def settle(self) -> list[tuple[int, bool]]:
-        """Have the stages send what records wait for.
+        """Have the stages send the items and dead letters that records wait for.
 
         Returns:
             The records that waited, and whether each holds nothing back.
@@ -295,5 +295,5 @@ class BatchState:
             logs.record_failed(self, index, error, how)
         except INTERRUPTS as interrupt:  # raised once running records have ended
             self.note_interrupt(interrupt)
-        except BaseException:  # noqa: S110 - an exception that raises when looked at, or a filter
-            pass
+        except BaseException:  # an exception that raises when looked at, or a filter
+            return

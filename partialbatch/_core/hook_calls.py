@@ -1,4 +1,4 @@
-"""Hooks, called so that they can change nothing."""
+"""Call hooks in a way that lets them change nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["HookCalls"]
 
 
 class HookCalls:
-    """The hooks of a handler. One that raises is logged, and nothing else comes of it."""
+    """The hooks of a handler. An exception of theirs is logged, and has no other effect."""
 
     def __init__(self, hooks: Sequence[Any]) -> None:
         """Sort hooks by the moments that they have a method for."""
@@ -42,12 +42,12 @@ class HookCalls:
                 logs.hook_failed(moment, error)
 
     def around(self, record: Any) -> AbstractContextManager[None]:
-        """Return what is open while a record runs."""
+        """Return a context manager that is open while a record runs."""
         return _Around(self._called["around_record"], record)
 
 
 def _own(argument: Any) -> Any:
-    """Return what a hook may change: the batch goes on with the original."""
+    """Return a copy that a hook may change: the batch goes on with the original."""
     if type(argument) is list:
         return list(argument)
     if isinstance(argument, BatchResult):

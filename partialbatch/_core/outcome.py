@@ -29,7 +29,7 @@ __all__ = ["batch_result", "conclude", "raise_if_ignored", "record_result", "rep
 MAX_WINDOW_STATE = 1_048_576
 """Bytes of a window's state: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html"""
 
-UNKNOWN = "the call ended before it was known what became of the record"
+UNKNOWN = "the call ended before the outcome of the record was known"
 _STATUS: dict[int, Status] = {
     SKIPPED: "skipped",
     SUCCEEDED: "succeeded",

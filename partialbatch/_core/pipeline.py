@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from partialbatch._core.batch import BatchState
@@ -58,9 +59,10 @@ class Pipeline:
         for stage in self._stages.all:
             stage.decorated(function, self)
         if plan.awaits or plan.relays:
-            from partialbatch._core.runners import event_loop, tasks  # noqa: F401 - loads asyncio
+            import_module("partialbatch._core.runners.tasks")  # loads asyncio
+            import_module("partialbatch._core.runners.event_loop")
         elif self._planner.concurrency > 1:
-            import concurrent.futures.thread  # noqa: F401 - handlers of one worker need none
+            import_module("concurrent.futures.thread")  # handlers of one worker need none
 
     def handle(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResponse:
         """Run a batch and return the Lambda result.

@@ -232,5 +232,5 @@ def _spared(batch: BatchState) -> set[int]:
             elif index in batch.last_attempts:
                 spared.add(index)
         except Exception:
-            break  # what follows may be of the same group
+            break  # records that follow may be of the same group
     return spared

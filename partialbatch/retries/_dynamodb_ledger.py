@@ -31,7 +31,7 @@ class DynamoDBLedger:
         """See `Ledger.read`; strongly consistent, for the entry may be a second old."""
         answer = self._client.get_item(TableName=self._table, Key=self._item_key(arn, checkpoint), ConsistentRead=True)
         item = answer.get("Item")
-        # DynamoDB removes what has expired days later at times.
+        # DynamoDB may remove expired items days later.
         if item is None or int(item[self._ttl]["N"]) < time():
             return frozenset()
         return decoded(item["done"]["S"])

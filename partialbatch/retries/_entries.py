@@ -23,7 +23,7 @@ def encoded(done: Iterable[str]) -> str:
 
 
 def decoded(text: str) -> frozenset[str]:
-    """Read what `encoded` wrote."""
+    """Read the text that `encoded` returned."""
     return frozenset(json.loads(text))
 
 

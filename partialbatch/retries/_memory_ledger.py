@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["MemoryLedger"]
 
 HELD = 200_000
-"""Identifiers in memory: 25 MB of Kinesis' numbers. Lambda redelivers at once, so what is old is not missed."""
+"""Identifiers in memory: 25 MB of Kinesis' numbers. Lambda redelivers at once, so old entries are not missed."""
 
 
 class MemoryLedger:

@@ -1,4 +1,4 @@
-"""When there is no time left to start another record."""
+"""Decide whether there is time left to start another record."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def measure(context: Any, margin: float | None) -> tuple[Callable[[], float], fl
         # same here takes 30 ns a record in place of 150.
         now = time()
         return time, now, now + left / 1000 - margin
-    # Counts up to 0, when nothing is left.
+    # This clock counts up to 0, when nothing is left.
     # Whole milliseconds, and rounding: a microsecond makes "exactly enough left" enough.
     return lambda: -read() / 1000, -left / 1000, 1e-6 - margin
 
@@ -51,7 +51,7 @@ class Deadline:
     Attributes:
         clock: Gives the time.
         end: When the margin begins.
-        now: What the last reading gave.
+        now: The last reading.
         slowest: The longest that a record has taken so far.
         running: When the records that run were started, the earliest first, by index.
     """
@@ -93,7 +93,7 @@ class Deadline:
         self.running[index] = self.now
 
     def record_ended(self, index: int) -> None:
-        """Read the clock at the end of a record; the reading serves what starts right after it, too."""
+        """Read the clock at the end of a record; the record that starts right after it shares the reading."""
         self.now = self.clock()
         self.slowest = max(self.slowest, self.now - self.running.pop(index))
 

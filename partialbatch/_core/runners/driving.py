@@ -17,6 +17,7 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         coroutine.send(None)
     except StopIteration as ended:
-        return ended.value  # type: ignore[no-any-return]  # StopIteration is untyped
+        value: T = ended.value
+        return value
     coroutine.close()
     raise RuntimeError("a record function that is not async waited for an event loop")

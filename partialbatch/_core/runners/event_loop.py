@@ -25,7 +25,7 @@ __all__ = ["completed", "refuse_running_loop", "run_in_loop"]
 T = TypeVar("T")
 
 
-class _Kept:
+class _ThreadLoop:
     """A thread's runner, closed when the thread ends."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class _Kept:
 
     def __del__(self) -> None:
         # Not by `Runner.close`: to wait for the loop's executor it starts a thread, which a thread
-        # or an interpreter that is ending cannot. What runs in the executor is joined at exit.
+        # or an interpreter that is ending cannot. Calls in the executor are joined at exit.
         # Code of the user's own may have closed the loop that it found current.
         if not self.loop.is_closed():
             self.loop.run_until_complete(_cancel_tasks())
@@ -42,7 +42,7 @@ class _Kept:
 
 
 async def _cancel_tasks() -> None:
-    """Cancel and await what the user's own code left running, and close its generators."""
+    """Cancel and await tasks that the user's code left running, and close its generators."""
     loop = asyncio.get_running_loop()
     tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
     for task in tasks:
@@ -97,15 +97,15 @@ def completed(invoke: Callable[[RawRecord], Any]) -> Callable[[RawRecord], Any]:
         try:
             return run_in_loop(lambda: value)
         finally:
-            value.close()  # where a loop runs it was not begun, and Python would warn of that too
+            value.close()  # under a running loop it was not begun, and Python would warn of that too
 
     return call
 
 
-def _kept() -> _Kept:
-    kept: _Kept | None = getattr(_threads, "kept", None)
+def _kept() -> _ThreadLoop:
+    kept: _ThreadLoop | None = getattr(_threads, "kept", None)
     if kept is None or kept.loop.is_closed():
-        kept = _threads.kept = _Kept()
+        kept = _threads.kept = _ThreadLoop()
     return kept
 
 
@@ -126,6 +126,6 @@ def _forget() -> None:
         _inherited.append(kept)
 
 
-_inherited: list[_Kept] = []
+_inherited: list[_ThreadLoop] = []
 atexit.register(_close)
 os.register_at_fork(after_in_child=_forget)

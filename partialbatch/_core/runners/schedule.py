@@ -1,4 +1,4 @@
-"""Which record may start next. Pure: no clock, no thread, no loop of its own."""
+"""Decide which record may start next, without a clock, thread or loop of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Schedule", "successors"]
 
 
 def successors(groups: Iterable[Hashable]) -> list[int]:
-    """Return, for each record, the index of the next one of its group, -1 where there is none.
+    """Return, for each record, the index of the next one of its group, -1 for the last.
 
     Args:
         groups: The group of each record; None for a record that stands alone.
@@ -37,8 +37,8 @@ def successors(groups: Iterable[Hashable]) -> list[int]:
 class Schedule:
     """The records that may start now, the earliest first.
 
-    At most one record of each group is ready or running. What follows it becomes ready when it
-    ends, or never: that is all there is to an error policy.
+    At most one record of each group is ready or running. The next one becomes ready when it ends,
+    or never: error policies are no more than that.
     """
 
     __slots__ = ("_closed", "_deadline", "_first", "_following", "_later", "_left", "_policy", "_spared", "_stopped")
@@ -56,13 +56,13 @@ class Schedule:
         Args:
             records: The indexes of the records to run, ascending.
             following: The next index of the group, by index; see `successors`.
-            policy: What a failure means for what follows.
+            policy: The meaning of a failure for the records behind it.
             deadline: When to stop starting records; None: never.
             spared: Indexes of records that start even after a stop.
         """
         self._following = following
         behind = {following[index] for index in records}
-        # What is ready: the first of each group, in order, and a heap of those that follow.
+        # The records that are ready: the first of each group, in order, and a heap of those that follow.
         self._first = deque(index for index in records if index not in behind)
         self._later: list[int] = []
         self._left = len(records)
@@ -106,7 +106,7 @@ class Schedule:
 
         Args:
             index: The record.
-            passes: Whether it holds nothing back; None while it waits for its deliveries, and what follows with it.
+            passes: Whether it holds nothing back; None while it waits for its deliveries, and its group with it.
         """
         if passes is None:
             return
@@ -126,5 +126,5 @@ class Schedule:
 
     def close(self, why: str) -> None:
         """Start nothing any more; the first reason stands."""
-        # What is ready stays where it is: another thread may be taking from it.
+        # Records that are ready stay in place: another thread may be taking from them.
         self._closed = self.closed or why

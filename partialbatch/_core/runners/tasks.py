@@ -1,4 +1,4 @@
-"""Groups side by side as asyncio tasks, for async record functions."""
+"""Run groups concurrently as asyncio tasks, for async record functions."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ T = TypeVar("T")
 
 
 async def side_by_side(batch: BatchState, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
-    """Run what the schedule gives by up to `workers` tasks at once, each one record after another.
+    """Run the records that the schedule gives in up to `workers` tasks, each one record after another.
 
     Returns only when no task runs any more. At the deadline's margin records that still run are
     cancelled and awaited, and so they are when the caller is cancelled.
     """
-    team = _Team(batch, schedule, deadline)
+    batch_workers = _Workers(batch, schedule, deadline)
     alarm = None
     if deadline is not None:
         # In an empty context: the loop keeps the context of a timer, cancelled or not, until it is due.
         deadline.read()
         alarm = asyncio.get_running_loop().call_later(
-            max(0.0, deadline.seconds_left), team.cancel_at_margin, context=Context()
+            max(0.0, deadline.seconds_left), batch_workers.cancel_at_margin, context=Context()
         )
     cancelled: asyncio.CancelledError | None = None
-    team.start(min(workers, schedule.width))
-    while team.is_at_work:
+    batch_workers.start(min(workers, schedule.width))
+    while batch_workers.is_at_work:
         try:
-            await asyncio.wait(team.tasks)
+            await asyncio.wait(batch_workers.tasks)
         except asyncio.CancelledError as error:
             cancelled = error
-            team.cancel(ENDING)
+            batch_workers.cancel(ENDING)
     if alarm is not None:
         alarm.cancel()
     batch.left_over = schedule.closed or batch.left_over
-    if team.error is not None:
-        raise team.error
+    if batch_workers.error is not None:
+        raise batch_workers.error
     if cancelled is not None:
         raise cancelled
 
 
 async def in_rounds(batch: BatchState, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
-    """Run an async record function over what the schedule gives; in rounds, as `run_plain` does."""
+    """Run an async record function over the records that the schedule gives; in rounds, as `run_plain` does."""
     while True:
         await side_by_side(batch, schedule, deadline, workers)
         if batch.interrupt is not None or not (batch.pending_items or batch.pending_dead_letters):
@@ -69,10 +69,10 @@ async def in_rounds(batch: BatchState, schedule: Schedule, deadline: Deadline | 
         await call_in_thread(settle, batch, schedule, deadline, on_cancel=partial(schedule.close, ENDING))
 
 
-class _Team:
+class _Workers:
     """The workers of one batch, as in `threads`: one that finds nothing ready may go, there will never be more.
 
-    A task a record would be simpler, and take twice the time where records hardly wait.
+    A task for each record would be simpler, and take twice the time if records hardly wait.
     """
 
     def __init__(self, batch: BatchState, schedule: Schedule, deadline: Deadline | None) -> None:
@@ -120,13 +120,13 @@ class _Team:
         return self._schedule.take()
 
     def cancel(self, why: str) -> None:
-        """Start nothing any more, and cancel what runs."""
+        """Start nothing any more, and cancel the records that run."""
         self._schedule.close(why)
         for task in self.tasks:
             task.cancel(why)
 
     def cancel_at_margin(self) -> None:
-        """Cancel because the time is up: what was started and has not ended fails, whatever it returns."""
+        """Cancel because the time is up: records that run now fail, whatever they return."""
         waiting = len(self._batch.pending_items) + len(self._batch.pending_dead_letters)
         self._batch.cancelled = self._batch.states.count(FAILED) - len(self._batch.errors) - waiting
         self.cancel(DEADLINE)
@@ -137,7 +137,7 @@ def _within(context: Context, record: Coroutine[Any, Any, T]) -> Generator[Any, 
     """Run a record in a context of its own.
 
     Returns:
-        What the record returned, and whether it waited, so that the loop had a turn.
+        The value of the record, and whether it waited, so that the loop had a turn.
     """
     call, value, waited = record.send, None, False
     while True:
@@ -161,7 +161,7 @@ def _turn() -> Generator[None, None, None]:
 
 
 async def _forget_cancels(task: asyncio.Task[Any]) -> None:
-    """Let what cancelled one record, itself say, not reach the next one."""
+    """Keep the cancel of one record (its own code may cancel it) from reaching the next one."""
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(0)
     while task.cancelling():

@@ -1,4 +1,4 @@
-"""Groups side by side in threads, for plain record functions."""
+"""Run groups concurrently in threads, for plain record functions."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
 __all__ = ["side_by_side"]
 
 _pools: dict[int, ThreadPoolExecutor] = {}
-# A forked child has the pools' books but none of their threads.
+# A forked child inherits the pools, but none of their threads.
 os.register_at_fork(after_in_child=_pools.clear)
 
 
 def side_by_side(batch: BatchState, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
-    """Run what the schedule gives on up to `workers` threads, the caller's among them.
+    """Run the records that the schedule gives in up to `workers` threads, the caller's among them.
 
     The caller works too, so that a batch makes progress whatever else the pool is busy with, a
     nested batch included. The call returns only when no record function runs any more: a thread
     left behind would go on in the next invocation, beside the redelivered record.
     """
-    team = _Team(batch, schedule, deadline)
+    batch_workers = _Workers(batch, schedule, deadline)
     try:
-        _start(team, min(workers, schedule.width) - 1, workers)
-        team.work()
+        _start(batch_workers, min(workers, schedule.width) - 1, workers)
+        batch_workers.work()
     except BaseException:
         # Only an interrupt that hit this loop, and no record, gets here, or a clock that failed.
         schedule.close(ENDING)
         raise
     finally:
-        team.dismiss()
+        batch_workers.dismiss()
     batch.left_over = schedule.closed or batch.left_over
 
 
-class _Team:
+class _Workers:
     """The workers of one batch.
 
     When a record ends, at most one other becomes ready, and the worker that ended it takes it. So a
@@ -85,7 +85,7 @@ class _Team:
         while index >= 0:
             try:
                 passes = self._context.copy().run(drive, step(self._batch, index))
-            except BaseException as error:  # struck the step, not the record function
+            except BaseException as error:  # raised by the step, not by the record function
                 passes = not self._batch.fail(index, error)
             index = self._take_after(index, passes)
 
@@ -93,7 +93,7 @@ class _Team:
         """Wait until no helper is at work, then let go of the batch.
 
         Raises:
-            BaseException: What struck a helper outside of a record, or this wait.
+            BaseException: An error in a helper outside of a record, or in this wait.
         """
         while True:
             try:
@@ -127,14 +127,14 @@ class _Team:
             return self._schedule.take()
 
 
-def _start(team: _Team, count: int, workers: int) -> None:
+def _start(batch_workers: _Workers, count: int, workers: int) -> None:
     """Put helpers to work; a machine that gives no more threads leaves the batch to fewer."""
     if count <= 0:
         return
     pool = _pool(workers)
     try:
         for _ in range(count):
-            pool.submit(team.help)
+            pool.submit(batch_workers.help)
     except RuntimeError:
         pass  # No thread can be started, and still the helper is in the queue: `help` counts itself.
 

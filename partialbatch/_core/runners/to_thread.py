@@ -1,4 +1,4 @@
-"""Calls that wait, made beside an event loop."""
+"""Make calls that may block in a thread next to an event loop."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _idle: list[ThreadPoolExecutor] = []
 Not the loop's own executor, whose threads are few: calls that wait for other calls would take all of
 them, and wait for ever. A thread is made when none is idle, and kept for the life of the process.
 """
-# A forked child has the pools' books but none of their threads.
+# A forked child inherits the pools, but none of their threads.
 os.register_at_fork(after_in_child=_idle.clear)
 
 
 def _nothing() -> None:
-    """Stand for what need not be done."""
+    """Do nothing on a cancel."""
 
 
 async def call_in_thread(function: Callable[..., T], *arguments: Any, on_cancel: Callable[[], None] = _nothing) -> T:
-    """Call what may wait in a thread; a cancelled caller, however often, waits until it has ended.
+    """Call a function in a thread; a cancelled caller, however often, waits until it has ended.
 
     Args:
         function: The function.

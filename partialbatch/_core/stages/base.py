@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Stage:
         keeps_results: Whether it needs the value and the duration of each record.
         keeps_order: Whether it matters to it which records are of one group.
         collects_iterators: Whether an iterator stands for the items that it gives, which are values of a sink.
-        confirms_later: Whether a success is none before `finish`, which calls ``batch.confirm`` for each.
+        confirms_later: Whether successes are open until `finish`, which calls ``batch.confirm`` for each.
     """
 
     keeps_results = keeps_order = collects_iterators = confirms_later = False
@@ -40,7 +41,6 @@ class Stage:
 
     def policy(self, batch: BatchState, derived: ErrorPolicy) -> ErrorPolicy:
         """Return the policy that ``error_policy="derive"`` stands for, given that of the source."""
-        del batch
         return derived
 
     async def begin(self, batch: BatchState, calling: Calling) -> None:
@@ -54,21 +54,21 @@ class Stage:
 
     def around(self, batch: BatchState, index: int) -> AbstractContextManager[None]:
         """Return a context manager that is open while the record function runs."""
-        raise NotImplementedError
+        return nullcontext()
 
     def take(self, batch: BatchState, index: int, value: Any) -> bool:
         """Take the value of a record; True if the record now waits for `settle`."""
-        raise NotImplementedError
+        return False
 
     def rescue(self, batch: BatchState, index: int, error: BaseException) -> Callable[[], bool] | None:
         """Return a function that puts a failed record aside, or None if the failure is not this stage's concern.
 
         The function returns whether the record now waits for `settle`.
         """
-        raise NotImplementedError
+        return None
 
     def settle(self, batch: BatchState, pending: Pending) -> None:
-        """Send everything that is held, and move records between the parts of `pending` by what was refused."""
+        """Send everything that is held, and move records between the parts of `pending` by the refusals."""
 
     def ended(self, batch: BatchState, index: int) -> None:
         """Take note that a record has its final status."""

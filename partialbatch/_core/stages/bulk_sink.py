@@ -1,4 +1,4 @@
-"""The bulk sink: a function called once with all records that succeeded, for one SQL ``executemany``, say."""
+"""The bulk sink: a function called once with all records that succeeded, such as one SQL ``executemany``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ class BulkSinkStage(Stage):
         Raises:
             RuntimeError: It cannot: a loop runs here.
         """
-        del batch
         if self._awaits:
             calling.refuse_running_loop("an async sink")
 

@@ -48,7 +48,6 @@ class DeadLetterStage(Stage):
 
     async def begin(self, batch: BatchState, calling: Calling) -> None:
         """Copy the records, which `discard` doesn't keep, and prepare the session."""
-        del calling
         if self._sink is not discard:
             batch.keep_delivered()
         left = seconds_left(batch.context, self._margin)
@@ -84,7 +83,7 @@ class DeadLetterStage(Stage):
             return all(map(self._is_permanent_leaf, leaves(error)))
         except INTERRUPTS:
             raise
-        except BaseException:  # of the type's own metaclass, say: in doubt the record comes back
+        except BaseException:  # a metaclass may raise: in doubt the record comes back
             return False
 
     def _is_permanent_leaf(self, error: Any) -> bool:

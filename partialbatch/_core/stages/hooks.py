@@ -36,7 +36,6 @@ class HooksStage(Stage):
 
     async def begin(self, batch: BatchState, calling: Calling) -> None:
         """Tell the hooks that a batch begins."""
-        del calling
         views = [batch.view(index) for index in range(len(batch.records))]
         batch.memory[self] = views
         self._calls.tell("on_batch_start", views, batch.context)
@@ -52,7 +51,6 @@ class HooksStage(Stage):
 
     async def end(self, batch: BatchState, response: BatchResponse | None, calling: Calling) -> None:
         """Tell the hooks that a batch that they know of has ended; a batch without records has no beginning."""
-        del calling
         if batch.source is not None and batch.memory.pop(self, None) is None:
             return
         # Lambda delivers all of it again, as it does for an empty identifier.

@@ -22,8 +22,8 @@ def reader(function: Any, ledger: object, owner: object) -> str:
 
     Args:
         function: The record function.
-        ledger: What is shared.
-        owner: What the name is for, as long as it is there; it keeps the ledger.
+        ledger: The ledger that handlers may share.
+        owner: The name is taken as long as this object lives; it keeps the ledger alive.
     """
     while isinstance(function, partial):
         function = function.func
@@ -40,7 +40,7 @@ def reader(function: Any, ledger: object, owner: object) -> str:
 
 
 def stream(raw: Any) -> str:
-    """Name what a record's number is unique in: the stream and, for Kinesis, the shard.
+    """Return a name for the scope of a record's number: the stream and, for Kinesis, the shard.
 
     https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html: a sequence number is
     unique per partition key within its shard.

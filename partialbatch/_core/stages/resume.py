@@ -46,7 +46,6 @@ class ResumeStage(Stage):
 
     def policy(self, batch: BatchState, derived: ErrorPolicy) -> ErrorPolicy:
         """Never run past a failure inside a group, since successes behind it are not run again."""
-        del batch, derived
         return ErrorPolicy.SKIP_GROUP
 
     async def begin(self, batch: BatchState, calling: Calling) -> None:

@@ -41,7 +41,6 @@ class RetryDelayStage(Stage):
 
     async def begin(self, batch: BatchState, calling: Calling) -> None:
         """Copy the records: the receipt handle and the receive count must be those that were delivered."""
-        del calling
         batch.keep_delivered()
 
     async def finish(self, batch: BatchState, calling: Calling) -> None:
@@ -86,7 +85,7 @@ class RetryDelayStage(Stage):
 
         timeouts = plan_timeouts(
             {i: error for i, error in batch.errors.items() if batch.states[i] == FAILED and i not in held_back},
-            # Where nothing ran, nothing is known to be better soon.
+            # If nothing ran, nothing is known to be better soon.
             skipped if len(skipped) < len(batch.states) else (),
             wait=wait if backoff is not None else None,
             group=group,

@@ -51,7 +51,7 @@ class Session:
                 check_value(put(item, group=group), "the sink's put()", _PLAIN)
 
     def flush(self) -> dict[int, BaseException]:
-        """Return the records of which something was not accepted, and why."""
+        """Return an error for each record that has an item which was not accepted."""
         with self._lock:
             held, self._held = self._held, []
             try:
@@ -59,11 +59,11 @@ class Session:
             except INTERRUPTS:
                 raise
             except BaseException as error:
-                # Whether anything was accepted is unknown, or what the session says is not understood.
+                # Whether anything was accepted is unknown, or the answer of the session is not understood.
                 return dict.fromkeys((index for index, _ in held), error)
 
     def close(self) -> None:
-        """End the session; one that cannot be ended is logged, for what was accepted was accepted."""
+        """End the session; one that cannot be ended is logged, and changes nothing about accepted items."""
         try:
             close = getattr(self._session, "close", None)
             if callable(close):

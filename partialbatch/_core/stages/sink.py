@@ -42,7 +42,6 @@ class SinkStage(Stage):
 
     async def begin(self, batch: BatchState, calling: Calling) -> None:
         """Prepare the session, which is opened for the first item."""
-        del calling
         left = seconds_left(batch.context, self._margin)
         batch.memory[self] = Session(lambda: self._sink.open(ordered=batch.is_ordered, seconds_left=left))
 

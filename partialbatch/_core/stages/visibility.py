@@ -1,4 +1,4 @@
-"""When failed messages of a queue come back: their visibility timeout.
+"""Change the visibility timeout of messages, after which they become visible again.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from importlib import import_module
 from math import ceil
 from random import SystemRandom
 from threading import Lock
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Visibility", "plan_timeouts", "random_wait"]
 
 LONGEST = 42_000
-"""Seconds. SQS refuses what would end later than 12 hours (43,200 s) after the message was received."""
+"""Seconds. SQS refuses timeouts that end more than 12 hours (43,200 s) after the message was received."""
 
 PER_CALL = 10
 AT_ONCE = 10
@@ -50,7 +51,7 @@ class Visibility:
             ConfigurationError: boto3 is not installed.
         """
         try:
-            import boto3  # noqa: F401 - as below
+            import_module("boto3")
         except ImportError:
             raise ConfigurationError(
                 "retry_delay needs boto3, which is not installed: pip install 'partialbatch[boto3]'"
@@ -81,7 +82,7 @@ class Visibility:
         _, _, _, region, account, name = arn.split(":")
         client = self._client(region)
         answer = client.change_message_visibility_batch(
-            # What GetQueueUrl would give, without the call and its permission.
+            # The same as GetQueueUrl gives, without the call and its permission.
             QueueUrl=f"{client.meta.endpoint_url.rstrip('/')}/{account}/{name}",
             Entries=[
                 {"Id": str(index), "ReceiptHandle": records[index]["receiptHandle"], "VisibilityTimeout": seconds}
@@ -132,8 +133,8 @@ class _Changes:
         self._lock = Lock()
 
     def make(self) -> None:
-        """Make all calls, and tell what stayed as it was."""
-        # The first one alone: what fails it, a permission or the network, fails the others too.
+        """Make all calls, and log the messages that stayed unchanged."""
+        # The first one alone: if it fails, for a permission or the network, the others fail too.
         self._next()
         if not self._again:
             self._next()
@@ -154,7 +155,7 @@ class _Changes:
             pass
 
     def _next(self) -> bool:
-        """Make the next call; False: there is none, or no time for it."""
+        """Make the next call; False if there is none, or no time for it."""
         with self._lock:
             if not self._parts:
                 return False
@@ -176,13 +177,13 @@ class _Changes:
         return True
 
     def _give_up(self, why: str) -> None:
-        """Count what is left as unchanged; the lock is held."""
+        """Count the remaining messages as unchanged; the lock is held."""
         self._unchanged[why] += sum(map(len, self._parts))
         self._parts.clear()
 
 
 def random_wait(backoff: Backoff, receive_count: int) -> float:
-    """Return how long to wait after so many receipts, in seconds."""
+    """Return the seconds to wait after so many receives."""
     return backoff.wait(receive_count - 1, _random.random)
 
 
@@ -193,17 +194,17 @@ def plan_timeouts(
     wait: Callable[[int], float] | None,
     group: Callable[[int], Hashable],
 ) -> dict[int, int]:
-    """Decide when messages come back.
+    """Decide when messages become visible again.
 
     Args:
         failed: Why messages failed, by index.
         skipped: The messages that were not started.
-        wait: Gives the seconds that a failed message waits; None: only what a `RetryAfter` asks for.
-        group: Gives what a message must stay in order with; None: it stands alone.
+        wait: Gives the seconds that a failed message waits; None: only a `RetryAfter` delays.
+        group: Gives the group that a message must stay in order with; None: it stands alone.
 
     Returns:
         Seconds, by index. A skipped message gets the timeout of the failed one of its group, so that
-        they come back in order: none where that is left to the queue. One of another group comes back
+        they come back in order; no timeout if the queue decides. One of another group comes back
         at once.
     """
     timeouts: dict[int, int] = {}
@@ -224,5 +225,5 @@ def plan_timeouts(
 
 
 def _asked(error: BaseException) -> float | None:
-    """Return the longest wait that an exception asks for, itself or inside a group; None where none does."""
+    """Return the longest wait that an exception asks for, itself or inside a group; None if none asks."""
     return max((leaf.seconds for leaf in leaves(error) if is_a(leaf, RetryAfter)), default=None)

@@ -325,7 +325,7 @@ def test_a_helper_that_comes_late_finds_the_batch_over():
     handler = batch_handler(lambda record: 1 / 0, max_concurrency=2)
     with pytest.raises(FullBatchFailure):
         handler(sqs(2))
-    team = threads._Team(None, None, None)
-    team.dismiss()
-    team.help()
-    assert team._helpers == 0
+    batch_workers = threads._Workers(None, None, None)
+    batch_workers.dismiss()
+    batch_workers.help()
+    assert batch_workers._helpers == 0

@@ -573,4 +573,20 @@ def test_a_record_whose_items_were_not_sent_is_a_failure_with_a_reason(kind, wor
         make(body, kind, workers, hooks=[hook], sink=ScriptedSink(size=10))(sqs(2))
     (result,) = hook.results
     assert [entry.status for entry in result.results] == ["failed", "failed"]
-    assert str(result.results[0].error) == "the call ended before it was known what became of the record"
+    assert str(result.results[0].error) == "the call ended before the outcome of the record was known"
+
+
+def test_hooks_are_told_of_no_end_of_a_batch_whose_beginning_they_were_not_told_of():
+    """An async sink is refused in a running loop, before the batch begins."""
+    told = []
+    hook = SimpleNamespace(on_batch_start=lambda *_: told.append("start"), on_batch_end=lambda _: told.append("end"))
+
+    async def sink(succeeded):
+        return None
+
+    async def main():
+        with pytest.raises(RuntimeError, match="an async sink cannot be driven"):
+            batch_handler(lambda record: None, sink=sink, hooks=[hook])(sqs(1))
+
+    asyncio.run(main())
+    assert told == []

@@ -79,6 +79,16 @@ class Gate(Stage):
         self.story.append("end without a response" if response is None else "end")
 
 
+def idle(moment):
+    """Return a method that overrides one of `Stage`, and does the same."""
+    inherited = getattr(Stage, moment)
+    return lambda self, *arguments: inherited(self, *arguments)
+
+
+MOMENTS = ("policy", "begin", "admit", "around", "take", "rescue", "settle", "ended", "finish", "close", "end")
+Idle = type("Idle", (Stage,), {moment: idle(moment) for moment in MOMENTS})
+
+
 class Settings:
     """The settings, with the value of one more option."""
 
@@ -93,7 +103,7 @@ class Settings:
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
     """Do what the recipe says: the module, the line in the order, the option."""
-    module = SimpleNamespace(create=lambda settings: Gate(settings.gate))
+    module = SimpleNamespace(create=lambda settings: Gate(settings.gate) if isinstance(settings.gate, dict) else Idle())
     monkeypatch.setitem(sys.modules, "partialbatch._core.stages.gate", module)
     *before, hooks, window_end = stages.ORDER
     monkeypatch.setattr(stages, "ORDER", (*before, ("gate", "gate"), hooks, window_end))
@@ -247,6 +257,19 @@ def test_no_record_is_lost(closed, runner):
     handler = make(*runner, lambda record: ran.append(f"m{number(record)}"), gate={"story": [], "closed": closed})
     back = reported(handler(sqs(6)))
     assert sorted([*ran, *back]) == ids(range(6))
+
+
+@EACH_CALL
+@RUNNERS
+def test_a_stage_that_does_nothing_changes_nothing(kind, workers, call):
+    """Each moment of `Stage` itself lets a batch go on as without the stage."""
+
+    def body(record):
+        return 1 / (number(record) - 1)
+
+    expected = call(make(kind, workers, body), kinesis("abab"))
+    assert reported(expected) == ["1"]
+    assert call(make(kind, workers, body, gate="idle"), kinesis("abab")) == expected
 
 
 def test_a_handler_without_the_option_has_no_stage():

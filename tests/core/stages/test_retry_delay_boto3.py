@@ -47,3 +47,13 @@ def test_retries_are_delayed_by_what_was_delivered(groups, monkeypatch):
     handler(sqs(3, groups=groups, receives=[1, 2, 3]))
     expected = {"0": 10, "1": 20, "2": 40} if groups is None else {"0": 10, "1": 10, "2": 40}
     assert entries == {index: ("handle", seconds) for index, seconds in expected.items()}
+
+
+def test_a_batch_that_succeeds_changes_no_visibility(monkeypatch):
+    """There is nothing to delay, and no call is made."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    calls = []
+    monkeypatch.setattr(visibility.Visibility, "change", lambda *arguments: calls.append(arguments))
+    handler = batch_handler(lambda record: None, retry_delay=Backoff(10, 900))
+    assert handler(sqs(2)) == {"batchItemFailures": []}
+    assert calls == []
