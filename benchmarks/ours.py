@@ -1,5 +1,6 @@
 """The cases in partialbatch."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -24,13 +25,18 @@ def json_body(order: dict):
 
 
 @batch_handler
+def json_data(record):
+    return record.json()
+
+
+@batch_handler
 def new_image(record):
     return record.new_image
 
 
 @batch_handler
 def validated(order: Order):
-    return order
+    """Drop the order, as the bare loop does."""
 
 
 @batch_handler
@@ -40,14 +46,31 @@ def tenth_fails(record):
     return record.body
 
 
+@batch_handler(max_concurrency=100)
+async def never_awaits(record):
+    return record.body
+
+
+@batch_handler(max_concurrency=100)
+async def awaits(record):
+    await asyncio.sleep(0)
+    return record.body
+
+
 HANDLERS: dict[str, Callable[[Any, Any], Any]] = {
     "view": body,
     "raw": raw_body,
     "dict": json_body,
     "fifo": body,
-    "kinesis": json_body,
+    "kinesis": json_data,
+    "kinesis dict": json_body,
     "dynamodb": new_image,
     "pydantic": validated,
     "failures": tenth_fails,
+    "logged view": body,
     "logged failures": tenth_fails,
+    "never awaits": never_awaits,
+    "awaits": awaits,
 }
+
+lambda_handler = HANDLERS["view"]
