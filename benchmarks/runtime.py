@@ -37,6 +37,11 @@ def context() -> LambdaContext:
     )
 
 
+def decode(body: bytes) -> Any:
+    """Return an event as the runtime client decodes it."""
+    return _marshaller.unmarshal_request(body)
+
+
 def delivered(
     handler: Callable[[Any, Any], Any], event: Any, *, has_context: bool = True
 ) -> Callable[[], Callable[[], Any]]:
@@ -47,7 +52,7 @@ def delivered(
     body = json.dumps(event).encode()
 
     def prepare() -> Callable[[], Any]:
-        decoded = _marshaller.unmarshal_request(body)
+        decoded = decode(body)
         given = context() if has_context else None
         return partial(handler, decoded, given)
 

@@ -36,7 +36,7 @@ class Counter:
 class Memory:
     """A sink, and its session, that keeps nothing: the time left is the stage's own."""
 
-    def open(self, *, ordered: bool, seconds_left: Any) -> Memory:
+    def open(self, **_: Any) -> Memory:
         return self
 
     def put(self, item: Any, *, group: Any) -> None:
@@ -46,12 +46,12 @@ class Memory:
         return []
 
 
-def _body(record: Any) -> Any:
+def _body(record: Any) -> str:
     return record.body
 
 
-def _text(record: Any) -> Any:
-    return record.text
+def _text(record: Any) -> None:
+    _ = record.text
 
 
 class Stage(NamedTuple):
