@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from statistics import median
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,7 +32,7 @@ CALLS = 40
 PATIENCE = 60.0
 MODULES = {"ours": "ours", "peer": "powertools", "floor": "bare"}
 ADDED = Row("invocation-added", f"added to a bare loop, a batch of {SIZE}")
-WHOLE = Row("invocation", f"an invocation in all, a batch of {SIZE}")
+WHOLE = Row("invocation-whole", f"an invocation in all, a batch of {SIZE}")
 ROWS = (ADDED, WHOLE)
 
 
@@ -53,8 +54,12 @@ class Runtime:
         self._held = b""
 
     def __enter__(self) -> Self:
-        self._accept()
-        self._asked()
+        try:
+            self._accept()
+            self._asked()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -153,9 +158,12 @@ def run(wanted: Sequence[Row]) -> Iterator[dict[str, Any]]:
 
 def _race() -> Times:
     event = json.dumps(events.sqs(SIZE)).encode()
-    runtimes = {name: Runtime(f"benchmarks.{module}.lambda_handler") for name, module in MODULES.items()}
-    times: dict[str, list[float]] = {name: [] for name in runtimes}
-    with runtimes["ours"], runtimes["peer"], runtimes["floor"]:
+    times: dict[str, list[float]] = {name: [] for name in MODULES}
+    with ExitStack() as stack:
+        runtimes = {
+            name: stack.enter_context(Runtime(f"benchmarks.{module}.lambda_handler"))
+            for name, module in MODULES.items()
+        }
         for number in range(ROUNDS + 1):
             for name, runtime in runtimes.items():
                 seconds = median(runtime.invoke(event)[0] for _ in range(CALLS))

@@ -47,7 +47,7 @@ def _batch(key: str, name: str, target: float | None, handlers: str, make: Any, 
 
 
 def _record(key: str, name: str, target: float | None, handlers: str, make: Any = events.sqs, **more: Any) -> Case:
-    return Case(Row(key, f"{name}: a record of {MANY:,}", target=target), handlers, make, MANY, **more)
+    return Case(Row(f"{key}-{MANY}", f"{name}: a record of {MANY:,}", target=target), handlers, make, MANY, **more)
 
 
 def _against(case: Case, key: str, name: str, target: float, peer: str) -> Case:
@@ -60,7 +60,7 @@ _PYDANTIC = _record("sqs-pydantic", "SQS pydantic payload", None, "pydantic")
 CASES = (
     _batch("sqs", "SQS view", 0.25, "view", events.sqs, 1),
     _VIEW,
-    _against(_VIEW, "sqs-10-by-hand", "SQS view: a batch of 10", 1.25, "by hand, fail-closed"),
+    _against(_VIEW, "sqs-10-by-hand", _VIEW.row.name, 1.25, "by hand, fail-closed"),
     _record("sqs", "SQS view", 0.55, "view"),
     _record("sqs-no-context", "SQS view, no context", 0.40, "view", has_context=False),
     _record("raw", "SQS RawRecord", 0.42, "raw"),
@@ -75,7 +75,7 @@ CASES = (
     _record("kinesis-dict", "Kinesis dict payload", 0.65, "kinesis dict", events.kinesis),
     _record("sqs-dict", "SQS dict payload", 0.50, "dict"),
     _record("dynamodb", "DynamoDB new image", 0.42, "dynamodb", events.dynamodb),
-    _against(_PYDANTIC, "sqs-pydantic", "SQS pydantic payload: a record of 1,000", 1.20, "a TypeAdapter loop"),
+    _against(_PYDANTIC, "sqs-pydantic-1000", _PYDANTIC.row.name, 1.20, "a TypeAdapter loop"),
     _PYDANTIC._replace(row=Row("sqs-pydantic-powertools", _PYDANTIC.row.name)),
     _record("async", "SQS async, never awaits", 0.60, "never awaits"),
     _record("async-awaits", "SQS async, awaits once", 0.85, "awaits"),
