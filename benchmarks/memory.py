@@ -22,7 +22,7 @@ from benchmarks import events, memory
 logging.disable(logging.CRITICAL)
 from benchmarks.{module} import HANDLERS
 
-handler = HANDLERS["kinesis"]
+handler = HANDLERS["kinesis dict"]
 handler(events.kinesis(10), None)
 event = memory.event()
 gc.collect()

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import (
@@ -19,7 +20,6 @@ from pydantic import Json
 from .models import Order
 
 logger = logging.getLogger(__name__)
-_loop = asyncio.new_event_loop()
 
 
 class OrderRecord(SqsRecordModel):
@@ -28,11 +28,16 @@ class OrderRecord(SqsRecordModel):
     body: Json[Order]
 
 
+@cache
+def _own_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop()
+
+
 def in_own_loop(prepare: Callable[[], Callable[[], Any]]) -> Callable[[], Callable[[], Any]]:
     """Return what prepares a round, and gives Powertools a loop of its own: it takes the thread's current one."""
 
     def prepare_with_loop() -> Callable[[], Any]:
-        asyncio.set_event_loop(_loop)
+        asyncio.set_event_loop(_own_loop())
         return prepare()
 
     return prepare_with_loop

@@ -89,7 +89,7 @@ def _cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
         _number(entry["floor"]),
         entry["unit"],
         entry["against"],
-        f"{entry['ratio']:.2f}",
+        f"{entry['ratio']:.3f}",
         bound(entry["target"]),
         {None: "", True: "ok", False: "missed"}[entry["ok"]],
     )
