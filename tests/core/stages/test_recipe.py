@@ -82,7 +82,11 @@ class Gate(Stage):
 def idle(moment):
     """Return a method that overrides one of `Stage`, and does the same."""
     inherited = getattr(Stage, moment)
-    return lambda self, *arguments: inherited(self, *arguments)
+
+    def override(self, *arguments):
+        return inherited(self, *arguments)
+
+    return override
 
 
 MOMENTS = ("policy", "begin", "admit", "around", "take", "rescue", "settle", "ended", "finish", "close", "end")
