@@ -231,7 +231,7 @@ def test_failed_messages_wait_for_the_queues_visibility_timeout(services, poll, 
     result = poll(f"{app}:handler", "--queue", url, "--timeout", 600, "--wait", 1, "--until-empty", "--json")
     assert (result.exit_code, handled()) == (0, ["bad", "bad"])
     assert services.bodies(dead) == ["bad"]
-    assert "kept invisible, for up to 600 s" in result.stderr
+    assert "kept invisible for up to 600 s" in result.stderr
 
 
 def test_verbose_shows_info_logs(services, poll, app):
