@@ -20,10 +20,10 @@ __all__ = ["Ledger", "ResumeLedger"]
 
 
 class Ledger(Protocol):
-    """A store of entries."""
+    """Where entries are kept."""
 
     def read(self, arn: str, checkpoint: str) -> frozenset[str]:
-        """Return the identifiers that are done behind a checkpoint; none if nothing is known.
+        """Return the identifiers that are done behind a checkpoint; none where nothing is known.
 
         Args:
             arn: The stream, the shard and the handler that reads it: part of the key, and nothing to be parsed.
