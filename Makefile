@@ -9,10 +9,10 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage nightly emulator lint format bench docs figures tables dist clean
+.PHONY: help demo test coverage nightly emulator lint format bench bench-docs docs figures tables dist clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 $(DEMO_VENV)/.done: setup.cfg
 	$(PYTHON) -m venv $(DEMO_VENV)
@@ -64,6 +64,9 @@ format: $(VENV)/.dev  ## format the code
 
 bench: $(VENV)/.bench  ## compare speed and memory with the peers
 	$(BIN)/python -m benchmarks
+
+bench-docs: $(VENV)/.bench  ## measure anew the figures of docs/benchmarks.rst
+	$(BIN)/python -m benchmarks --rst docs/benchmarks.rst
 
 docs: $(VENV)/.done  ## build the documentation site in build/docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs

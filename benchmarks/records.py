@@ -1,111 +1,122 @@
-"""The time that the library adds to a record and to a batch, compared with Powertools and a bare loop."""
+"""Batches and records, beside Powertools and a loop written by hand.
+
+Events come from the runtime client's decoder; both sides get its context, unless a row says otherwise.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-import time
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from awslambdaric.lambda_context import LambdaContext
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import bare, events, ours, powertools
-from .table import row
+from .runtime import delivered
+from .table import Row
 from .timing import race
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-LARGE, SMALL = 1_000, 10
-
-CASES: dict[str, tuple[str, Callable[[int], Any], float | None, float | None]] = {
-    # handlers: (name, event, target without a context, target with one)
-    "view": ("SQS view", events.sqs, 0.40, 0.60),
-    "raw": ("SQS RawRecord", events.sqs, 0.25, 0.42),
-    "dict": ("SQS dict payload", events.sqs, None, None),
-    "fifo": ("SQS FIFO view", events.fifo, None, None),
-    "kinesis": ("Kinesis JSON", events.kinesis, None, None),
-    "dynamodb": ("DynamoDB new image", events.dynamodb, 0.5, None),
-    "pydantic": ("SQS pydantic payload", events.sqs, None, None),
-    "failures": ("SQS view, 10 % failures", events.sqs, None, None),
-}
+MANY = 1_000
 
 
-def run() -> list[dict[str, Any]]:
-    """Time every case with the loggers silent, and two with them on."""
-    with _logging(logging.CRITICAL):
-        rows = [entry for case in CASES for context in (None, _context()) for entry in _case(case, context)]
-    with _logging(logging.INFO):
-        return [*rows, *_logged()]
+class Case(NamedTuple):
+    """A row, and how to measure it.
+
+    Attributes:
+        row: The row.
+        handlers: The name of the case in ``HANDLERS``.
+        make: Makes an event of a size.
+        size: Records in a batch; with `MANY`, the figures are those of one record.
+        has_context: Whether both sides get a context.
+        logs: Whether both sides log.
+    """
+
+    row: Row
+    handlers: str
+    make: Callable[[int], Any]
+    size: int
+    has_context: bool = True
+    logs: bool = False
 
 
-def _context() -> LambdaContext:
-    """Return the runtime client's own context, with 15 minutes left."""
-    return LambdaContext("request-1", None, None, int(time.time() * 1000) + 900_000)
+def _batch(key: str, name: str, target: float | None, handlers: str, make: Any, size: int, **more: Any) -> Case:
+    return Case(Row(f"{key}-{size}", f"{name}: a batch of {size}", target=target), handlers, make, size, **more)
 
 
-def _case(case: str, context: Any) -> list[dict[str, Any]]:
-    name, make, target, target_with_context = CASES[case]
-    label = f"{name}, with a context" if context else name
-    large = _race(case, make(LARGE), context)
-    small = _race(case, make(SMALL), context)
-    rows = [
-        row(
-            f"{label}: a record",
-            _scaled(large, 1e6 / LARGE),
-            "µs",
-            target=_either(context, target, target_with_context),
-        ),
-        row(f"{label}: a batch of {SMALL}", _scaled(small, 1e6), "µs"),
-    ]
-    if case == "pydantic":
-        mine, _, floor = _scaled(large, 1e6 / LARGE)
-        rows.append(row(f"{label}: a record", (mine, floor), "µs", target=1.3, against="TypeAdapter"))
-    if case in {"view", "raw"}:
-        rows.append(row(f"{label}: fixed cost of a batch", _fixed(large, small), "µs", target=1 / 3))
-    return rows
+def _record(key: str, name: str, target: float | None, handlers: str, make: Any = events.sqs, **more: Any) -> Case:
+    return Case(Row(f"{key}-{MANY}", f"{name}: a record of {MANY:,}", target=target), handlers, make, MANY, **more)
 
 
-def _either(context: Any, without: float | None, with_context: float | None) -> float | None:
-    return with_context if context else without
+def _against(case: Case, key: str, name: str, target: float, peer: str) -> Case:
+    return case._replace(row=Row(key, name, target=target, against=peer))
 
 
-def _race(case: str, event: Any, context: Any) -> dict[str, float]:
-    contestants = {
-        "ours": partial(ours.HANDLERS[case], event, context),
-        "peer": partial(powertools.HANDLERS[case], event, context),
-        "floor": partial(bare.HANDLERS[case], event, context),
-    }
-    return race(contestants)
+_VIEW = _batch("sqs", "SQS view", 0.33, "view", events.sqs, 10)
+_PYDANTIC = _record("sqs-pydantic", "SQS pydantic payload", None, "pydantic")
+
+CASES = (
+    _batch("sqs", "SQS view", 0.25, "view", events.sqs, 1),
+    _VIEW,
+    _against(_VIEW, "sqs-10-by-hand", _VIEW.row.name, 1.25, "by hand, fail-closed"),
+    _record("sqs", "SQS view", 0.55, "view"),
+    _record("sqs-no-context", "SQS view, no context", 0.40, "view", has_context=False),
+    _record("raw", "SQS RawRecord", 0.42, "raw"),
+    _record("raw-no-context", "SQS RawRecord, no context", 0.25, "raw", has_context=False),
+    _record("fifo", "SQS FIFO view", 0.40, "fifo", events.fifo),
+    _batch("fifo", "SQS FIFO view", 0.30, "fifo", events.fifo, 10),
+    _record("failures", "SQS view, 10 % failing", 0.80, "failures"),
+    _batch("failures", "SQS view, one failing", 1.0, "failures", events.sqs, 10),
+    _batch("logged", "SQS view, both log a line", None, "logged view", events.sqs, 10, logs=True),
+    _batch("logged-failures", "SQS view, one failing, both log it", None, "logged failures", events.sqs, 10, logs=True),
+    _record("kinesis", "Kinesis view.json()", 0.70, "kinesis", events.kinesis),
+    _record("kinesis-dict", "Kinesis dict payload", 0.65, "kinesis dict", events.kinesis),
+    _record("sqs-dict", "SQS dict payload", 0.50, "dict"),
+    _record("dynamodb", "DynamoDB new image", 0.42, "dynamodb", events.dynamodb),
+    _against(_PYDANTIC, "sqs-pydantic-1000", _PYDANTIC.row.name, 1.20, "a TypeAdapter loop"),
+    _PYDANTIC._replace(row=Row("sqs-pydantic-powertools", _PYDANTIC.row.name)),
+    _record("async", "SQS async, never awaits", 0.60, "never awaits"),
+    _record("async-awaits", "SQS async, awaits once", 0.85, "awaits"),
+    _batch("async-awaits", "SQS async, awaits once", 1.4, "awaits", events.sqs, 10),
+)
+
+ROWS = tuple(case.row for case in CASES)
 
 
-def _scaled(times: dict[str, float], factor: float) -> tuple[float, float, float]:
-    return times["ours"] * factor, times["peer"] * factor, times["floor"] * factor
+def run(wanted: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """Time the cases, with both sides' loggers silent unless a case says otherwise."""
+    for case in CASES:
+        if case.row in wanted:
+            with _logging(logging.INFO if case.logs else logging.CRITICAL):
+                yield _measured(case)
 
 
-def _fixed(large: dict[str, float], small: dict[str, float]) -> tuple[float, float, float]:
-    """Return the cost of a batch before its first record in µs: the intercept of two batch sizes."""
-    each = {name: (large[name] - small[name]) / (LARGE - SMALL) for name in large}
-    return _scaled({name: small[name] - SMALL * each[name] for name in small}, 1e6)
+def contestants(case: Case) -> dict[str, Callable[[Any, Any], Any]]:
+    """Return the handlers that race: ours, the peer's and, where there is one, a bare loop."""
+    floor = bare.HANDLERS.get(case.handlers)
+    peers = {"by hand, fail-closed": bare.fail_closed, "a TypeAdapter loop": floor}
+    peer = peers.get(case.row.against) or powertools.HANDLERS[case.handlers]
+    handlers = {"ours": ours.HANDLERS[case.handlers], "peer": peer}
+    return handlers if floor is None else {**handlers, "floor": floor}
 
 
-def _logged() -> list[dict[str, Any]]:
-    """Time the summary line and the tracebacks. Powertools logs only the latter, and only with a logger."""
-    summary = _race("view", events.sqs(SMALL), None)
-    tracebacks = _race("logged failures", events.sqs(LARGE), None)
-    return [
-        row(f"SQS view, logging on: a batch of {SMALL}", _scaled(summary, 1e6), "µs"),
-        row("SQS view, 10 % failures, logging on: a record", _scaled(tracebacks, 1e6 / LARGE), "µs"),
-    ]
+def _measured(case: Case) -> dict[str, Any]:
+    event = case.make(case.size)
+    handlers = contestants(case)
+    calls = {name: delivered(handler, event, has_context=case.has_context) for name, handler in handlers.items()}
+    times = race({**calls, "peer": powertools.in_own_loop(calls["peer"])})
+    scale = 1e6 / (MANY if case.size == MANY else 1)
+    figures = {name: times.median(name) * scale for name in handlers}
+    return case.row.measured(**figures, ratio=times.median(lambda ours, peer, **_: ours / peer))
 
 
 @contextmanager
 def _logging(level: int) -> Iterator[None]:
-    """Set the level of both libraries' loggers. Their lines are formatted and discarded."""
-    loggers = [logging.getLogger(name) for name in ("partialbatch", "benchmarks.powertools", "aws_lambda_powertools")]
+    """Set the level of all contestants' loggers, whose lines are formatted and thrown away."""
+    names = ("partialbatch", "benchmarks.powertools", "benchmarks.bare", "aws_lambda_powertools")
+    loggers = [logging.getLogger(name) for name in names]
     with Path(os.devnull).open("w", encoding="utf-8") as stream:
         sink = logging.StreamHandler(stream)
         sink.setFormatter(logging.Formatter("[%(levelname)s]\t%(asctime)s\t%(message)s"))

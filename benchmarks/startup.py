@@ -1,4 +1,4 @@
-"""The cost of a cold start: import, decoration and first call, in a new process with Lambda's runtime client."""
+"""Cold starts: import, decorate and a first call, in a fresh process, beyond Lambda's runtime client."""
 
 from __future__ import annotations
 
@@ -7,25 +7,32 @@ import os
 import subprocess
 import sys
 from textwrap import dedent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import events
-from .table import row
+from .runtime import TASK_ROOT
+from .table import Row
+from .timing import Times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _TEMPLATE = """
 import awslambdaric.bootstrap
-import json, sys
-from time import perf_counter
+import sys
+from time import process_time
+from benchmarks.runtime import context, decode
 
-event = json.loads(sys.argv[1])
-start = perf_counter()
+event, given = decode(sys.argv[1].encode()), context()
+start = process_time()
 {code}
-assert handler(event, None) == {{"batchItemFailures": []}}
-print(perf_counter() - start)
+assert handler(event, given) == {{"batchItemFailures": []}}
+print(process_time() - start)
 """
 
 # The first round writes the byte code of all contestants, which only installed packages have from the start.
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+_ENVIRONMENT["LAMBDA_TASK_ROOT"] = TASK_ROOT
 _EVENT = json.dumps(events.sqs(1))
 
 PLAIN = {
@@ -79,8 +86,8 @@ VALIDATED = {
         def handler(event, context):
             return process_partial_response(event, record_handler, processor, context)
         """,
-    # The work that both have in common, and that no library can avoid.
-    "pydantic": """
+    # Time that the two have in common, and that no library can save.
+    "floor": """
         from pydantic import BaseModel
 
         class Order(BaseModel):
@@ -93,25 +100,35 @@ VALIDATED = {
 }
 
 
-def run(rounds: int = 12) -> list[dict[str, Any]]:
-    """Start new processes in turns. The first round only fills the caches."""
-    plain, validated = _race(PLAIN, rounds), _race(VALIDATED, rounds // 2)
-    bare = validated["pydantic"]
-    return [
-        row("import + decorate + first call", (plain["ours"], plain["peer"]), "ms", target=1 / 3),
-        row("... with a pydantic payload", (validated["ours"], validated["peer"]), "ms"),
-        row("... over pydantic's own", (validated["ours"] - bare, validated["peer"] - bare), "ms"),
-    ]
+PLAIN_ROW = Row("cold-start", "import, decorate and a first call", "ms", 0.25)
+VALIDATED_ROW = Row("cold-start-pydantic", "the same with a pydantic payload", "ms")
+BEYOND_ROW = Row("cold-start-beyond-pydantic", "the same beyond pydantic's own time", "ms")
+ROWS = (PLAIN_ROW, VALIDATED_ROW, BEYOND_ROW)
+ROUNDS = 21
 
 
-def _race(codes: dict[str, str], rounds: int) -> dict[str, float]:
-    """Return the smallest number of milliseconds of each."""
+def run(wanted: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """Start fresh processes in turns."""
+    if PLAIN_ROW in wanted:
+        times = _race(PLAIN)
+        yield PLAIN_ROW.measured(
+            times.median("ours") * 1e3, times.median("peer") * 1e3, ratio=times.median(lambda ours, peer: ours / peer)
+        )
+    if VALIDATED_ROW in wanted or BEYOND_ROW in wanted:
+        times = _race(VALIDATED)
+        ours, peer, floor = (times.median(name) * 1e3 for name in ("ours", "peer", "floor"))
+        entries = (VALIDATED_ROW.measured(ours, peer, floor), BEYOND_ROW.measured(ours - floor, peer - floor))
+        yield from (entry for row, entry in zip((VALIDATED_ROW, BEYOND_ROW), entries, strict=True) if row in wanted)
+
+
+def _race(codes: dict[str, str]) -> Times:
+    """Return the seconds of each, round by round; the first round only fills the caches."""
     sources = {name: _TEMPLATE.format(code=dedent(code)) for name, code in codes.items()}
     times: dict[str, list[float]] = {name: [] for name in codes}
-    for _ in range(rounds + 1):
+    for _ in range(ROUNDS + 1):
         for name, source in sources.items():
             times[name].append(_seconds(source))
-    return {name: min(values[1:]) * 1e3 for name, values in times.items()}
+    return Times({name: values[1:] for name, values in times.items()})
 
 
 def _seconds(source: str) -> float:

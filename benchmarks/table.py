@@ -1,78 +1,109 @@
-"""The rows that every benchmark returns, and the table that shows them.
-
-A row is a dict with these keys:
-
-- ``name``: the measurement in a few words.
-- ``ours``, ``peer``: the two figures, in ``unit``.
-- ``floor``: the figure of a bare loop, in the same unit; None if there is none.
-- ``unit``: ``"µs"``, ``"ms"``, ``"s"``, ``"MB"``, ...
-- ``against``: the peer's name.
-- ``ratio``: ours / peer.
-- ``target``: the upper bound of the ratio; None if the row is only for information.
-- ``ok``: whether the ratio is within the bound; None without a bound.
-"""
+"""The rows that every benchmark defines and measures, and the tables they are shown in."""
 
 from __future__ import annotations
 
+import csv
+import io
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping
 
 POWERTOOLS = "Powertools"
+HEAD = ("Row", "Ours", "Peer", "Bare loop", "Unit", "Peer is", "Ratio", "At most", "")
 
 
-def row(
-    name: str, figures: Sequence[float], unit: str, target: float | None = None, against: str = POWERTOOLS
-) -> dict[str, Any]:
-    """Make a row from our figure, the peer's figure and, if there is one, that of a bare loop.
+@dataclass(frozen=True)
+class Row:
+    """A row before it is measured.
 
-    Args:
-        name: The measurement.
-        figures: Our figure, the peer's, and the bare loop's if there is one.
-        unit: Their unit.
-        target: The upper bound of our figure divided by the peer's; None if the row is only for information.
-        against: The peer's name.
+    Attributes:
+        key: A short name, for ``--only``.
+        name: What is measured, in a few words.
+        unit: The unit of the figures: ``"µs"``, ``"ms"``, ``"s"``, ``"MB"``, ...
+        target: The most that ours may be of the peer's; None where the row only informs.
+        against: Who the peer is.
     """
-    ours, peer, floor = (*figures, None)[:3]
-    ratio = ours / peer if peer else float(ours > 0)
-    return {
-        "name": name,
-        "ours": ours,
-        "peer": peer,
-        "floor": floor,
-        "unit": unit,
-        "against": against,
-        "ratio": ratio,
-        "target": target,
-        "ok": None if target is None else ratio <= target,
-    }
+
+    key: str
+    name: str
+    unit: str = "µs"
+    target: float | None = None
+    against: str = POWERTOOLS
+
+    def measured(
+        self, ours: float, peer: float, floor: float | None = None, ratio: float | None = None
+    ) -> dict[str, Any]:
+        """Return the row with its figures.
+
+        Args:
+            ours: Our figure.
+            peer: The peer's figure.
+            floor: The figure of a bare loop, where there is one.
+            ratio: The median of the ratios of all rounds; by default the ratio of the two figures.
+        """
+        if ratio is None:
+            ratio = ours / peer if peer else float(ours > 0)
+        return {
+            "key": self.key,
+            "name": self.name,
+            "ours": ours,
+            "peer": peer,
+            "floor": floor,
+            "unit": self.unit,
+            "against": self.against,
+            "ratio": ratio,
+            "target": self.target,
+            "ok": None if self.target is None else ratio <= self.target,
+        }
+
+
+def by_key(rows: Iterable[Row]) -> dict[str, Row]:
+    return {row.key: row for row in rows}
 
 
 def render(rows: Iterable[dict[str, Any]]) -> str:
-    """Return the table as text, with one line per row."""
-    head = ("", "ours", "peer", "bare loop", "unit", "peer is", "ratio", "at most", "")
-    lines = [head, *(_cells(entry) for entry in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    """Return the table as text, one line a row."""
+    lines = [HEAD, *(_cells(entry) for entry in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
     return "\n".join(_line(line, widths) for line in lines)
 
 
-def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
+def rst(title: str, rows: Iterable[dict[str, Any]]) -> str:
+    """Return the table as reStructuredText, under a title."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows(_cells(entry) for entry in rows)
+    content = "".join(f"    {line}\n" for line in text.getvalue().splitlines())
+    header = ", ".join(f'"{cell}"' for cell in HEAD)
+    underline = "~" * len(title)
+    return f"{title}\n{underline}\n\n.. csv-table::\n    :header: {header}\n    :class: figures\n\n{content}"
+
+
+def _cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         entry["name"],
         _number(entry["ours"]),
         _number(entry["peer"]),
-        _number(entry.get("floor")),
+        _number(entry["floor"]),
         entry["unit"],
-        entry.get("against", ""),
-        _number(entry["ratio"]),
-        _number(entry["target"]),
-        {None: "", True: "ok", False: "MISS"}[entry["ok"]],
+        entry["against"],
+        f"{entry['ratio']:.3f}",
+        bound(entry["target"]),
+        {None: "", True: "ok", False: "missed"}[entry["ok"]],
     )
 
 
+def bound(target: float | None) -> str:
+    return "" if target is None else f"{target:.2f}"
+
+
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+    """Show three digits: more would be noise."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:

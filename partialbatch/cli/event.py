@@ -61,7 +61,7 @@ class _EventSettings:
 
 @click.command()
 @click.argument("source", type=click.Choice(_SOURCES))
-@click.option("--records", "-n", type=click.IntRange(0), help="How many records.  [default: 3]")
+@click.option("--records", "-n", type=click.IntRange(0), help="Number of records.  [default: 3]")
 @click.option(
     "--groups",
     type=click.IntRange(1),

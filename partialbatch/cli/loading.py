@@ -21,34 +21,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-__all__ = ["CommandError", "Loaded", "load_handler"]
+__all__ = ["LoadedHandler", "load_handler"]
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedHandler:
     """A handler that is ready to be called.
 
     Attributes:
         name: Its name on the command line.
         handler: The callable, which takes the event and the context.
-        ours: Whether it is a `BatchHandler`, perhaps behind decorators. The result of each record is then known.
+        is_batch_handler: Whether it is a `BatchHandler`, perhaps behind decorators, with a result per record.
         module: The module that defines it.
     """
 
     name: str
     handler: Callable[[Any, Any], Any]
-    ours: bool
+    is_batch_handler: bool
     module: ModuleType
 
     @property
-    def behind(self) -> Any:
+    def batch_handler(self) -> Any:
         """The `BatchHandler` behind decorators, or its bound form; None for other functions."""
         return handler_behind(self.handler)
 
     @property
     def note(self) -> str:
         """A remark for the user about a plain function; empty for other handlers."""
-        if self.ours:
+        if self.is_batch_handler:
             return ""
         return (
             f"{self.name} is a plain function: it is called with (event, context), "
@@ -56,7 +56,7 @@ class Loaded:
         )
 
 
-def load_handler(target: str) -> Loaded:
+def load_handler(target: str) -> LoadedHandler:
     """Import a module and return the handler in it.
 
     Args:
@@ -73,12 +73,12 @@ def load_handler(target: str) -> Loaded:
         raise CommandError(f"{target!r} isn't a handler's name: write module:handler, for example app:handler.{hint}")
     module = _import(place)
     found = _find(module, place, name)
-    ours = handler_behind(found) is not None
+    is_batch_handler = handler_behind(found) is not None
     direct = isinstance(found, BatchHandler | BoundBatchHandler)
     problem = _no_batch_handler(found) if direct else _no_handler(found)
     if problem:
         raise CommandError(f"{target} can't be called as a handler: {problem}")
-    return Loaded(target, found, ours, module)
+    return LoadedHandler(target, found, is_batch_handler, module)
 
 
 def _import(place: str) -> ModuleType:

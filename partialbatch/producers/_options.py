@@ -34,6 +34,11 @@ _MOST_WORKERS = 1_000
 class ReaderOptions(TypedDict, total=False):
     """Options that `DynamoDBReader` shares with all producers.
 
+    >>> from partialbatch.producers import DynamoDBReader, ReaderOptions
+    >>> options: ReaderOptions = {"max_entries": 50}
+    >>> list(DynamoDBReader("orders", client=object(), **options).get([]))
+    []
+
     Attributes:
         client: Your own boto3 client. Default: one is created when you create the producer, with the
             credentials and the region of your environment, and without botocore's own retries.
@@ -61,6 +66,12 @@ class ReaderOptions(TypedDict, total=False):
 
 class CommonOptions(ReaderOptions, total=False):
     """Options that every producer takes: those of `ReaderOptions`, and these.
+
+    >>> from partialbatch.producers import CommonOptions, SQSProducer
+    >>> options: CommonOptions = {"workers": 4, "max_pending": 5_000}
+    >>> orders = SQSProducer("https://sqs.eu-west-1.amazonaws.com/123456789012/orders", client=object(), **options)
+    >>> orders.stats.records
+    0
 
     Attributes:
         max_bytes: The most bytes in a call, from 1. Default: the most that the service allows.

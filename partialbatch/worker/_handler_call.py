@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["Handler", "Invocation", "invoke"]
 
 Handler = Callable[[Any, Any], Any]
-"""A Lambda handler: any callable ``(event, context)``."""
+"""A Lambda handler, made by partialbatch or not: called with an event and a context, returns the response.
+
+>>> from partialbatch.worker import Handler
+>>> def log_all(event, context) -> dict:
+...     return {"batchItemFailures": []}
+>>> handler: Handler = log_all
+"""
 
 
 @dataclass(frozen=True, slots=True)

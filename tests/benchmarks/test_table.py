@@ -1,4 +1,4 @@
-"""The rows and the table of the benchmarks."""
+"""The rows and the tables of the benchmarks."""
 
 from __future__ import annotations
 
@@ -12,28 +12,42 @@ def table():
     return import_module("benchmarks.table")
 
 
-def test_rows_hold_their_verdict(table):
+def test_measured_rows_hold_their_verdict(table):
     """A row says how much of the peer's figure we take, and whether that is little enough."""
-    good, bad = (table.row("x", (ours, 4.0, 0.5), "µs", target=0.5) for ours in (2.0, 2.1))
+    row = table.Row("x", "X", target=0.5)
+    good, bad = (row.measured(ours, 4.0, 0.5) for ours in (2.0, 2.1))
     assert (good["ratio"], good["ok"], good["floor"]) == (0.5, True, 0.5)
     assert bad["ok"] is False
 
 
-def test_rows_may_only_inform(table):
+def test_a_ratio_that_was_measured_round_by_round_counts(table):
+    """The median of ratios decides, not the ratio of the medians."""
+    measured = table.Row("x", "X", target=0.5).measured(2.0, 4.0, ratio=0.6)
+    assert (measured["ratio"], measured["ok"]) == (0.6, False)
+
+
+def test_rows_without_a_bound_only_inform(table):
     """Without a target there is no verdict."""
-    assert table.row("x", (9.0, 1.0), "µs")["ok"] is None
+    assert table.Row("x", "X").measured(9.0, 1.0)["ok"] is None
 
 
-def test_nothing_against_nothing_is_nothing(table):
-    """A peer's figure of zero is met by zero alone."""
-    assert table.row("threads", (0, 0), "", target=0)["ok"] is True
-    assert table.row("threads", (1, 0), "", target=0)["ok"] is False
+def test_a_figure_of_zero_is_met_by_zero_alone(table):
+    """A peer's figure of zero leaves a ratio of 0 for zero, and of 1 for anything more."""
+    row = table.Row("threads", "new threads", "threads", target=0)
+    assert row.measured(0, 0)["ok"] is True
+    assert row.measured(1, 0)["ok"] is False
 
 
 def test_the_table_shows_misses(table):
-    """The table has a head, one line a row, and names what was missed."""
-    lines = table.render([table.row("a", (2.0, 4.0), "µs", target=0.5), table.row("b", (3.0, 4.0), "µs", target=0.5)])
-    head, first, second = lines.splitlines()
-    assert "at most" in head
+    """The table has a head, one line a row, and names the rows that missed their bound."""
+    row = table.Row("a", "A", target=0.5)
+    head, first, second = table.render([row.measured(2.0, 4.0), row.measured(3.0, 4.0)]).splitlines()
+    assert "At most" in head
     assert first.endswith("ok")
-    assert second.endswith("MISS")
+    assert second.endswith("missed")
+
+
+def test_figures_have_three_digits(table):
+    """Small, medium and large figures are shown with three digits or as whole numbers."""
+    text = table.render([table.Row("a", "A").measured(0.01234, 12345.6, 56.78)])
+    assert "0.0123  12,346       56.8" in text

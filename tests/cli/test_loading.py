@@ -32,7 +32,7 @@ def refused(target):
 def test_a_batch_handler_is_loaded(module):
     """A BatchHandler of a module in the working directory is found, and there is nothing to note."""
     loaded = load_handler(f"{module(OURS)}:handler")
-    assert loaded.ours
+    assert loaded.is_batch_handler
     assert loaded.note == ""
     assert loaded.handler(sqs_event(["a"])) == {"batchItemFailures": []}
 
@@ -41,14 +41,14 @@ def test_a_plain_function_is_loaded_with_a_note(module):
     """A plain function of event and context is accepted, and the note says how it is called."""
     name = module("def handler(event, context): return None")
     loaded = load_handler(f"{name}:handler")
-    assert not loaded.ours
+    assert not loaded.is_batch_handler
     assert loaded.note.startswith(f"{name}:handler is a plain function: it is called with (event, context)")
 
 
 @pytest.mark.parametrize("parameters", ["event, context=None", "*arguments", "event, lambda_context, more=1"])
 def test_whatever_takes_two_arguments_is_a_plain_handler(module, parameters):
     """A function that can be called with two positional arguments is a handler."""
-    assert not load_handler(f"{module(f'def handler({parameters}): pass')}:handler").ours
+    assert not load_handler(f"{module(f'def handler({parameters}): pass')}:handler").is_batch_handler
 
 
 def test_a_callable_without_signature_is_taken_on_trust(module):
@@ -59,14 +59,14 @@ def test_a_callable_without_signature_is_taken_on_trust(module):
 def test_a_callable_object_is_a_plain_handler(module):
     """An object with a fitting __call__ is a handler."""
     name = module("class Handler:\n    def __call__(self, event, context): pass\nhandler = Handler()")
-    assert not load_handler(f"{name}:handler").ours
+    assert not load_handler(f"{name}:handler").is_batch_handler
 
 
 def test_a_module_can_be_given_as_a_file(module, tmp_path, monkeypatch):
     """A module may be given as the path of its file, from anywhere."""
     name = module(OURS)
     monkeypatch.chdir("/")
-    assert load_handler(f"{tmp_path}/{name}.py:handler").ours
+    assert load_handler(f"{tmp_path}/{name}.py:handler").is_batch_handler
     assert sys.path[0] == str(tmp_path)
     before = list(sys.path)
     load_handler(f"{tmp_path}/{name}.py:handler")
@@ -79,7 +79,7 @@ def test_the_file_that_is_named_is_the_one_that_is_loaded(module, tmp_path, monk
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / f"{name}.py").write_text("raise RuntimeError('the wrong file')")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "other"), str(tmp_path), *sys.path])
-    assert load_handler(f"{tmp_path}/{name}.py:handler").ours
+    assert load_handler(f"{tmp_path}/{name}.py:handler").is_batch_handler
 
 
 @pytest.mark.parametrize(("name", "other"), [("queue", "queue.py"), ("sys", "a built-in module")])
@@ -100,7 +100,7 @@ def test_a_method_of_an_instance_is_loaded(module):
         "class Orders:\n    @batch_handler\n    def handle(self, record): pass\n"
         "orders = Orders()"
     )
-    assert load_handler(f"{name}:orders.handle").ours
+    assert load_handler(f"{name}:orders.handle").is_batch_handler
     problem = "it is a method without an instance: make an instance in the module, and name that instance's method"
     assert problem in refused(f"{name}:Orders.handle")
     assert f"{name}:orders has no 'handel'" in refused(f"{name}:orders.handel")
@@ -113,8 +113,8 @@ def test_a_handler_of_a_class_needs_no_instance(module):
         "class Orders:\n    @staticmethod\n    @batch_handler\n    def handle(record): pass\n"
         "    @batch_handler\n    @staticmethod\n    def other(record): pass\n"
     )
-    assert load_handler(f"{name}:Orders.handle").ours
-    assert load_handler(f"{name}:Orders.other").ours
+    assert load_handler(f"{name}:Orders.handle").is_batch_handler
+    assert load_handler(f"{name}:Orders.other").is_batch_handler
 
 
 @pytest.mark.parametrize("target", ["app", "app:", ":handler", ":", ""])
@@ -249,7 +249,7 @@ def handler(record):
 def test_a_handler_behind_decorators_is_found(module):
     """A decorator that names a handler as ``__wrapped__`` is called, and the handler behind it is known."""
     loaded = load_handler(f"{module(DECORATED)}:handler")
-    assert (loaded.ours, loaded.note) == (True, "")
-    assert loaded.behind is loaded.handler.__wrapped__.__wrapped__
+    assert (loaded.is_batch_handler, loaded.note) == (True, "")
+    assert loaded.batch_handler is loaded.handler.__wrapped__.__wrapped__
     assert loaded.handler(sqs_event(["a"]), None) == {"batchItemFailures": []}
     assert refused(f"{module(DECORATED)}:handle").endswith("; it has handler")

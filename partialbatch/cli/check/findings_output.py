@@ -41,9 +41,7 @@ def _summary(findings: Sequence[Finding], mappings: int) -> str:
     if not mappings:
         return "No event source mapping and no pipe to a function was found, so nothing was checked."
     parts = [_counted(counts[severity], str(severity)) for severity in (Severity.ERROR, Severity.WARNING)]
-    return (
-        f"{_counted(mappings, 'event source')} checked: {', '.join(parts)}, {counts[Severity.UNKNOWN]} cannot be told."
-    )
+    return f"{_counted(mappings, 'event source')} checked: {', '.join(parts)}, {counts[Severity.UNKNOWN]} unknown."
 
 
 def _counted(number: int, word: str) -> str:

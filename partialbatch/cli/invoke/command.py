@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from partialbatch.cli.invoke.saved_events import SavedBatch
-    from partialbatch.cli.loading import Loaded
+    from partialbatch.cli.loading import LoadedHandler
 
 __all__ = ["invoke"]
 
@@ -205,7 +205,7 @@ class _Results:
 
 
 def _run(
-    loaded: Loaded, batches: Sequence[SavedBatch], timeout: float, extras: dict[str, Any], results: _Results
+    loaded: LoadedHandler, batches: Sequence[SavedBatch], timeout: float, extras: dict[str, Any], results: _Results
 ) -> None:
     for number, batch in enumerate(batches):
         recorder = CallRecorder(loaded, batch, timeout, extras)

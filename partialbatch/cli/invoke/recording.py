@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from partialbatch._core.batch import BatchState
     from partialbatch._core.results import RecordResult
     from partialbatch.cli.invoke.saved_events import SavedBatch
-    from partialbatch.cli.loading import Loaded
+    from partialbatch.cli.loading import LoadedHandler
 
 __all__ = ["CallRecorder", "RecordOutcome", "RecordedCall", "Span"]
 
@@ -96,7 +96,7 @@ class CallRecorder:
         extras: Attributes to set on the context, by name.
     """
 
-    loaded: Loaded
+    loaded: LoadedHandler
     batch: SavedBatch
     timeout: float
     extras: dict[str, Any] = field(default_factory=dict)
@@ -116,7 +116,11 @@ class CallRecorder:
             setattr(context, name, value)
         event = self.batch.new_event()
         self._began = perf_counter()
-        return self._ours(event, context) if self.loaded.ours else self._plain(event, context)
+        return (
+            self._call_batch_handler(event, context)
+            if self.loaded.is_batch_handler
+            else self._call_plain_function(event, context)
+        )
 
     def timed_out(self) -> RecordedCall:
         """Return the state at the timeout, while the handler still runs in another thread."""
@@ -124,11 +128,11 @@ class CallRecorder:
             Outcome.timed_out(self.timeout), tuple(map(self._unfinished, self._positions())), self._elapsed()
         )
 
-    def _ours(self, event: Any, context: LambdaContext) -> RecordedCall:
+    def _call_batch_handler(self, event: Any, context: LambdaContext) -> RecordedCall:
         """Call a `BatchHandler`, which may be behind decorators, and record its records."""
         trace, place = None, ""
         try:
-            with watching(self.loaded.behind, self._see):
+            with watching(self.loaded.batch_handler, self._see):
                 outcome = Outcome.returned(self.loaded.handler(event, context))
         except KeyboardInterrupt:
             raise
@@ -137,7 +141,7 @@ class CallRecorder:
             trace = None if isinstance(error, PartialBatchError | SystemExit) else _trace(error)
             place = place_of(error)
         duration = self._elapsed()
-        if self._state is None and self.loaded.behind is not self.loaded.handler:
+        if self._state is None and self.loaded.batch_handler is not self.loaded.handler:
             # A decorator did not call the handler, or called it with another event.
             return RecordedCall(outcome, self._inferred(outcome), duration, inferred=True, trace=trace, place=place)
         results = batch_result(self._state, {"batchItemFailures": []}).results if self._state is not None else ()
@@ -146,12 +150,12 @@ class CallRecorder:
         return RecordedCall(outcome, tuple(outcomes), duration, trace=trace, place=place)
 
     def _see(self, event: Any, state: BatchState) -> None:
-        same = self.loaded.behind is self.loaded.handler or event == self.batch.event
+        same = self.loaded.batch_handler is self.loaded.handler or event == self.batch.event
         self._state = state if same else None
         if same:
             self._watch(state)
 
-    def _plain(self, event: Any, context: LambdaContext) -> RecordedCall:
+    def _call_plain_function(self, event: Any, context: LambdaContext) -> RecordedCall:
         answer = call(self.loaded.handler, event, context)
         duration = self._elapsed()
         error = answer.error
@@ -222,7 +226,7 @@ class CallRecorder:
         if span is None:
             return (
                 RecordOutcome("skipped", "not started: the function's timeout came first")
-                if self.loaded.ours
+                if self.loaded.is_batch_handler
                 else RecordOutcome("unknown")
             )
         return RecordOutcome("succeeded" if span.ended is not None else "running", span=span)

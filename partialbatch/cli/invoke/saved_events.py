@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from partialbatch._core.options import Settings
-    from partialbatch.cli.loading import Loaded
+    from partialbatch.cli.loading import LoadedHandler
     from partialbatch.types import EventSource, Identifier, RawRecord
 
 __all__ = ["SavedBatch", "open_batch", "read_event"]
@@ -112,7 +112,7 @@ def read_event(name: str, text: str) -> Any:
         raise CommandError(f"{name} isn't an event: it is nested too deeply") from None
 
 
-def open_batch(name: str, text: str, loaded: Loaded, *, report: bool) -> SavedBatch:
+def open_batch(name: str, text: str, loaded: LoadedHandler, *, report: bool) -> SavedBatch:
     """Read a saved event and identify its records.
 
     Args:
@@ -145,8 +145,8 @@ def open_batch(name: str, text: str, loaded: Loaded, *, report: bool) -> SavedBa
     )
 
 
-def _settings(loaded: Loaded) -> Settings:
-    handler = loaded.behind
+def _settings(loaded: LoadedHandler) -> Settings:
+    handler = loaded.batch_handler
     if handler is not None:
         settings: Settings = handler._target()[0]._settings
         return settings

@@ -151,8 +151,8 @@ def poll(ctx: click.Context, /, target: str, **options: Any) -> None:
     MODULE:HANDLER is a handler of @batch_handler, or a plain function (event, context); the
     module may be a file: src/app.py:handler. Its own output goes to standard error.
 
-    On SIGINT and SIGTERM the current batch is finished, and all other messages become visible
-    again. No record is lost however the command ends, SIGKILL included: unfinished records are
+    On SIGINT and SIGTERM the current batch is finished, and received messages that did not start
+    become visible again. No record is lost however the command ends, SIGKILL included: unfinished records are
     delivered again. Without --checkpoints, a stream is then read from its oldest record.
 
     Ends with 1 if records were given up with --until-empty, and with 2 if the handler, the

@@ -34,7 +34,7 @@ def test_nothing_is_found_in_the_examples(path, run, monkeypatch):
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     result = run(path, "--strict")
-    assert (result.exit_code, result.stdout) == (0, "1 event source checked: 0 errors, 0 warnings, 0 cannot be told.\n")
+    assert (result.exit_code, result.stdout) == (0, "1 event source checked: 0 errors, 0 warnings, 0 unknown.\n")
 
 
 @pytest.mark.parametrize(

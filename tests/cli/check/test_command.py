@@ -42,7 +42,7 @@ def test_findings_are_printed_most_severe_first(run, write):
     lines = result.stdout.splitlines()
     assert lines[0].startswith("error  report-batch-item-failures")
     assert "    add: FunctionResponseTypes: [ReportBatchItemFailures]" in lines
-    assert lines[-1] == "1 event source checked: 1 error, 2 warnings, 1 cannot be told."
+    assert lines[-1] == "1 event source checked: 1 error, 2 warnings, 1 unknown."
 
 
 def test_only_strict_fails_on_warnings(run, write):

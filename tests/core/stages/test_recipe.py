@@ -81,11 +81,12 @@ class Gate(Stage):
 
 def idle(moment):
     """Return a method that overrides one of `Stage`, and does the same."""
+    inherited = getattr(Stage, moment)
 
-    def method(self, *arguments):
-        return getattr(Stage, moment)(self, *arguments)
+    def override(self, *arguments):
+        return inherited(self, *arguments)
 
-    return method
+    return override
 
 
 MOMENTS = ("policy", "begin", "admit", "around", "take", "rescue", "settle", "ended", "finish", "close", "end")
