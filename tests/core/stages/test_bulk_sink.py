@@ -390,7 +390,7 @@ def test_interrupts_call_no_bulk_step():
     assert calls == []
 
 
-def test_sqlite_executemany():
+def test_a_bulk_sink_writes_all_rows_with_one_executemany():
     """The case it is for: one statement for all rows of a batch."""
     base = sqlite3.connect(":memory:")
     base.execute("create table orders (id text primary key, n integer)")

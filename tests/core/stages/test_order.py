@@ -58,7 +58,7 @@ def test_every_option_in_every_way_to_call(option, kind, workers):
 
 
 @pytest.mark.parametrize("kind", ["plain", "async"])
-def test_all_options_together(kind):
+def test_with_all_options_each_record_ends_once(kind):
     """Each record ends once, and as it should: accepted, dead-lettered, refused."""
     sink, stored = ScriptedSink({2: 1}), []
 

@@ -98,7 +98,7 @@ def check_order(groups, order):
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("fifo", [False, True], ids=["standard", "fifo"])
 @pytest.mark.usefixtures("quiet")
-def test_queues(fifo, policy, kind, workers):
+def test_each_item_from_a_queue_reaches_the_sink(fifo, policy, kind, workers):
     """From a queue each item reaches the sink; exactly once, unless an item of the same record was refused."""
 
     @a_third
@@ -124,7 +124,7 @@ def test_queues(fifo, policy, kind, workers):
 @pytest.mark.parametrize("source", ["kinesis", "dynamodb"])
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.usefixtures("quiet")
-def test_streams(policy, source, kind, workers):
+def test_each_item_from_a_stream_reaches_the_sink_in_the_order_of_its_group(policy, source, kind, workers):
     """From a stream each item reaches the sink, and where the policy asks for order, in the order of its group."""
 
     @a_third
@@ -400,7 +400,7 @@ class Order:
         (0, [0]),
     ],
 )
-def test_items(value, items):
+def test_lists_sets_and_views_hold_items_and_all_else_is_one(value, items):
     """Lists, tuples, sets, deques and views of dicts hold items; all else is one item, however it can be iterated."""
     assert list(items_of(value)) == items
 
@@ -702,7 +702,7 @@ def _listening(sink, groups, options):
 
 
 @pytest.mark.parametrize("source", ["kafka", "kinesis", "fifo", "group_by"])
-def test_ordered_sources(source):
+def test_sessions_of_ordered_sources_are_opened_as_ordered(source):
     """Sessions of ordered sources, and of `group_by`, are opened as ordered."""
     event = {"kafka": kafka([0, 0]), "kinesis": kinesis("ab"), "fifo": sqs(2, groups="ab"), "group_by": sqs(2)}[source]
     sink = ScriptedSink()
@@ -743,7 +743,7 @@ def fails(error, *numbers):
     ],
     ids=repr,
 )
-def test_what_is_permanent(error, permanent, status):
+def test_reject_and_permanent_errors_become_dead_letters(error, permanent, status):
     """`Reject`, and what `permanent` names, but `RetryAfter`, which asks for the contrary."""
     result, letters = letters_of(sqs(2), fails(error, 1), permanent=permanent)
     assert [entry.status for entry in result.results] == ["succeeded", status]

@@ -100,7 +100,7 @@ def test_waits_grow_with_the_receive_count_up_to_the_cap(count):
     assert 0 <= random_wait(Backoff(2, 900), count) <= min(900, 2 * 2.0 ** min(count - 1, 60))
 
 
-def test_waits_differ():
+def test_messages_that_failed_together_get_different_waits():
     """Jitter keeps messages that failed together from coming back together."""
     assert len({random_wait(Backoff(100, 900), 1) for _ in range(10)}) == 10
 

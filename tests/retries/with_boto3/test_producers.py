@@ -266,7 +266,7 @@ def test_every_producer_as_dead_letter(name):
     assert len(client.calls[0]) == 2
 
 
-def test_metrics_as_sink():
+def test_a_metrics_producer_as_sink_takes_a_datum_and_fails_other_items():
     """A producer of metric data takes boto3's dict of a datum; what is none fails its record."""
     client = Scripted()
     sink = CloudWatchProducer("orders", client=client)
