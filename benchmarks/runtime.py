@@ -45,14 +45,15 @@ def decode(body: bytes) -> Any:
 def delivered(
     handler: Callable[[Any, Any], Any], event: Any, *, has_context: bool = True
 ) -> Callable[[], Callable[[], Any]]:
-    """Return what prepares a round: it decodes the event anew, and returns a call of the handler.
+    """Return what prepares a round: it makes a context, and returns a call of the handler with a decoded event.
 
-    The strings and keys of a decoded event are new objects, other than those of an event that Python code builds.
+    The strings and keys of a decoded event are new objects, other than those of an event that Python code builds. Each
+    contestant keeps its own event for all rounds: the first collection of garbage after decoding takes long, and would
+    count for the contestant that happens to allocate enough to set it off.
     """
-    body = json.dumps(event).encode()
+    decoded = decode(json.dumps(event).encode())
 
     def prepare() -> Callable[[], Any]:
-        decoded = decode(body)
         given = context() if has_context else None
         return partial(handler, decoded, given)
 

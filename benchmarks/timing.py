@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from statistics import median
 from time import process_time
 from typing import TYPE_CHECKING, Any
@@ -50,11 +51,12 @@ def race(
     round, so that no contestant always runs after the same one.
 
     Args:
-        contestants: For each contestant, a function that prepares a round (it decodes the event, for example) and
+        contestants: For each contestant, a function that prepares a round (it makes a context, for example) and
             returns the call to time.
         rounds: How often each contestant is timed.
         clock: CPU time by default, which other processes of the machine don't add to.
     """
+    gc.collect()
     loops = {name: _calibrate(prepare(), clock) for name, prepare in contestants.items()}
     times: dict[str, list[float]] = {name: [] for name in contestants}
     names = list(contestants)
