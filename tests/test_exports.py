@@ -10,7 +10,13 @@ import pytest
 import partialbatch
 
 MODULES = [name for _, name, _ in pkgutil.walk_packages(partialbatch.__path__, "partialbatch.")]
-OPTIONAL = ("partialbatch.cli", "partialbatch.testing", "partialbatch.producers", "partialbatch.hooks")
+OPTIONAL = (
+    "partialbatch.cli",
+    "partialbatch.testing",
+    "partialbatch.producers",
+    "partialbatch.hooks",
+    "partialbatch.worker",
+)
 
 
 def test_package_exports_the_names_of_its_documentation():

@@ -47,12 +47,12 @@ def offsets(response):
 
 
 def make(kind, workers, body):
-    async def awaits(payload: int):
+    async def awaits(payload: str):
         await asyncio.sleep(0)
-        body(payload)
+        body(int(payload))
 
-    def plain(payload: int):
-        body(payload)
+    def plain(payload: str):
+        body(int(payload))
 
     return batch_handler(awaits if kind == "async" else plain, source=Journal(), max_concurrency=workers)
 
