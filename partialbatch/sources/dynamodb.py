@@ -12,7 +12,7 @@ from partialbatch.errors import PayloadError
 from partialbatch.sources._detection import PIPE, RECORDS, Listed
 from partialbatch.sources._dynamodb_json import to_python
 from partialbatch.sources._lazy import Kept
-from partialbatch.sources.record import Record, field, moment
+from partialbatch.sources.record import Record, calling, field, moment
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
@@ -116,6 +116,10 @@ class DynamoDBSource(Listed):
         """See `EventSource.view`."""
         return DynamoDBRecord(raw, self)
 
+    def calling(self, function: Callable[[DynamoDBRecord], Any]) -> Callable[[RawRecord], Any]:
+        """Return a function of a raw record that calls `function` with its view."""
+        return calling(function, DynamoDBRecord, self)
+
     def group(self, raw: RawRecord) -> Hashable:
         """Return the item's primary key. DynamoDB writes the values of keys in one canonical form."""
         keys = field(field(raw, "dynamodb", dict), "Keys", dict)
@@ -146,5 +150,6 @@ DynamoDBRecord._default_source = DynamoDBSource()
 
 def image(raw: RawRecord | dict[str, Any], name: str) -> dict[str, Any] | None:
     """Return an image as plain Python, or None if the record doesn't have it."""
-    value = field(raw, "dynamodb", dict).get(name)
+    change = raw.get("dynamodb")
+    value = (change if type(change) is dict else field(raw, "dynamodb", dict)).get(name)
     return None if value is None else to_python(value)

@@ -13,11 +13,11 @@ from partialbatch.errors import PayloadError
 from partialbatch.sources._detection import PARTITIONS, PIPE, Listed, records_of
 from partialbatch.sources._lazy import Kept
 from partialbatch.sources._refusal import unrecognized
-from partialbatch.sources.record import Record, decode_base64, field, moment
+from partialbatch.sources.record import Record, calling, decode_base64, field, moment
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
     from datetime import datetime
 
     from partialbatch.types import Identifier, RawRecord
@@ -135,6 +135,10 @@ class KafkaSource(Listed):
     def view(self, raw: RawRecord) -> KafkaRecord:
         """See `EventSource.view`."""
         return KafkaRecord(raw, self)
+
+    def calling(self, function: Callable[[KafkaRecord], Any]) -> Callable[[RawRecord], Any]:
+        """Return a function of a raw record that calls `function` with its view."""
+        return calling(function, KafkaRecord, self)
 
     def group(self, raw: RawRecord) -> Hashable:
         """Return the topic-partition."""

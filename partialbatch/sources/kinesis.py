@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from partialbatch.sources._detection import PIPE, RECORDS, Listed
-from partialbatch.sources.record import Record, decode_base64, field, moment
+from partialbatch.sources.record import Record, calling, decode_base64, field, moment
 from partialbatch.types import ErrorPolicy
 
 if TYPE_CHECKING:
@@ -82,11 +82,16 @@ class KinesisSource(Listed):
 
     def payload(self, raw: RawRecord) -> bytes:
         """Return the data, decoded."""
-        return decode_base64(stream_part(raw).get("data"), "data")
+        part = raw.get("kinesis")
+        return decode_base64((part if type(part) is dict else stream_part(raw)).get("data"), "data")
 
     def view(self, raw: RawRecord) -> KinesisRecord:
         """See `EventSource.view`."""
         return KinesisRecord(raw, self)
+
+    def calling(self, function: Callable[[KinesisRecord], Any]) -> Callable[[RawRecord], Any]:
+        """Return a function of a raw record that calls `function` with its view."""
+        return calling(function, KinesisRecord, self)
 
     def group(self, raw: RawRecord) -> Hashable:
         """Return the partition key, or the sequence number if there is none: that record stands alone."""

@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import sys
+from binascii import a2b_base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -163,6 +164,53 @@ def test_bad_json_is_located_by_character():
         as_json('{"a": nothing}')
 
 
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.just("id"), inner, max_size=3),
+)
+_PIECES = st.text(' \t\n\r\f\v\0\u00a0\u2028\ufeff{}[]",:1-.eé\ud800\U0001f600\\u', max_size=4)
+_ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
+
+
+@st.composite
+def _documents(draw):
+    """Draw JSON, whole or cut off, with anything before and behind it, as text or in any encoding."""
+    body = json.dumps(draw(_VALUES), ensure_ascii=draw(st.booleans()), indent=draw(st.none() | st.just(1)))
+    text = draw(_PIECES) + body[: draw(st.just(len(body)) | st.integers(0, len(body)))] + draw(_PIECES)
+    encoding = draw(st.none() | st.sampled_from(_ENCODINGS))
+    return text if encoding is None else text.encode(encoding, "surrogatepass")
+
+
+def _outcome(parse, payload):
+    """Return the object that came out, NaN and signed zeros included, or the error's text."""
+    try:
+        return repr(parse(payload))
+    except PayloadError as error:
+        return str(error)
+
+
+def _by_the_standard_library(payload):
+    try:
+        return json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise PayloadError.json(error) from None
+
+
+@given(_documents() | _PIECES | st.text() | st.binary() | st.binary(max_size=4))
+def test_json_is_read_as_the_standard_library_reads_it(payload):
+    """Any text and bytes give the object of `json.loads`, or an error that locates the fault as `json.loads` does."""
+    assert _outcome(as_json, payload) == _outcome(_by_the_standard_library, payload)
+
+
+def test_json_with_white_space_at_its_ends_is_read():
+    """JSON's own white space is allowed at both ends, and no other character is."""
+    for payload in (" [1]", "[1]\r\n", b"\t[1] \n", "[1]".encode("utf-16"), b"\xef\xbb\xbf[1]"):
+        assert as_json(payload) == [1]
+    for payload in ("[1]\0", "[1]\u00a0", "[1]\f", "\ufeff[1]"):
+        with pytest.raises(PayloadError, match="isn't valid JSON"):
+            as_json(payload)
+
+
 def test_json_that_pythons_decoder_takes_is_taken():
     """What Python's decoder takes is taken: its producers write it."""
     assert as_json("1" * 4000) == int("1" * 4000)
@@ -214,6 +262,30 @@ def test_base64_takes_only_the_strict_form_of_rfc_4648(text):
         with pytest.raises(PayloadError, match=r"the record's field 'data' isn't valid base64") as caught:
             decode_base64(text, "data")
         assert caught.value.__context__ is None
+
+
+def _in_four_checks(text):
+    """Decode strict base64 step by step."""
+    if len(text) % 4 or text.endswith("==="):
+        return None
+    try:
+        return a2b_base64(text, strict_mode=True)
+    except ValueError:
+        return None
+
+
+@given(
+    st.text("AQYw+/=", max_size=13)
+    | st.text("Aé=\n-_\ud800", max_size=9)
+    | st.builds(lambda data, more: base64.b64encode(data).decode() + more, st.binary(), st.text("A=\n", max_size=9))
+)
+def test_base64_is_taken_as_by_separate_checks(text):
+    """The length of the data shows superfluous padding, as checks of the text's length and end do."""
+    try:
+        found = decode_base64(text, "data")
+    except PayloadError:
+        found = None
+    assert found == _in_four_checks(text)
 
 
 @pytest.mark.parametrize("text", ["YWJj=", "YWJj====", "YQ", "YQ=", "YQ==\n", "Y Q==", "YQ==YQ==", "=YQ=", "é==="])

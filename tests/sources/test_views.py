@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import pickle
 
 import pytest
 from hypothesis import given
@@ -87,6 +88,42 @@ def test_every_property_of_a_whole_record_can_be_read(raws):
                 "data" in raw and name == "identifier"
             ):
                 _read(view, raw, name)
+
+
+def _readings(record):
+    """Return each property's value or error, as text."""
+    readings = {}
+    for name in _names(type(record)):
+        try:
+            readings[name] = repr(_read(lambda _: record, record.raw, name))
+        except PayloadError as error:
+            readings[name] = repr(error)
+    return readings
+
+
+def test_record_function_gets_the_public_view(raws):
+    """A record function gets its source's view, and copies of it read the same, made before or after reading."""
+    for view, raw in raws:
+        source = view(raw)._origin
+        record = source.calling(lambda record: record)(raw)
+        assert isinstance(record, view)
+        assert type(record).__name__ == view.__name__
+        assert record.raw is raw
+        expected = _readings(source.view(raw))
+        unread = [copy.copy(record), copy.deepcopy(record), pickle.loads(pickle.dumps(record))]
+        assert _readings(record) == expected
+        read = [copy.copy(record), copy.deepcopy(record), pickle.loads(pickle.dumps(record))]
+        for each in unread + read:
+            assert type(each) is view
+            assert _readings(each) == expected
+
+
+def test_payload_and_json_are_computed_once(raws):
+    """A view that a record function gets computes its payload and its JSON once."""
+    for view, raw in raws:
+        record = view(raw)._origin.calling(lambda record: record)(raw)
+        assert record.payload is record.payload
+        assert record.json() is record.json()
 
 
 def test_any_value_in_any_field(raws):

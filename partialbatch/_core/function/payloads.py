@@ -57,7 +57,10 @@ def decoder(annotation: Any) -> Callable[[Any], Any]:
         ConfigurationError: The annotation can't be validated, or needs pydantic, which isn't installed.
     """
     wanted, optional = without_none(annotation)
-    convert = _plain_decoder(wanted, optional)
+    kind = _container(wanted)
+    if kind is not None:
+        return _container_decoder(kind, name_of(wanted), optional)
+    convert = _plain_decoder(wanted)
     if convert is None:
         return _validator(annotation)
 
@@ -158,7 +161,33 @@ def bare(annotation: Any) -> Any:
     return annotation
 
 
-def _plain_decoder(annotation: Any, optional: bool) -> Callable[[Any], Any] | None:
+def _container(annotation: Any) -> type | None:
+    """Return the type of a container of anything that JSON can hold, or None if the annotation isn't one."""
+    origin = get_origin(annotation) or annotation
+    if not isinstance(origin, type) or origin not in _CONTAINERS:
+        return None
+    if get_args(annotation) not in ((), (str, Any), (Any,)):
+        return None
+    return _CONTAINERS[origin]
+
+
+def _container_decoder(kind: type, name: str, optional: bool) -> Callable[[Any], Any]:
+    """Return a decoder that gives a container of the kind, and nothing else."""
+
+    def decode(payload: Any) -> Any:
+        content = as_json(payload)
+        if isinstance(content, kind):
+            return content
+        if optional and content is None:  # JSON's null is None under a model too
+            return None
+        if payload is None:
+            raise PayloadError.absent(name)
+        raise PayloadError.kind("an object" if kind is dict else "an array", content)
+
+    return decode
+
+
+def _plain_decoder(annotation: Any) -> Callable[[Any], Any] | None:
     """Return a decoder without pydantic, or None if the annotation needs pydantic."""
     if annotation in (Any, object):
         return as_json
@@ -166,22 +195,7 @@ def _plain_decoder(annotation: Any, optional: bool) -> Callable[[Any], Any] | No
         return _TEXT[annotation]
     if _members(annotation) in ([str, bytes], [bytes, str]):
         return _as_it_is
-    origin = get_origin(annotation) or annotation
-    if not isinstance(origin, type) or origin not in _CONTAINERS:
-        return None
-    if get_args(annotation) not in ((), (str, Any), (Any,)):
-        return None
-    kind = _CONTAINERS[origin]
-
-    def parse(payload: Any) -> Any:
-        content = as_json(payload)
-        if isinstance(content, kind):
-            return content
-        if optional and content is None:  # JSON's null is None under a model too
-            return None
-        raise PayloadError.kind("an object" if kind is dict else "an array", content)
-
-    return parse
+    return None
 
 
 def _as_it_is(payload: Any) -> str | bytes:
@@ -194,8 +208,9 @@ def _validator(annotation: Any) -> Callable[[Any], Any]:
     adapter = _adapter(annotation)
     from pydantic import ValidationError  # loaded by now
 
-    from_python, schema = adapter.validate_python, adapter.core_schema
-    from_text = adapter.validate_json
+    # The adapter's own methods only hand their arguments on, which takes 0.2 µs for a record.
+    validator, schema = getattr(adapter, "validator", adapter), adapter.core_schema
+    from_python, from_text = validator.validate_python, validator.validate_json
     if is_text(annotation):
         kind = meant(annotation)
         from_text = _of_text(_as_it_is if _members(kind) else _TEXT[kind], from_python)

@@ -351,6 +351,42 @@ def test_any_payload_gives_a_model_or_a_payload_error(payload: Any):
         assert error.__context__ is None  # noqa: PT017 - either outcome is right
 
 
+@given(_json | st.text() | st.binary())
+def test_model_is_validated_as_by_the_type_adapter(payload: Any):
+    """A payload gives the model that pydantic's adapter gives, and fails if it fails there."""
+    text = payload if isinstance(payload, str | bytes) else json.dumps(payload)
+    try:
+        expected = pydantic.TypeAdapter(Order).validate_json(text)
+    except pydantic.ValidationError:
+        expected = None
+    try:
+        found = decoder(Order)(text)
+    except PayloadError:
+        found = None
+    assert found == expected
+
+
+@pytest.mark.parametrize("payload", ['{"id": 1}', b'{"id": 1}', {"id": 1}, '{"id": "x"}', "{", None])
+def test_adapter_without_a_validator_is_used_itself(monkeypatch, payload):
+    """If pydantic's adapter shows no validator, its own methods validate, with the same results and errors."""
+
+    class Adapter:
+        def __init__(self, annotation):
+            self._adapter = adapter(annotation)
+            self.core_schema = self._adapter.core_schema
+            self.validate_json, self.validate_python = self._adapter.validate_json, self._adapter.validate_python
+
+    def outcome():
+        try:
+            return decoder(Order)(payload)
+        except PayloadError as error:
+            return str(error)
+
+    expected, adapter = outcome(), pydantic.TypeAdapter
+    monkeypatch.setattr(pydantic, "TypeAdapter", Adapter)
+    assert outcome() == expected
+
+
 def test_the_readme_sentence_of_removed_items():
     """A REMOVE under `order: Order` says what to write instead, and fails that record alone."""
 
