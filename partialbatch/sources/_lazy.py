@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Kept"]
+__all__ = ["Lazy"]
 
 Value = TypeVar("Value")
 
 
-class Kept(Generic[Value]):
+class Lazy(Generic[Value]):
     """A property that is computed at its first use, and kept in the slot of its name with a ``_`` before it."""
 
     def __init__(self, read: Callable[[Any], Value]) -> None:

@@ -7,7 +7,7 @@ from binascii import a2b_base64
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from partialbatch.errors import PayloadError
-from partialbatch.sources._lazy import Kept
+from partialbatch.sources._lazy import Lazy
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -109,7 +109,7 @@ class Record:
         self._payload: Any = self._origin.payload(self.raw)
         return self._payload
 
-    @Kept
+    @Lazy
     def text(self) -> str:
         """The payload as text.
 
@@ -118,7 +118,7 @@ class Record:
         """
         return as_text(self.payload)
 
-    @Kept
+    @Lazy
     def data(self) -> bytes:
         """The payload as bytes.
 
