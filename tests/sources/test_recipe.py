@@ -168,7 +168,7 @@ EDITS = (
 )
 """Files, and the lines to add before others: all that the core needs for one more event source."""
 
-HAVE_WINDOWS = "(only kinesis and dynamodb do)"
+HAVE_THEM = "(only kinesis and dynamodb do)"
 TRIAL = """
 import json
 from partialbatch import ErrorPolicy, batch_handler
@@ -226,7 +226,7 @@ def test_a_built_in_source_needs_a_module_and_four_lines(copy):
     assert single.startswith("this is one record from aws:rabbit and not a batch; ")
     assert refusals == [
         "max_receive_count works with sqs, not with source='rabbit'; remove it",
-        f"fold has a 'state' parameter, and source='rabbit' has no tumbling windows {HAVE_WINDOWS}: remove the parameter",
+        f"fold has a 'state' parameter, and source='rabbit' has no tumbling windows {HAVE_THEM}: remove the parameter",
         "the handler has source='sqs', and the event is from rabbit; correct source=, or remove it",
     ]
 
