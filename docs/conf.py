@@ -30,7 +30,11 @@ html_css_files = ["custom.css"]
 html_copy_source = html_show_sourcelink = html_show_copyright = html_show_sphinx = False
 
 # Files of the repository that are pages here, by the name under which they link to one another.
-PAGES = {"CHANGELOG.rst": "changes.html", "CONTRIBUTING.rst": "contributing.html"}
+PAGES = {
+    "CHANGELOG.rst": "changes.html",
+    "CONTRIBUTING.rst": "contributing.html",
+    "docs/architecture.rst": "architecture.html",
+}
 
 
 def lead_to_pages(_app: Sphinx, doctree: nodes.document) -> None:

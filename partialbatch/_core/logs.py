@@ -87,12 +87,12 @@ def record_failed(batch: Any, index: int, error: BaseException, how: str = "fail
     )
 
 
-def batch_ended(source: str, untold: Sequence[str], counts: Mapping[Status, int], seconds: float) -> None:
+def batch_ended(source: str, unlogged: Sequence[str], counts: Mapping[Status, int], seconds: float) -> None:
     """Write one line about a batch: at INFO, or at WARNING if anything failed or was left over.
 
     Args:
         source: The event source's name.
-        untold: The types of the errors that `record_failed` has not logged.
+        unlogged: The types of the errors that `record_failed` has not logged.
         counts: The number of records with each status.
         seconds: The duration of the batch.
     """
@@ -100,8 +100,8 @@ def batch_ended(source: str, untold: Sequence[str], counts: Mapping[Status, int]
     if not _is_enabled(level):
         return
     more = ""
-    if untold:
-        more = f"; {len(untold)} failures without a traceback above: {counted(untold)}"
+    if unlogged:
+        more = f"; {len(unlogged)} failures without a traceback above: {counted(unlogged)}"
     _write(
         level,
         "%s batch of %d: %s in %.3f s%s",

@@ -8,10 +8,11 @@ from typing import Any, TypeGuard
 from partialbatch._backoff import Backoff
 from partialbatch._callables import gives_coroutine, has_plain, yields
 from partialbatch.errors import ConfigurationError, is_number
+from partialbatch.sources import VIEWS
 from partialbatch.types import ErrorPolicy
 
 OFF = ("off", "none")
-SOURCES = ("auto", "sqs", "kinesis", "dynamodb", "kafka")
+SOURCES = ("auto", *VIEWS.values())
 ENVELOPES = ("sns", "eventbridge")
 MOMENTS = ("on_batch_start", "around_record", "on_record_end", "on_batch_end")
 """The methods of a hook."""

@@ -21,24 +21,19 @@ from partialbatch.sources.record import Record
 from partialbatch.sources.sqs import SQSRecord, SQSSource
 
 if TYPE_CHECKING:
-    from typing import Literal, Protocol
-
+    from partialbatch.sources._detection import Listed, Settings
     from partialbatch.types import EventSource, RawRecord
-
-    class Settings(Protocol):
-        """The settings that decide which events a handler accepts."""
-
-        @property
-        def source(self) -> str | EventSource: ...
-        @property
-        def source_name(self) -> str: ...
-        @property
-        def fifo(self) -> bool | Literal["auto"]: ...
-        @property
-        def max_receive_count(self) -> int | None: ...
 
 
 __all__ = ["DynamoDBRecord", "KafkaRecord", "KinesisRecord", "Record", "SQSRecord"]
+
+BUILT_IN: tuple[type[Listed], ...] = (
+    SQSSource,
+    *(KinesisSource, KinesisPipeSource),
+    *(DynamoDBSource, DynamoDBPipeSource),
+    *(KafkaSource, KafkaPipeSource),
+)
+"""The classes of the event sources that each event tells apart, by their `origins`."""
 
 VIEWS: dict[type[Record], str] = {
     SQSRecord: "sqs",
@@ -55,12 +50,8 @@ class Catalogue:
     def __init__(self, settings: Settings) -> None:
         self._wanted = settings.source_name
         self._custom = None if isinstance(settings.source, str) else settings.source
-        built_in = (
-            SQSSource(settings.fifo, settings.max_receive_count),
-            *(KinesisSource(), DynamoDBSource(), KafkaSource()),
-            *(KinesisPipeSource(), DynamoDBPipeSource(), KafkaPipeSource()),
-        )
-        self._by_origin: dict[Any, EventSource] = {origin: source for source in built_in for origin in source.origins}
+        made = [source.create(settings) for source in BUILT_IN]
+        self._by_origin: dict[Any, Any] = {origin: source for source in made for origin in source.origins}
 
     def open(self, event: Any) -> tuple[EventSource | None, list[RawRecord]]:
         """Recognise the source of an event, and return its records.

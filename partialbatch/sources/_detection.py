@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from partialbatch._inspection import listing
 from partialbatch.errors import EventError
@@ -10,8 +10,22 @@ from partialbatch.sources._refusal import unrecognized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal, Protocol
 
-    from partialbatch.types import RawRecord
+    from partialbatch.types import EventSource, RawRecord
+
+    class Settings(Protocol):
+        """The settings that decide which events a handler accepts."""
+
+        @property
+        def source(self) -> str | EventSource: ...
+        @property
+        def source_name(self) -> str: ...
+        @property
+        def fifo(self) -> bool | Literal["auto"]: ...
+        @property
+        def max_receive_count(self) -> int | None: ...
+
 
 __all__ = [
     "PARTITIONS",
@@ -40,6 +54,11 @@ class Listed:
     """
 
     origins: tuple[Origin, ...]
+
+    @classmethod
+    def create(cls, settings: Settings) -> Self:
+        """Make the source for a handler with these settings, which most sources have no use for."""
+        return cls()
 
     def matches(self, event: Any) -> bool:
         """See `EventSource.matches`."""

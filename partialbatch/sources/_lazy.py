@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Kept", "Unread"]
+__all__ = ["Lazy", "Unread"]
 
 Value = TypeVar("Value")
 
@@ -19,7 +19,7 @@ class Unread:
     """
 
 
-class Kept(Generic[Value]):
+class Lazy(Generic[Value]):
     """A property that is computed at its first use, and kept in the slot of its name with a ``_`` before it."""
 
     def __init__(self, read: Callable[[Any], Value]) -> None:

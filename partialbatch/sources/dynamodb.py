@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from partialbatch.errors import PayloadError
 from partialbatch.sources._detection import PIPE, RECORDS, Listed
 from partialbatch.sources._dynamodb_json import to_python
-from partialbatch.sources._lazy import Kept
+from partialbatch.sources._lazy import Lazy
 from partialbatch.sources.record import Record, calling, field, moment
 from partialbatch.types import ErrorPolicy
 
@@ -45,7 +45,7 @@ class DynamoDBRecord(Record):
         """``INSERT``, ``MODIFY`` or ``REMOVE``."""
         return field(self.raw, "eventName", str)
 
-    @Kept
+    @Lazy
     def keys(self) -> dict[str, Any]:
         """The item's primary key."""
         return to_python(field(self._change, "Keys", dict))
@@ -56,7 +56,7 @@ class DynamoDBRecord(Record):
         new: dict[str, Any] | None = self.payload
         return new
 
-    @Kept
+    @Lazy
     def old_image(self) -> dict[str, Any] | None:
         """The item before the change. None on INSERT, or if the stream's view type leaves it out."""
         return image(self.raw, "OldImage")

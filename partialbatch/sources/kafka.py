@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch.errors import PayloadError
 from partialbatch.sources._detection import PARTITIONS, PIPE, Listed, records_of
-from partialbatch.sources._lazy import Kept
+from partialbatch.sources._lazy import Lazy
 from partialbatch.sources._refusal import unrecognized
 from partialbatch.sources.record import Record, calling, decode_base64, field, moment
 from partialbatch.types import ErrorPolicy
@@ -64,7 +64,7 @@ class KafkaRecord(Record):
         """The offset within the partition."""
         return _whole(self.raw, "offset")
 
-    @Kept
+    @Lazy
     def key(self) -> bytes | None:
         """The message's key, decoded, or None if it has none."""
         key = self.raw.get("key")
@@ -76,7 +76,7 @@ class KafkaRecord(Record):
         value: bytes | None = self.payload
         return value
 
-    @Kept
+    @Lazy
     def headers(self) -> list[tuple[str, bytes]]:
         """The headers in order. Kafka allows a name more than once."""
         if self.raw.get("headers") is None:

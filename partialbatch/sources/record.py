@@ -7,7 +7,7 @@ from binascii import a2b_base64
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from partialbatch.errors import PayloadError
-from partialbatch.sources._lazy import Kept, Unread
+from partialbatch.sources._lazy import Lazy, Unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -112,7 +112,7 @@ class Record:
             payload = self._payload = (self._source or self._default_source).payload(self.raw)
         return payload
 
-    @Kept
+    @Lazy
     def text(self) -> str:
         """The payload as text.
 
@@ -121,7 +121,7 @@ class Record:
         """
         return as_text(self.payload)
 
-    @Kept
+    @Lazy
     def data(self) -> bytes:
         """The payload as bytes.
 

@@ -6,11 +6,11 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from partialbatch.errors import PayloadError
 from partialbatch.sources._detection import PIPE, RECORDS, Listed
-from partialbatch.sources._lazy import Kept
+from partialbatch.sources._lazy import Lazy
 from partialbatch.sources.record import Record, decode_base64, field, moment
 from partialbatch.types import ErrorPolicy
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from partialbatch.sources._detection import Settings
     from partialbatch.types import EventSource, RawRecord
 
 __all__ = ["SQSRecord", "SQSSource", "has_unordered_groups"]
@@ -58,7 +59,7 @@ class SQSRecord(Record):
         """The system attributes, as delivered."""
         return field(self.raw, "attributes", dict)
 
-    @Kept
+    @Lazy
     def message_attributes(self) -> dict[str, str | bytes | Decimal]:
         """The message attributes by name: `str`, `Decimal` or `bytes`, as their data type says."""
         if self.raw.get("messageAttributes") is None:
@@ -118,6 +119,11 @@ class SQSSource(Listed):
     def __init__(self, fifo: Literal["auto"] | bool = "auto", max_receive_count: int | None = None) -> None:
         self.fifo = fifo
         self.max_receive_count = max_receive_count
+
+    @classmethod
+    def create(cls, settings: Settings) -> Self:
+        """Make the source with the options that queues have."""
+        return cls(settings.fifo, settings.max_receive_count)
 
     def payload(self, raw: RawRecord) -> Any:
         """Return the body."""

@@ -115,7 +115,7 @@ def test_ten_tracebacks_are_shown_and_the_rest_counted(lines, count):
 
 
 def test_ten_tracebacks_with_dead_letters(lines):
-    """Dead letters count towards the ten, and neither they nor failures go untold beyond."""
+    """Dead letters count towards the ten, and those beyond are counted in the batch's line, as failures are."""
 
     @batch_handler(permanent=ValueError, dead_letter=discard, raise_on_full_failure=False)
     def handler(record):

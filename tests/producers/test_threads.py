@@ -33,10 +33,10 @@ def in_thread(function, *args):
     return thread
 
 
-def until_one_waits(engine):
+def until_one_waits(sender):
     """Return once a thread waits for the call of another one."""
     ends = time.monotonic() + 20
-    while not engine._waiting:
+    while not sender._waiting:
         assert time.monotonic() < ends
         time.sleep(0.001)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from partialbatch.sources._lazy import Kept
+from partialbatch.sources._lazy import Lazy
 
 
 class _View:
@@ -13,7 +13,7 @@ class _View:
     def __init__(self):
         self.reads = 0
 
-    @Kept
+    @Lazy
     def value(self):
         """The value."""
         self.reads += 1
@@ -38,7 +38,7 @@ def test_an_attribute_error_is_shown():
     class Broken:
         __slots__ = ("_value",)
 
-        @Kept
+        @Lazy
         def value(self):
             return self.nothing
 
@@ -48,7 +48,7 @@ def test_an_attribute_error_is_shown():
 
 def test_class_gives_the_property_with_its_documentation():
     """The class gives the property itself, with its documentation; an instance cannot be assigned to."""
-    assert isinstance(_View.value, Kept)
+    assert isinstance(_View.value, Lazy)
     assert _View.value.__doc__ == "The value."
     with pytest.raises(AttributeError):
         _View().value = 1

@@ -1,15 +1,23 @@
-"""The recipe "add a source": one object with the methods of `EventSource`, given as ``source=``."""
+"""The recipes "add an event source": a user's own is one object, and a built-in one a module and four lines."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import partialbatch
 from partialbatch import ErrorPolicy, Record, batch_handler
+from partialbatch._core import validation
 from partialbatch.errors import EventError
+from partialbatch.sources import BUILT_IN, VIEWS, _refusal
 from partialbatch.sources import Record as PublicRecord
 
 LINES = ["a:1", "b:2", "a:3", "b:4", "a:5"]
@@ -107,3 +115,124 @@ def test_each_line_runs_in_its_groups_order_or_is_reported(keys, failing):
         mine = [index for index, other in enumerate(keys) if other == key]
         first = next((index for index in mine if index in failing), None)
         assert [index for index in ran if index in mine] == [i for i in mine if first is None or i <= first]
+
+
+RABBIT = '''
+from __future__ import annotations
+
+from partialbatch.sources._detection import RECORDS, Listed
+from partialbatch.sources.record import Record
+from partialbatch.types import ErrorPolicy
+
+
+class RabbitRecord(Record):
+    """A view of a message."""
+
+    __slots__ = ()
+
+
+class RabbitSource(Listed):
+    """Messages of a queue."""
+
+    name = "rabbit"
+    origins = ((RECORDS, "aws:rabbit"),)
+    partial_response = True
+
+    def identifier(self, raw):
+        return raw["tag"]
+
+    def payload(self, raw):
+        return raw["body"]
+
+    def view(self, raw):
+        return RabbitRecord(raw, self)
+
+    def group(self, raw):
+        return None
+
+    def policy(self, records):
+        return ErrorPolicy.CONTINUE
+
+
+RabbitRecord._default_source = RabbitSource()
+'''
+EDITS = (
+    (
+        "sources/__init__.py",
+        "from partialbatch.sources.record",
+        "from partialbatch.sources.rabbit import RabbitRecord, RabbitSource\n",
+    ),
+    ("sources/__init__.py", "    SQSSource,\n", "    RabbitSource,\n"),
+    ("sources/__init__.py", '    SQSRecord: "sqs",\n', '    RabbitRecord: "rabbit",\n'),
+    ("sources/_refusal.py", '"aws:sqs", "aws:kinesis"', '"aws:rabbit", '),
+)
+"""Files, and the lines to add before others: all that the core needs for one more event source."""
+
+HAVE_THEM = "(only kinesis and dynamodb do)"
+TRIAL = """
+import json
+from partialbatch import ErrorPolicy, batch_handler
+from partialbatch.errors import ConfigurationError, EventError
+from partialbatch.sources.rabbit import RabbitRecord
+
+def number(order: dict, record: RabbitRecord):
+    return 1 / order["n"]
+
+def fold(record, state):
+    return state
+
+records = [{"eventSource": "aws:rabbit", "tag": f"t{n}", "body": json.dumps({"n": n})} for n in range(3)]
+print(batch_handler(number)({"Records": records}))
+print(batch_handler(source="rabbit", max_concurrency=2)(number)({"Records": records}))
+print(batch_handler(lambda view: view)(({"Records": records})), RabbitRecord(records[0]).source)
+for wrong in (
+    lambda: batch_handler(number)(records[0]),
+    lambda: batch_handler(source="rabbit", max_receive_count=3)(number),
+    lambda: batch_handler(source="rabbit")(fold),
+    lambda: batch_handler(source="sqs")(number)({"Records": records}),
+):
+    try:
+        wrong()
+    except (ConfigurationError, EventError) as error:
+        print(error)
+"""
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the package to which the recipe for a built-in source was applied."""
+    package = Path(partialbatch.__file__).parent
+    shutil.copytree(package, tmp_path / "partialbatch", ignore=shutil.ignore_patterns("cli", "testing", "__pycache__"))
+    (tmp_path / "partialbatch" / "sources" / "rabbit.py").write_text(RABBIT)
+    for name, line, addition in EDITS:
+        path = tmp_path / "partialbatch" / name
+        before, found, after = path.read_text().partition(line)
+        assert found, line
+        path.write_text(f"{before}{addition}{found}{after}")
+    return tmp_path
+
+
+def test_a_built_in_source_needs_a_module_and_four_lines(copy):
+    """Events tell it by themselves, ``source=`` takes its name, and options of other sources are refused."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    environment["PYTHONPATH"] = os.fspath(copy)
+    command = [sys.executable, "-c", TRIAL]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr.count("ZeroDivisionError: ") == 2, done.stderr
+    failed = "{'batchItemFailures': [{'itemIdentifier': 't0'}]}"
+    auto, named, views, *refusals = done.stdout.splitlines()
+    assert (auto, named, views) == (failed, failed, "{'batchItemFailures': []} rabbit")
+    single, *refusals = refusals
+    assert single.startswith("this is one record from aws:rabbit and not a batch; ")
+    assert refusals == [
+        "max_receive_count works with sqs, not with source='rabbit'; remove it",
+        f"fold has a 'state' parameter, and source='rabbit' has no tumbling windows {HAVE_THEM}: remove the parameter",
+        "the handler has source='sqs', and the event is from rabbit; correct source=, or remove it",
+    ]
+
+
+def test_built_in_sources_are_named_alike_everywhere():
+    """The classes, the views, the values of ``source=`` and the senders whose single records are known agree."""
+    names = {source.name for source in BUILT_IN}
+    assert names == set(VIEWS.values()) == set(validation.SOURCES) - {"auto"}
+    assert {sender for source in BUILT_IN for _, sender in source.origins} == set(_refusal._KNOWN)

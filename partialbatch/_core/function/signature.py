@@ -7,6 +7,8 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from partialbatch._core.function.annotations import evaluate, inner, innermost, read
+from partialbatch._core.options import PARTICULAR
+from partialbatch._core.validation import SOURCES
 from partialbatch._frozen import value
 from partialbatch.errors import ConfigurationError
 
@@ -113,7 +115,7 @@ def _check_options(name: str, made: Plan, settings: Settings) -> None:
             f"sink takes the items that {name} returns, and with a 'state' parameter it returns the window's state: "
             "remove one of them, or send the items in window_end"
         )
-    if made.takes_state and settings.source_name in ("sqs", "kafka"):
+    if made.takes_state and settings.source_name in set(SOURCES).difference(PARTICULAR["window_end"], {"auto"}):
         raise ConfigurationError(
             f"{name} has a 'state' parameter, and source={settings.source_name!r} has no tumbling windows "
             "(only kinesis and dynamodb do): remove the parameter"

@@ -14,7 +14,7 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/template.yaml
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_the_examples_have_no_findings(path, check, monkeypatch):
-    """With its handler known, nothing is found in any of the examples, and nothing is left untold."""
+    """With its handler known, nothing is found in any of the examples, and nothing is left out."""
     monkeypatch.chdir(path.parent)
     # What the handler of an example reads when it is imported.
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")

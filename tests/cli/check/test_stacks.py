@@ -83,7 +83,7 @@ def test_a_fixed_name_is_found_in_another_stack(check, assembly):
     ],
 )
 def test_an_unresolvable_import_is_reported(check, assembly, stacks, text):
-    """An export that is missing, not unique or in a circle leaves the source untold."""
+    """An export that is missing, not unique or in a circle leaves the source unknown."""
     found = check(assembly(web=consuming({"Fn::ImportValue": "queue"}), **stacks))
     assert found.rules["source"] == "cannot tell"
     assert text in found.by["source"]["message"]

@@ -95,7 +95,7 @@ def test_two_threads_run_two_tasks_at_once(make):
 
 
 def test_a_task_added_while_idle_is_started(make):
-    """A task that is added while the engine has nothing to do starts."""
+    """A task that is added while no other has anything to do starts."""
     tasks = make()
     tasks.start()
     tasks.add(tasks.stop)

@@ -73,12 +73,12 @@ def quick(monkeypatch):
 @pytest.fixture
 def run():
     """Polls a stream until something is true."""
-    engines = []
+    started = []
 
     def start(stream, handler, condition, checkpoints=None, mapping=None, backoff=None, threads=2):  # a test's settings
         display = Display()
         tasks = PeriodicTasks(threads, 5, display.waiting)
-        engines.append(tasks)
+        started.append(tasks)
         checkpoints = Checkpoints(None, "s") if checkpoints is None else checkpoints
         source = StreamSource(stream.readers, handler, mapping or StreamMapping(batch_size=2), checkpoints, backoff)
         source.add_tasks(tasks, display)
@@ -94,7 +94,7 @@ def run():
         return checkpoints
 
     yield start
-    for tasks in engines:
+    for tasks in started:
         tasks.stop()
 
 
