@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch._core import logs
 from partialbatch._core.copies import copied
-from partialbatch._core.results import BatchResult
+from partialbatch._core.results import BatchResult, RecordResult
 from partialbatch._core.validation import MOMENTS
 from partialbatch._inspection import is_a
 from partialbatch._unrun import check_value, holds_code
@@ -29,12 +29,17 @@ class HookCalls:
             moment: [getattr(hook, moment) for hook in hooks if hasattr(hook, moment)] for moment in MOMENTS
         }
 
-    def tell(self, moment: str, *arguments: Any) -> None:
-        """Call all hooks that have a method for a moment, each with lists and a response of its own."""
+    def has(self, moment: str) -> bool:
+        """Tell whether a hook has a method for a moment."""
+        return bool(self._called[moment])
+
+    def tell(self, moment: str, argument: Any, *more: Any) -> None:
+        """Call all hooks that have a method for a moment, each with a list or a response of its own."""
         for method in self._called[moment]:
             try:
-                returned = method(*map(_own, arguments))
-                if holds_code(returned):
+                own = argument if type(argument) is RecordResult else _own(argument)
+                returned = method(own, *more)
+                if returned is not None and holds_code(returned):
                     check_value(returned, f"the hook's {moment}", "make it a plain function")
             except INTERRUPTS:
                 raise
@@ -47,12 +52,10 @@ class HookCalls:
 
 
 def _own(argument: Any) -> Any:
-    """Return a copy that a hook may change: the batch goes on with the original."""
+    """Return a copy of record views, or of a batch's result, that a hook may change: the batch goes on with its own."""
     if type(argument) is list:
         return list(argument)
-    if isinstance(argument, BatchResult):
-        return BatchResult(argument.results, copied(argument.response))
-    return argument
+    return BatchResult(argument.results, copied(argument.response))
 
 
 class _Around(AbstractContextManager[None]):

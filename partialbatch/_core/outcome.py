@@ -14,14 +14,14 @@ from partialbatch._core.results import (
     SKIPPED,
     SUCCEEDED,
     BatchResult,
-    RecordResult,
     build_response,
+    made_result,
 )
 from partialbatch.errors import EventError, FullBatchFailure, PartialBatchError, RecordSkipped
 
 if TYPE_CHECKING:
     from partialbatch._core.batch import BatchState
-    from partialbatch._core.results import Status
+    from partialbatch._core.results import RecordResult, Status
     from partialbatch.types import BatchResponse
 
 __all__ = ["batch_result", "conclude", "raise_if_ignored", "record_result", "reported"]
@@ -70,6 +70,7 @@ def batch_result(batch: BatchState, response: BatchResponse) -> BatchResult[Any]
 def record_result(batch: BatchState, index: int) -> RecordResult[Any]:
     """Return the result of one record."""
     state = batch.states[index]
+    values, durations = batch.values, batch.durations
     error: BaseException | None = None
     if state == SKIPPED:
         error = batch.skips.get(index) or RecordSkipped(f"not started: {batch.left_over or GROUP_FAILED}")
@@ -77,13 +78,13 @@ def record_result(batch: BatchState, index: int) -> RecordResult[Any]:
         error = batch.errors[index] if index in batch.errors else PartialBatchError(UNKNOWN)
     elif state == DEAD_LETTERED:
         error = batch.dead_lettered[index]
-    return RecordResult(
+    return made_result(
         batch.view(index),
         _STATUS[state],
-        batch.values[index] if batch.values is not None else None,
+        values[index] if values is not None else None,
         error,
-        batch.durations[index] if batch.durations is not None else None,
-        resumed=index in batch.resumed,
+        durations[index] if durations is not None else None,
+        index in batch.resumed,
     )
 
 

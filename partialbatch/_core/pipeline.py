@@ -18,6 +18,7 @@ from partialbatch._core.reasons import ENDING
 from partialbatch._core.runners.calling import Direct, InThread
 from partialbatch._core.runners.driving import drive
 from partialbatch._core.runners.rounds import run_plain
+from partialbatch._core.runners.sequential import can_run_in_order, run_in_order
 from partialbatch._core.stages import build
 from partialbatch._inspection import holds
 from partialbatch.errors import INTERRUPTS, Reject, RetryAfter
@@ -183,6 +184,9 @@ class Pipeline:
         """Find out which records run when, and run them."""
         planner = self._planner
         planner.group(batch)
+        if planner.concurrency_of(batch) == 1 and not calling.is_late and can_run_in_order(batch):
+            run_in_order(batch, self._settings.deadline_margin)
+            return
         reach = await calling.call(planner.give_up, batch) if batch.unknown_groups else len(batch.records)
         work = planner.work(batch, reach)
         if batch.awaits:

@@ -147,11 +147,11 @@ class Planner:
             following = successors(lanes)
         deadline = self.deadline(batch)
         schedule = Schedule(runnable, following, batch.policy, deadline, batch.spared)
-        return batch, schedule, deadline, self._concurrency_of(batch)
+        return batch, schedule, deadline, self.concurrency_of(batch)
 
     def _needs_groups(self, batch: BatchState) -> bool:
         """Tell whether it matters which records stay in order with each other."""
-        return self._concurrency_of(batch) > 1 or self._stages.keeps_order or batch.policy is SKIP_GROUP
+        return self.concurrency_of(batch) > 1 or self._stages.keeps_order or batch.policy is SKIP_GROUP
 
     def _group_at_once(self, batch: BatchState) -> bool:
         """Take all groups from a source in a third of the time; False if one is unknown, to find out which.
@@ -169,7 +169,8 @@ class Planner:
         batch.groups = batch.lanes = groups
         return True
 
-    def _concurrency_of(self, batch: BatchState) -> int:
+    def concurrency_of(self, batch: BatchState) -> int:
+        """Return how many records of a batch may run at once: a window's records fold into one state."""
         return 1 if batch.window is not None else self.concurrency
 
 

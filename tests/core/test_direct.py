@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 from batches import Clock, Plain, dynamodb, kafka, kinesis, sqs
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from partialbatch import RawRecord, Reject, RetryAfter, batch_handler
 from partialbatch._core import logs, pipeline
 from partialbatch._core.planning import Planner
+from partialbatch.types import Unprocessed
 
 more = settings(max_examples=5 * settings().max_examples)  # few of them end early, or have no time left
 
@@ -110,6 +112,8 @@ def event_of(batch):
 class Run:
     """One call of a handler, and everything that can be seen of it."""
 
+    method = "__call__"
+
     def __init__(self, batch):
         self.batch = batch
         self.calls = []
@@ -142,7 +146,11 @@ class Run:
             error_policy=self.batch["policy"],
             raise_on_full_failure=self.batch["full"],
             source=Own() if self.batch["source"] == "own" else "auto",
+            **self.options(),
         )
+
+    def options(self):
+        return {}
 
     def emit(self, record):
         extra = {name: value for name, value in vars(record).items() if name.startswith(("record_", "batch_"))}
@@ -157,13 +165,64 @@ class Run:
         logs.logger.setLevel(self.batch["level"])
         logs._told.clear()
         try:
-            ending = handler(event, self.clock)
+            ending = getattr(handler, self.method)(event, self.clock)
+            if self.method == "process":
+                ending = (ending.response, statuses(SimpleNamespace(result=ending)))
         except BaseException as error:
             ending = (type(error), str(error), getattr(error, "response", None), statuses(error))
         finally:
             logs.logger.removeFilter(self.emit)
             logs.logger.setLevel(logging.NOTSET)
         return ending, self.calls, self.lines
+
+
+class Staged(Run):
+    """A call of a handler with stages, which note in `calls` what they are told."""
+
+    def options(self):
+        stages = {
+            "hooks": {"hooks": [self]},
+            "sink": {"sink": self},
+            "bulk sink": {"sink": lambda results: self.calls.append(len(results)) or results[1:2]},
+            "dead letter": {"dead_letter": lambda record, error: self.calls.append(repr(error))},
+            "resume": {"resume": self},
+        }
+        return {name: value for stage in self.batch["stages"] for name, value in stages[stage].items()}
+
+    def noted(self, *what):
+        self.told.append(what)
+
+    def outcome(self):
+        self.told, self.items = [], []
+        return *super().outcome(), self.told
+
+    def on_batch_start(self, records, context):
+        self.noted("start", len(records), context is self.clock)
+
+    def on_record_end(self, result):
+        self.noted("record", repr(result), type(result.value), result.duration is None)
+
+    def on_batch_end(self, result):
+        self.noted("end", repr(result), list(map(repr, result.results)), result.response)
+
+    def open(self, *, ordered, seconds_left):
+        self.noted("open", ordered, seconds_left is None)
+        return self
+
+    def put(self, item, *, group):
+        self.noted("put", type(item), group)
+        self.items.append(item)
+
+    def flush(self):
+        self.noted("flush")
+        refused, self.items = self.items[::3], []
+        return list(map(Unprocessed, refused))
+
+    def done_behind(self, _entry, _first):
+        return {"1", "3", "shardId-000000000000:2"}
+
+    def remember(self, _entry, checkpoint, done):
+        self.noted("remember", checkpoint, done)
 
 
 def statuses(error):
@@ -191,6 +250,39 @@ def test_both_paths_make_the_same_calls_responses_errors_and_log_lines(batch):
         general = Run(batch).outcome()
     assert taken == was_direct
     assert direct == general
+
+
+SINKS = st.sampled_from([(), ("sink",), ("bulk sink",)])
+
+
+@given(
+    batches(),
+    st.sets(st.sampled_from(["hooks", "dead letter", "resume"])),
+    SINKS,
+    st.sampled_from(["__call__", "process"]),
+)
+@more
+def test_a_schedule_and_event_order_give_the_same(batch, stages, sinks, method):
+    """With stages, a batch of one worker runs in event order; nobody can tell it from one with a schedule."""
+    streams = ("kinesis", "dynamodb", "window")
+    batch["stages"] = (*sorted(stages if batch["source"] in streams else stages - {"resume"}), *sinks)
+    if "resume" in batch["stages"]:
+        batch["policy"] = "derive"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Planner, "can_run_directly", lambda *_: False)
+        patch.setattr(Staged, "method", method)
+        in_order = Staged(batch).outcome()
+        patch.setattr(pipeline, "can_run_in_order", lambda _: False)
+        scheduled = Staged(batch).outcome()
+    assert in_order == scheduled
+
+
+def test_a_batch_with_a_stage_runs_in_order(monkeypatch):
+    """The comparison above compares two ways."""
+    taken = []
+    monkeypatch.setattr(pipeline, "run_in_order", lambda *_, **__: taken.append(1))
+    batch_handler(lambda record: None, sink=lambda results: None, raise_on_full_failure=False)(sqs(2))
+    assert taken
 
 
 def test_an_ordinary_batch_takes_the_direct_path(monkeypatch):

@@ -198,17 +198,24 @@ def test_duplicated_work_is_none_with_few_keys_either():
     assert delivery.duplicated_work == 0
 
 
+_handlers = {}
+
+
 def run(resume, keys, fails, event=None, **options):
-    """Handle one batch, and return its result and what ran."""
-    ran = []
+    """Handle one batch, by the same handler for a ledger each time, and return its result and what ran."""
+    if resume not in _handlers:
 
-    @batch_handler(resume=resume, **options)
-    def handler(record):
-        ran.append(record.text)
-        if record.text in fails:
-            raise ValueError
+        @batch_handler(resume=resume, **options)
+        def handler(record):
+            current["ran"].append(record.text)
+            if record.text in current["fails"]:
+                raise ValueError
 
-    return handler.process(event or kinesis(keys)), ran
+        current = {}
+        _handlers[resume] = (handler, current)
+    handler, current = _handlers[resume]
+    current.update(ran=[], fails=fails)
+    return handler.process(event or kinesis(keys)), current["ran"]
 
 
 def test_what_succeeded_behind_the_checkpoint_is_skipped_as_succeeded():

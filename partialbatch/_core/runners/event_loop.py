@@ -10,6 +10,8 @@ import asyncio
 import atexit
 import inspect
 import os
+import signal
+import sys
 import threading
 from contextvars import copy_context
 from types import CoroutineType
@@ -24,6 +26,11 @@ __all__ = ["completed", "refuse_running_loop", "run_in_loop"]
 
 T = TypeVar("T")
 
+_signals: Any = sys.modules.get("_signal", signal)
+"""The module under `signal`, whose functions look up members of enums: 12 µs a batch."""
+
+_SIGINT = int(signal.SIGINT)
+
 
 class _ThreadLoop:
     """A thread's runner, closed when the thread ends."""
@@ -32,6 +39,21 @@ class _ThreadLoop:
         self.runner = asyncio.Runner()
         self.loop = self.runner.get_loop()
 
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Do the same as `asyncio.Runner.run`, in half the time."""
+        task = self.loop.create_task(coroutine, context=copy_context())
+        interrupts = _Interrupts(self.loop, task)
+        is_set = interrupts.handle()
+        try:
+            return self.loop.run_until_complete(task)
+        except asyncio.CancelledError:
+            if interrupts.count > 0 and task.uncancel() == 0:
+                raise KeyboardInterrupt from None
+            raise
+        finally:
+            if is_set:
+                interrupts.release()
+
     def __del__(self) -> None:
         # Not by `Runner.close`: to wait for the loop's executor it starts a thread, which a thread
         # or an interpreter that is ending cannot. Calls in the executor are joined at exit.
@@ -39,6 +61,43 @@ class _ThreadLoop:
         if not self.loop.is_closed():
             self.loop.run_until_complete(_cancel_tasks())
             self.loop.close()
+
+
+class _Interrupts:
+    """Handles Ctrl-C while a task runs in the main thread: the first one cancels the task, the next one raises."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+        self._loop = loop
+        self._task = task
+        self._handler = self._cancel_or_raise  # one object, to find it again
+        self.count = 0
+
+    def handle(self) -> bool:
+        """Take Ctrl-C over from Python's own handler; False if it isn't ours to take."""
+        is_main = threading.current_thread() is threading.main_thread()
+        if not is_main or _signals.getsignal(_SIGINT) is not signal.default_int_handler:
+            return False
+        try:
+            _signals.signal(_SIGINT, self._handler)
+        except ValueError:  # a main thread without signals, of an interpreter in another program
+            return False
+        return True
+
+    def release(self) -> None:
+        """Give Ctrl-C back, unless the user's code has taken it meanwhile."""
+        if _signals.getsignal(_SIGINT) is self._handler:
+            _signals.signal(_SIGINT, signal.default_int_handler)
+
+    def _cancel_or_raise(self, _signal: int, _frame: object) -> None:
+        self.count += 1
+        if self.count > 1 or self._task.done():
+            raise KeyboardInterrupt
+        self._task.cancel()
+        self._loop.call_soon_threadsafe(_nothing)  # wakes the loop up
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 async def _cancel_tasks() -> None:
@@ -79,7 +138,7 @@ def run_in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     refuse_running_loop("an async record function")
     kept, coroutine = _kept(), main()
     try:
-        return kept.runner.run(coroutine, context=copy_context())
+        return kept.run(coroutine)
     finally:
         # An interrupt in a task of the user's own, a second Ctrl-C, or `loop.stop()` ends the loop's
         # run with records in flight, which would go on in the next invocation: closing ends them.

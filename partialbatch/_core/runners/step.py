@@ -1,4 +1,4 @@
-"""The step that handles one record: the same for all runners, which differ in how they drive it."""
+"""The step that handles one record, for async and for plain record functions. Runners differ in how they drive it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch._core.results import FAILED
 from partialbatch._core.runners.calling import Direct, InThread
+from partialbatch._core.runners.driving import drive
 from partialbatch._inspection import is_a
 from partialbatch._unrun import PLAIN, check_value, is_awaitable
 from partialbatch.errors import INTERRUPTS
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from partialbatch._core.batch import BatchState
 
-__all__ = ["step"]
+__all__ = ["plain_step", "step"]
 
 _DIRECT, _IN_THREAD = Direct(), InThread()
 
@@ -47,6 +48,33 @@ async def step(batch: BatchState, index: int) -> bool | None:
         return await _fail(batch, index, error)
     if batch.durations is not None:
         batch.durations[index] = perf_counter() - started
+    if waits:
+        batch.pending_items[index] = value
+        return None
+    batch.succeed(index, value)
+    return True
+
+
+def plain_step(batch: BatchState, index: int) -> bool | None:
+    """Do the same as `step` for a plain record function, in half the time: without a coroutine for each part."""
+    stages, durations = batch.stages, batch.durations
+    if stages.admit or stages.around:
+        return drive(step(batch, index))
+    batch.states[index] = FAILED
+    waits, started = False, perf_counter() if durations is not None else 0.0
+    try:
+        value = batch.invoke(batch.records[index])
+        if value is not None:
+            if type(value) not in PLAIN:
+                value = _checked(batch, value)
+            for take in stages.take:
+                waits = take(batch, index, value) or waits
+    except BaseException as error:  # as in `step`
+        if durations is not None:
+            durations[index] = perf_counter() - started
+        return drive(_fail(batch, index, error))
+    if durations is not None:
+        durations[index] = perf_counter() - started
     if waits:
         batch.pending_items[index] = value
         return None
@@ -101,13 +129,19 @@ async def _outcome(batch: BatchState, index: int) -> tuple[Any, bool]:
     if value is None:
         return value, False
     if type(value) not in PLAIN:
-        if batch.stages.collects_iterators and hasattr(type(value), "__next__"):
-            value = list(value)  # all of it before any of it is sent: it may raise half-way
-        check_value(value)
+        value = _checked(batch, value)
     waits = False
     for take in batch.stages.take:
         waits = await _call(batch, take, batch, index, value) or waits
     return value, waits
+
+
+def _checked(batch: BatchState, value: Any) -> Any:
+    """Return the items of an iterator for a sink; refuse a value that shows that code has not run."""
+    if batch.stages.collects_iterators and hasattr(type(value), "__next__"):
+        value = list(value)  # all of it before any of it is sent: it may raise half-way
+    check_value(value)
+    return value
 
 
 async def _fail(batch: BatchState, index: int, error: BaseException) -> bool | None:

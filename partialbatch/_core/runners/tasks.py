@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
+from time import perf_counter
 from types import coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +29,9 @@ __all__ = ["in_rounds", "side_by_side", "with_timeout"]
 
 T = TypeVar("T")
 
+_TURN = 0.001
+"""Seconds after which the loop gets a turn, while no record waits for it."""
+
 
 async def side_by_side(batch: BatchState, schedule: Schedule, deadline: Deadline | None, workers: int) -> None:
     """Run the records that the schedule gives in up to `workers` tasks, each one record after another.
@@ -47,7 +51,7 @@ async def side_by_side(batch: BatchState, schedule: Schedule, deadline: Deadline
     batch_workers.start(min(workers, schedule.width))
     while batch_workers.is_at_work:
         try:
-            await asyncio.wait(batch_workers.tasks)
+            await batch_workers.end()
         except asyncio.CancelledError as error:
             cancelled = error
             batch_workers.cancel(ENDING)
@@ -72,7 +76,8 @@ async def in_rounds(batch: BatchState, schedule: Schedule, deadline: Deadline | 
 class _Workers:
     """The workers of one batch, as in `threads`: one that finds nothing ready may go, there will never be more.
 
-    A task for each record would be simpler, and take twice the time if records hardly wait.
+    A task for each record would be simpler, and take twice the time if records hardly wait. Only one worker starts;
+    the others do when a record really waits.
     """
 
     def __init__(self, batch: BatchState, schedule: Schedule, deadline: Deadline | None) -> None:
@@ -80,18 +85,45 @@ class _Workers:
         self._schedule = schedule
         self._deadline = deadline
         self._context = copy_context()
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] | None = None
+        self._at_work = self._held_back = 0
+        self._turned = perf_counter()
         self.tasks: list[asyncio.Task[None]] = []
         self.error: BaseException | None = None
 
     @property
     def is_at_work(self) -> bool:
         """Whether a worker runs."""
-        return not all(task.done() for task in self.tasks)
+        return self._at_work > 0
 
     def start(self, workers: int) -> None:
-        """Put workers to work."""
-        loop = asyncio.get_running_loop()
-        self.tasks = [loop.create_task(self._work()) for _ in range(workers)]
+        """Put one worker to work, and more once a record waits."""
+        self._held_back = workers - 1
+        if workers:
+            self._add()
+
+    async def end(self) -> None:
+        """Wait until no worker runs."""
+        self._ended = self._loop.create_future()
+        await self._ended
+
+    def _add(self) -> None:
+        task = self._loop.create_task(self._work())
+        self._at_work += 1
+        self.tasks.append(task)
+        task.add_done_callback(self._note_end)  # a worker that is cancelled before its first step runs no code
+
+    def _note_end(self, _task: asyncio.Task[None]) -> None:
+        self._at_work -= 1
+        if not self._at_work and self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    def note_wait(self) -> None:
+        """Put the other workers to work: a record waits for the loop."""
+        count, self._held_back = min(self._held_back, self._schedule.width), 0
+        for _ in range(count):
+            self._add()
 
     async def _work(self) -> None:
         """Run one record after another until none is ready."""
@@ -99,13 +131,14 @@ class _Workers:
         task: Any = asyncio.current_task()
         try:
             while (index := self._take()) >= 0:
-                passes, waited = await _within(fresh(), step(batch, index))
+                passes, waited = await _within(fresh(), step(batch, index), self)
                 if deadline is not None:
                     deadline.record_ended(index)  # here, for the turn may be a long one
-                if not waited:
-                    await _turn()
                 if batch.interrupt is not None:
                     schedule.close(ENDING)
+                if not waited and perf_counter() - self._turned > _TURN:
+                    await _turn()
+                    self._turned = perf_counter()
                 schedule.ended(index, passes=passes)
                 if task.cancelling():
                     await _forget_cancels(task)
@@ -133,7 +166,7 @@ class _Workers:
 
 
 @coroutine
-def _within(context: Context, record: Coroutine[Any, Any, T]) -> Generator[Any, Any, tuple[T, bool]]:
+def _within(context: Context, record: Coroutine[Any, Any, T], workers: _Workers) -> Generator[Any, Any, tuple[T, bool]]:
     """Run a record in a context of its own.
 
     Returns:
@@ -145,7 +178,9 @@ def _within(context: Context, record: Coroutine[Any, Any, T]) -> Generator[Any, 
             awaited = context.run(call, value)
         except StopIteration as end:
             return end.value, waited
-        waited = True
+        if not waited:
+            waited = True
+            workers.note_wait()
         try:
             value = yield awaited
             call = record.send

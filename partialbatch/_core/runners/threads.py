@@ -8,8 +8,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from partialbatch._core.reasons import ENDING
-from partialbatch._core.runners.driving import drive
-from partialbatch._core.runners.step import step
+from partialbatch._core.runners.step import plain_step
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -84,7 +83,7 @@ class _Workers:
         index = self._take()
         while index >= 0:
             try:
-                passes = self._context.copy().run(drive, step(self._batch, index))
+                passes = self._context.copy().run(plain_step, self._batch, index)
             except BaseException as error:  # raised by the step, not by the record function
                 passes = not self._batch.fail(index, error)
             index = self._take_after(index, passes)

@@ -32,9 +32,11 @@ class Stage:
         keeps_order: Whether it matters to it which records are of one group.
         collects_iterators: Whether an iterator stands for the items that it gives, which are values of a sink.
         confirms_later: Whether successes are open until `finish`, which calls ``batch.confirm`` for each.
+        unused: Names of methods that this stage, with its settings, overrides for nothing: they are not called.
     """
 
     keeps_results = keeps_order = collects_iterators = confirms_later = False
+    unused: frozenset[str] = frozenset()
 
     def decorated(self, function: Any, owner: object) -> None:
         """Take note of the record function, when the handler is made; `owner` lives as long as the handler."""
@@ -119,4 +121,4 @@ _MOMENTS = tuple(moment for moment in Stages.__annotations__ if hasattr(Stage, m
 
 
 def _overrides(stage: Stage, moment: str) -> bool:
-    return getattr(type(stage), moment) is not getattr(Stage, moment)
+    return getattr(type(stage), moment) is not getattr(Stage, moment) and moment not in stage.unused

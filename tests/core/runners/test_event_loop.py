@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import threading
 import weakref
+from types import SimpleNamespace
 
 import pytest
 from batches import FORK, number, script, sqs
@@ -169,6 +171,59 @@ def test_ctrl_c_cancels_and_awaits_tasks(presses):
         presser.join()
     """)
     assert (code, out.split()) == (0, ["interrupted", "0"])
+
+
+def test_ctrl_c_in_a_record_cancels_the_batch_and_gives_the_signal_back():
+    """The interrupt is raised once nothing runs, and Python's own handler of the signal is in place again."""
+    ended = []
+
+    @batch_handler(max_concurrency=2)
+    async def handler(record):
+        try:
+            await asyncio.sleep(0)
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(30)
+        finally:
+            ended.append(record.message_id)
+
+    with pytest.raises(KeyboardInterrupt):
+        handler(sqs(1))
+    assert ended == ["m0"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_signal_handler_that_a_record_sets_stays():
+    """Ctrl-C's handler is given back only if nobody has replaced it meanwhile."""
+
+    def own(*_):
+        """Ignore it."""
+
+    @batch_handler
+    async def handler(record):
+        signal.signal(signal.SIGINT, own)
+
+    try:
+        assert handler(sqs(1)) == {"batchItemFailures": []}
+        assert signal.getsignal(signal.SIGINT) is own
+        assert handler(sqs(1)) == {"batchItemFailures": []}
+        assert signal.getsignal(signal.SIGINT) is own
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_an_interpreter_without_signals_runs_batches(monkeypatch):
+    """An embedded interpreter refuses to set a handler, which is no failure of the batch."""
+
+    def refuse(*_):
+        raise ValueError
+
+    monkeypatch.setattr(loops, "_signals", SimpleNamespace(getsignal=signal.getsignal, signal=refuse))
+
+    @batch_handler
+    async def handler(record):
+        return None
+
+    assert handler(sqs(1)) == {"batchItemFailures": []}
 
 
 def test_an_interpreter_ends_without_a_word():

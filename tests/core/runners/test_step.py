@@ -97,7 +97,7 @@ def test_interrupts_propagate_once_running_records_have_ended(workers, interrupt
     if workers == 1:
         assert begun == [0, 1]
     elif asynchronous:
-        assert begun == [0, 1, 2, 3]
+        assert begun == [0, 1]  # the others would have begun after it
 
 
 def test_the_first_of_two_interrupts_is_raised():

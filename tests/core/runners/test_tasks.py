@@ -17,6 +17,7 @@ import pytest
 from batches import FORK, Clock, ids, kinesis, number, reported, script, sqs
 
 from partialbatch import batch_handler
+from partialbatch._core.runners import tasks
 
 variable = contextvars.ContextVar("variable", default="unset")
 
@@ -129,6 +130,7 @@ def test_no_more_tasks_are_made_than_records_can_run():
 
     @batch_handler(max_concurrency=50)
     async def handler(record):
+        await asyncio.sleep(0)
         return len(asyncio.all_tasks())
 
     values = [entry.value for entry in handler.process(sqs(3, groups=["a", "b", "a"])).results]
@@ -244,16 +246,30 @@ def test_a_worker_cancelled_before_its_first_step_has_run_nothing():
     """Code that cancels every task of the loop ends the batch; no record is half begun."""
     started, ended = [], []
 
-    @batch_handler(max_concurrency=2)
+    @batch_handler(max_concurrency=3)
     async def handler(record):
         started.append(number(record))
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
+        if number(record) == 1:  # by the second worker: it began when record 0 waited, and the third one is about to
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+        await asyncio.sleep(0)
         ended.append(number(record))
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(handler.aprocess(sqs(4)))
-    assert started == ended == [0]
+    assert (started, ended) == ([0, 1], [])
+
+
+def test_records_that_never_wait_share_one_task():
+    """A second task starts when a record really waits, and not for a batch of which none does."""
+    seen = []
+
+    @batch_handler(max_concurrency=10)
+    async def handler(record):
+        seen.append(asyncio.current_task())
+
+    assert handler(sqs(10)) == {"batchItemFailures": []}
+    assert len(set(seen)) == 1
 
 
 def test_record_timeout_cancels_and_fails_one_record(in_virtual_time):
@@ -540,9 +556,10 @@ def test_a_record_that_cancelled_itself_at_its_end_spares_the_next_one(waits):
     assert counts == [0, 0, 0]
 
 
-def test_the_loop_has_a_turn_after_each_record():
-    """Records that never wait keep no timer and no other task of the loop from running."""
+def test_the_loop_has_a_turn_in_each_millisecond(monkeypatch):
+    """Records that never wait keep no timer and no other task of the loop from running for longer."""
     turns = []
+    monkeypatch.setattr(tasks, "perf_counter", lambda: turns.count("record") * 0.0004)
 
     @batch_handler
     async def handler(record):
@@ -559,7 +576,8 @@ def test_the_loop_has_a_turn_after_each_record():
         task.cancel()
 
     asyncio.run(main())
-    assert "".join(turn[0] for turn in turns).count("rr") == 0
+    runs = "".join(turn[0] for turn in turns).strip("o").split("o")
+    assert runs == ["rrr"] * 6 + ["rr"]
 
 
 @pytest.mark.parametrize("workers", [1, 3])
