@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 import weakref
@@ -31,8 +30,6 @@ def reader(function: Any, ledger: object, owner: object) -> str:
     named = function if hasattr(function, "__qualname__") else type(function)
     deployed = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
     name = ":".join(part for part in (deployed, named.__module__, named.__qualname__) if part)
-    if any(each() is not None for each in _owners.get((id(ledger), name), ())):
-        gc.collect()  # the other handler may be gone but for the frames of an error, which refer to each other
     with _lock:
         for gone in [key for key, known in _owners.items() if all(each() is None for each in known)]:
             del _owners[gone]
