@@ -49,7 +49,9 @@ class Session:
             put: Callable[..., Any] = session.put
             for item in items:
                 returned = put(item, group=group)
-                if returned is not None:  # few sinks return a value, and a check takes longer than the rest of this loop
+                if (
+                    returned is not None
+                ):  # a check takes longer than the rest of the loop
                     check_value(returned, "the sink's put()", _PLAIN)
 
     def flush(self) -> dict[int, BaseException]:
