@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +81,8 @@ class Deadline:
         if now + self.slowest > self.end:
             return False
         # The first is the one that has run for the longest time.
-        return all(now + (now - started) <= self.end for started in islice(self.running.values(), 1))
+        earliest = next(iter(self.running.values()), now)
+        return now + (now - earliest) <= self.end
 
     def read(self) -> None:
         """Read the clock, for a record that starts now."""

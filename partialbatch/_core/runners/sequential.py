@@ -52,7 +52,8 @@ def run_in_order(batch: BatchState, margin: float | None) -> None:
         margin: Seconds to keep free before the function's timeout; None without a deadline.
     """
     states, lanes, policy = batch.states, batch.lanes, batch.policy
-    skips_groups, stops, held = policy is _SKIP_GROUP and bool(lanes), policy is _STOP, set[Any]()
+    skips_groups, stops = policy is _SKIP_GROUP and bool(lanes), policy is _STOP
+    held: set[Any] = set()
     clock, started, slowest, end, read = None, 0.0, 0.0, 0.0, False
     if batch.context is not None and (measured := measure(batch.context, margin)) is not None:
         clock, started, end = measured

@@ -129,6 +129,7 @@ class _Workers:
         """Run one record after another until none is ready."""
         batch, schedule, deadline, fresh = self._batch, self._schedule, self._deadline, self._context.copy
         task: Any = asyncio.current_task()
+        task.remove_done_callback(self._note_end)  # done below, without a turn of the loop
         try:
             while (index := self._take()) >= 0:
                 passes, waited = await _within(fresh(), step(batch, index), self)
@@ -145,6 +146,8 @@ class _Workers:
         except BaseException as error:  # raised once nothing runs; the loop would drop it
             self.error = error
             schedule.close(ENDING)
+        finally:
+            self._note_end(task)
 
     def _take(self) -> int:
         """Return the next record, by a reading of its own: since the last one other records ran."""
