@@ -9,9 +9,9 @@ from partialbatch.errors import EventError
 from partialbatch.sources._refusal import unrecognized
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from partialbatch.types import RawRecord
+    from partialbatch.types import Identifier, RawRecord
 
 __all__ = [
     "PARTITIONS",
@@ -40,6 +40,7 @@ class Listed:
     """
 
     origins: tuple[Origin, ...]
+    identifier: Callable[[RawRecord], Identifier]
 
     def matches(self, event: Any) -> bool:
         """See `EventSource.matches`."""
@@ -48,6 +49,16 @@ class Listed:
     def records(self, event: Any) -> list[RawRecord]:
         """See `EventSource.records`."""
         return records_of(event)
+
+    def identifiers(self, records: list[RawRecord]) -> list[Identifier] | None:
+        """Return the records' identifiers; None, or an error, if not all are of this source and the first one's ARN."""
+        name, arn, found = self.origins[0][1], records[0]["eventSourceARN"], []
+        identify = self.identifier
+        for record in records:
+            if record["eventSource"] != name or record["eventSourceARN"] != arn:
+                return None
+            found.append(identify(record))
+        return found
 
 
 def records_of(event: Any) -> list[RawRecord]:
