@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from logging import INFO
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,7 @@ class Pipeline:
         if identifiers is None:
             return self.handle_anew(function, plan, routes, event, context)
         batch = run_directly(route, records, identifiers, context, begun)
-        if batch is None and not logs.tells_of_success():
+        if batch is None and not logs.is_enabled(INFO):
             return {"batchItemFailures": []}
         return self._respond_directly(batch or route.succeeded(records, identifiers, context, begun))
 
@@ -173,7 +174,7 @@ class Pipeline:
 
     def _respond_directly(self, batch: BatchState) -> BatchResponse:
         """Build the response to a batch that the fast path has run."""
-        if batch.errors:
+        if batch.errors and self._acts_on_requests(batch):
             drive(self._act_on_requests(batch, _DIRECT))
         return self._returned(batch, conclude(batch))
 
@@ -241,17 +242,22 @@ class Pipeline:
                 raised = error if raised is None else raised
         if raised is not None:
             raise raised
-        if batch.errors and self._settings.retry_delay is None:
+        if batch.errors and self._settings.retry_delay is None and self._acts_on_requests(batch):
             await self._act_on_requests(batch, calling)
+
+    def _acts_on_requests(self, batch: BatchState) -> bool:
+        """Tell whether a record function has raised `RetryAfter` or `Reject`, now or in an earlier batch."""
+        if self._on_request is not None:
+            return True
+        return any(holds(error, (RetryAfter, Reject)) for error in batch.errors.values())
 
     async def _act_on_requests(self, batch: BatchState, calling: Calling) -> None:
         """Act on `RetryAfter` and `Reject`, which a record function may raise without any option."""
-        if self._on_request is None and any(holds(error, (RetryAfter, Reject)) for error in batch.errors.values()):
+        if self._on_request is None:
             from partialbatch._core.stages.retry_delay import create  # few handlers need it
 
             self._on_request = create(self._settings)  # kept, for it makes a client
-        if self._on_request is not None:
-            await self._on_request.finish(batch, calling)
+        await self._on_request.finish(batch, calling)
 
 
 def _last_attempts(source: Any, records: Sequence[RawRecord]) -> frozenset[int]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from partialbatch import FullBatchFailure, RawRecord, Reject, RetryAfter, batch_handler
 from partialbatch._core import direct, logs, pipeline
 from partialbatch._core.planning import Planner
+from partialbatch.errors import EventError
 
 more = settings(max_examples=5 * settings().max_examples)  # few of them end early, or have no time left
 
@@ -256,3 +257,45 @@ def test_a_handler_remembers_a_limited_number_of_queues():
         event["Records"][0]["eventSourceARN"] = f"arn:aws:sqs:eu-west-1:123456789012:queue-{number}"
         handler(event, None)
     assert len(handler._target()[-1]) <= direct.MOST_ROUTES
+
+
+@pytest.mark.parametrize("source", ["sqs", "kinesis"])
+def test_a_batch_of_several_sources_is_refused_also_after_a_good_one(source):
+    """No record of it runs."""
+    seen = []
+    handler = batch_handler(seen.append)
+    handler(SOURCES[source]("ab"), None)
+    seen.clear()
+    event = SOURCES[source]("ab")
+    event["Records"][1]["eventSource"] = "aws:other"
+    with pytest.raises(EventError, match="several sources"):
+        handler(event, None)
+    assert not seen
+
+
+def test_a_window_of_a_known_stream_gets_its_state_back():
+    """The response to a window holds its state, whatever the batches before were."""
+    handler = batch_handler(lambda record: None)
+    handler(kinesis("a"), None)
+    event = kinesis("a", window={"start": "a", "end": "b"}, state={"n": 1})
+    assert handler(event, None) == {"batchItemFailures": [], "state": {"n": 1}}
+
+
+def test_records_without_an_arn_are_handled_each_time():
+    """An event made by hand may name no queue."""
+    seen = []
+    handler = batch_handler(lambda record: seen.append(record.body))
+    for _ in range(2):
+        event = sqs(1)
+        del event["Records"][0]["eventSourceARN"]
+        assert handler(event, None) == {"batchItemFailures": []}
+    assert seen == ["0", "0"]
+
+
+def test_each_clean_batch_has_a_line_at_info(caplog):
+    """The second batch of a queue is logged like the first one."""
+    handler = batch_handler(lambda record: None)
+    with caplog.at_level(logging.INFO, "partialbatch"):
+        handler(sqs(2), None)
+        handler(sqs(3), None)
+    assert [(entry.batch_size, entry.batch_succeeded) for entry in caplog.records] == [(2, 2), (3, 3)]
