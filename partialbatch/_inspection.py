@@ -63,6 +63,8 @@ def leaves(error: BaseException) -> list[Any]:
 
 def holds(error: BaseException, kinds: type[BaseException] | tuple[type[BaseException], ...]) -> bool:
     """Tell whether an exception, or any exception in it if it is a group, is of a type."""
+    if not is_a(error, BaseExceptionGroup):
+        return is_a(error, kinds)
     return any(is_a(leaf, kinds) for leaf in leaves(error))
 
 

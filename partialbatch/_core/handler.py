@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
     from typing import Unpack
 
+    from partialbatch._core.direct import Route
     from partialbatch._core.function.signature import Plan
     from partialbatch._core.options import Options
     from partialbatch._core.results import BatchResult
     from partialbatch.types import BatchResponse
+
+    Target = tuple[Pipeline, Any, Plan, dict[str, Route]]
+    """The pipeline, the record function, the plan for calling it, and what earlier batches have shown."""
 
     # wrapt is untyped up to 1.17. These are its parts that are used here, for type checkers.
     class FunctionWrapper:
@@ -102,10 +106,10 @@ class _Callable(Referable, Generic[Function, Value]):
             EventError: The event isn't a batch, or has no right response. Lambda delivers the whole batch again.
             RuntimeError: The record function or the sink is async, and an event loop is running: await `aprocess`.
         """
-        pipeline, function, asked = self._target()
+        pipeline, function, asked, routes = self._target()
         if surplus:
             raise TypeError(f"a handler takes an event and a context, and got {2 + len(surplus)} arguments")
-        return pipeline.handle(function, asked, event, context)
+        return pipeline.handle(function, asked, routes, event, context)
 
     def process(self, event: Any, context: Any = None) -> BatchResult[Value]:
         """Handle a batch and return the result of each record. A failed record doesn't raise.
@@ -113,17 +117,17 @@ class _Callable(Referable, Generic[Function, Value]):
         Raises:
             EventError: The event isn't a batch, or has no right response.
         """
-        pipeline, function, asked = self._target()
+        pipeline, function, asked, _ = self._target()
         return pipeline.process(function, asked, event, context)
 
     async def aprocess(self, event: Any, context: Any = None) -> BatchResult[Value]:
         """Handle a batch inside an event loop; otherwise like `process`."""
-        pipeline, function, asked = self._target()
+        pipeline, function, asked, _ = self._target()
         return await pipeline.aprocess(function, asked, event, context)
 
     if TYPE_CHECKING:
 
-        def _target(self) -> tuple[Pipeline, Any, Plan]: ...
+        def _target(self) -> Target: ...
 
 
 class BoundBatchHandler(BoundReferable, _Callable[Function, Value], BoundFunctionWrapper):
@@ -142,10 +146,10 @@ class BoundBatchHandler(BoundReferable, _Callable[Function, Value], BoundFunctio
             return response
         return super().__call__(event, context, *surplus)
 
-    def _target(self) -> tuple[Pipeline, Any, Plan]:
+    def _target(self) -> Target:
         handler = self._self_parent
         asked = handler._self_plan(bound=self._self_binding != "staticmethod")
-        return handler._self_pipeline, self.__wrapped__, asked
+        return handler._self_pipeline, self.__wrapped__, asked, {}
 
 
 class BatchHandler(_Callable[Function, Value], FunctionWrapper):
@@ -183,7 +187,7 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
         self._self_settings = resolve(**options)
         self._self_pipeline = Pipeline(self._self_settings)
         self._self_plans: dict[bool, Plan] = {}
-        self._self_unbound: tuple[Pipeline, Any, Plan] | None = None
+        self._self_known: Target | None = None
         # Only for annotations that are strings, and cleared once the function was read: up to Python 3.12, a frame
         # keeps the dict of its variables until it ends.
         frame = sys._getframe(1)
@@ -220,16 +224,16 @@ class BatchHandler(_Callable[Function, Value], FunctionWrapper):
 
     def __call__(self, event: Any, context: Any = None, *surplus: Any) -> BatchResponse:
         # Each attribute goes through the proxy, which takes a microsecond in all.
-        target = self._self_unbound
-        if surplus or target is None:
+        known = self._self_known
+        if surplus or known is None:
             return super().__call__(event, context, *surplus)
-        pipeline, function, asked = target
-        return pipeline.handle(function, asked, event, context)
+        pipeline, function, asked, routes = known
+        return pipeline.handle(function, asked, routes, event, context)
 
-    def _target(self) -> tuple[Pipeline, Any, Plan]:
-        if self._self_unbound is None:
-            self._self_unbound = (self._self_pipeline, self.__wrapped__, self._self_plan(bound=False))
-        return self._self_unbound
+    def _target(self) -> Target:
+        if self._self_known is None:
+            self._self_known = (self._self_pipeline, self.__wrapped__, self._self_plan(bound=False), {})
+        return self._self_known
 
 
 def _is_in_class_body(function: Any) -> bool:

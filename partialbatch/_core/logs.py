@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from partialbatch._core.results import Status
 
-__all__ = ["batch_ended", "empty_batch", "logger", "presentable", "record_failed", "records_left_over"]
+__all__ = ["batch_ended", "empty_batch", "is_enabled", "logger", "presentable", "record_failed", "records_left_over"]
 
 logger = logging.getLogger("partialbatch")
 
@@ -43,7 +43,7 @@ def _write(
         return
 
 
-def _is_enabled(level: int) -> bool:
+def is_enabled(level: int) -> bool:
     """Tell whether a line would be written. A logger of the user's own may raise."""
     try:
         return logger.isEnabledFor(level)
@@ -53,18 +53,13 @@ def _is_enabled(level: int) -> bool:
         return False
 
 
-def tells_of_success() -> bool:
-    """Tell whether a batch without failures is worth a line."""
-    return _is_enabled(logging.INFO)
-
-
 def record_failed(batch: Any, index: int, error: BaseException, how: str = "failed") -> None:
     """Warn of a failed record, with its traceback for the first ten of a batch."""
     kind = kind_of(error)
     if len(batch.errors) + len(batch.dead_lettered) > TRACEBACKS_SHOWN:
         batch.unlogged_error_types.append(kind)
         return
-    if not _is_enabled(logging.WARNING):
+    if not is_enabled(logging.WARNING):
         return
     identifier = copied(batch.identifiers[index])
     count = receive_count(batch.records[index])
@@ -97,7 +92,7 @@ def batch_ended(source: str, unlogged: Sequence[str], counts: Mapping[Status, in
         seconds: The duration of the batch.
     """
     level = logging.WARNING if counts["failed"] or counts["skipped"] else logging.INFO
-    if not _is_enabled(level):
+    if not is_enabled(level):
         return
     more = ""
     if unlogged:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from logging import INFO, WARNING
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def conclude(batch: BatchState) -> BatchResponse:
     """
     states = batch.states
     is_clean = states.count(SUCCEEDED) == len(states)
-    if not is_clean or batch.source is None or logs.tells_of_success():
+    if not is_clean or batch.source is None or logs.is_enabled(INFO):
         _log(batch)
     if batch.interrupt is not None:
         raise batch.interrupt
@@ -118,6 +119,8 @@ def _response(batch: BatchState) -> BatchResponse:
 
 def _log(batch: BatchState) -> None:
     """Write the line about a batch, and before it one about records that had no time."""
+    if not logs.is_enabled(WARNING):
+        return
     if batch.source is None:
         logs.empty_batch()
         return

@@ -5,15 +5,18 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from logging import INFO
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from partialbatch._core import logs
 from partialbatch._core.batch import BatchState
 from partialbatch._core.copies import copied
-from partialbatch._core.direct import run_directly
+from partialbatch._core.direct import Route, run_directly
 from partialbatch._core.function.binding import Window, bind
 from partialbatch._core.options import check_source
 from partialbatch._core.outcome import batch_result, conclude, raise_if_ignored
-from partialbatch._core.planning import STOP, Planner
+from partialbatch._core.planning import Planner
 from partialbatch._core.reasons import ENDING
 from partialbatch._core.runners.calling import Direct, InThread
 from partialbatch._core.runners.driving import drive
@@ -65,21 +68,52 @@ class Pipeline:
         elif self._planner.concurrency > 1:
             import_module("concurrent.futures.thread")  # handlers of one worker need none
 
-    def handle(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResponse:
+    def handle(
+        self, function: Callable[..., Any], plan: Plan, routes: dict[str, Route], event: Any, context: Any
+    ) -> BatchResponse:
         """Run a batch and return the Lambda result.
+
+        Args:
+            function: The record function.
+            plan: How it is called.
+            routes: What earlier batches have shown, by ARN. Only calls with the same function share it.
+            event: The event.
+            context: Lambda's context object.
 
         Raises:
             EventError: The event, or the response to it, cannot be trusted.
             FullBatchFailure: No record succeeded, or the source ignores the response and one did not.
         """
+        begun, identifiers = perf_counter(), None
+        try:
+            records = event["Records"]
+            route = routes[records[0]["eventSourceARN"]]
+            if type(event) is dict and len(event) == 1 and type(records) is list:
+                records = records.copy()  # removing a record from the event must not make it a success
+                identifiers = route.identify(records)
+        except Exception:  # `prepare` finds out whether anything is wrong
+            identifiers = None
+        if identifiers is None:
+            return self.handle_anew(function, plan, routes, event, context)
+        batch = run_directly(route, records, identifiers, context, begun)
+        if batch is None and not logs.is_enabled(INFO):
+            return {"batchItemFailures": []}
+        return self._respond_directly(batch or route.succeeded(records, identifiers, context, begun))
+
+    def handle_anew(
+        self, function: Callable[..., Any], plan: Plan, routes: dict[str, Route], event: Any, context: Any
+    ) -> BatchResponse:
+        """Do the same as `handle`, as if this were the first batch."""
         batch = self.prepare(function, plan, event, context)
-        if self._planner.can_run_directly(batch):
-            response = self._respond_directly(batch)
-        else:
+        if not self._planner.can_run_directly(batch):
             response = drive(self._respond(batch, _DIRECT))
-        if response["batchItemFailures"]:
-            raise_if_ignored(batch, response, full_failure=self._settings.raise_on_full_failure)
-        return response
+            return self._returned(batch, response)
+        if batch.source is not None:
+            route = Route(batch, self._settings.deadline_margin)
+            if self._identifier is None and not plan.takes_extras:
+                route.note(routes, event)
+            run_directly(route, batch.records, batch.identifiers, context, batch.started, batch)
+        return self._respond_directly(batch)
 
     def process(self, function: Callable[..., Any], plan: Plan, event: Any, context: Any) -> BatchResult[Any]:
         """Run a batch and return a result for each record.
@@ -140,12 +174,16 @@ class Pipeline:
         return with_timeout(invoke, self._settings.record_timeout)
 
     def _respond_directly(self, batch: BatchState) -> BatchResponse:
-        """Run a batch on the fast path, and build the response."""
-        if batch.source is not None:
-            run_directly(batch, self._settings.deadline_margin, stops=batch.policy is STOP)
-            if batch.errors:
-                drive(self._act_on_requests(batch, _DIRECT))
-        return conclude(batch)
+        """Build the response to a batch that the fast path has run."""
+        if batch.errors and self._acts_on_requests(batch):
+            drive(self._act_on_requests(batch, _DIRECT))
+        return self._returned(batch, conclude(batch))
+
+    def _returned(self, batch: BatchState, response: BatchResponse) -> BatchResponse:
+        """Return a response, unless Lambda must take the invocation as failed."""
+        if response["batchItemFailures"]:
+            raise_if_ignored(batch, response, full_failure=self._settings.raise_on_full_failure)
+        return response
 
     async def _respond(self, batch: BatchState, calling: Calling) -> BatchResponse:
         """Run a batch with its stages, build the response, and let the stages act on it."""
@@ -208,17 +246,22 @@ class Pipeline:
                 raised = error if raised is None else raised
         if raised is not None:
             raise raised
-        if batch.errors and self._settings.retry_delay is None:
+        if batch.errors and self._settings.retry_delay is None and self._acts_on_requests(batch):
             await self._act_on_requests(batch, calling)
+
+    def _acts_on_requests(self, batch: BatchState) -> bool:
+        """Tell whether a record function has raised `RetryAfter` or `Reject`, now or in an earlier batch."""
+        if self._on_request is not None:
+            return True
+        return any(holds(error, (RetryAfter, Reject)) for error in batch.errors.values())
 
     async def _act_on_requests(self, batch: BatchState, calling: Calling) -> None:
         """Act on `RetryAfter` and `Reject`, which a record function may raise without any option."""
-        if self._on_request is None and any(holds(error, (RetryAfter, Reject)) for error in batch.errors.values()):
+        if self._on_request is None:
             from partialbatch._core.stages.retry_delay import create  # few handlers need it
 
             self._on_request = create(self._settings)  # kept, for it makes a client
-        if self._on_request is not None:
-            await self._on_request.finish(batch, calling)
+        await self._on_request.finish(batch, calling)
 
 
 def _last_attempts(source: Any, records: Sequence[RawRecord]) -> frozenset[int]:

@@ -9,10 +9,10 @@ from partialbatch.errors import EventError
 from partialbatch.sources._refusal import unrecognized
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Literal, Protocol
 
-    from partialbatch.types import EventSource, RawRecord
+    from partialbatch.types import EventSource, Identifier, RawRecord
 
     class Settings(Protocol):
         """The settings that decide which events a handler accepts."""
@@ -54,6 +54,7 @@ class Listed:
     """
 
     origins: tuple[Origin, ...]
+    identifier: Callable[[RawRecord], Identifier]
 
     @classmethod
     def create(cls, settings: Settings) -> Self:
@@ -67,6 +68,16 @@ class Listed:
     def records(self, event: Any) -> list[RawRecord]:
         """See `EventSource.records`."""
         return records_of(event)
+
+    def identifiers(self, records: list[RawRecord]) -> list[Identifier] | None:
+        """Return the records' identifiers; None, or an error, if not all are of this source and the first one's ARN."""
+        name, arn, found = self.origins[0][1], records[0]["eventSourceARN"], []
+        identify = self.identifier
+        for record in records:
+            if record["eventSource"] != name or record["eventSourceARN"] != arn:
+                return None
+            found.append(identify(record))
+        return found
 
 
 def records_of(event: Any) -> list[RawRecord]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from partialbatch.sources._detection import Settings
-    from partialbatch.types import EventSource, RawRecord
+    from partialbatch.types import EventSource, Identifier, RawRecord
 
 __all__ = ["SQSRecord", "SQSSource", "has_unordered_groups"]
 
@@ -46,7 +46,8 @@ class SQSRecord(Record):
     @property
     def message_id(self) -> str:
         """The message's identifier."""
-        return field(self.raw, "messageId", str)
+        identifier = self.raw.get("messageId")
+        return identifier if type(identifier) is str else field(self.raw, "messageId", str)
 
     @property
     def body(self) -> str:
@@ -105,7 +106,10 @@ class _Message(SQSRecord):
         return SQSRecord, (self.raw, self._source)  # copies and pickles are of the public class
 
 
-_Message.__name__ = _Message.__qualname__ = SQSRecord.__name__
+def _message_of(source: SQSSource) -> type[_Message]:
+    """Return a class of views that all have one source, which saves an assignment for each record."""
+    members = {"__slots__": (), "__module__": __name__, "_source": source}
+    return type(SQSRecord.__name__, (_Message,), members)
 
 
 class SQSSource(Listed):
@@ -119,6 +123,20 @@ class SQSSource(Listed):
     def __init__(self, fifo: Literal["auto"] | bool = "auto", max_receive_count: int | None = None) -> None:
         self.fifo = fifo
         self.max_receive_count = max_receive_count
+        self._message: type[_Message] | None = None
+
+    def __reduce__(self) -> tuple[type[SQSSource], tuple[Literal["auto"] | bool, int | None]]:
+        return SQSSource, (self.fifo, self.max_receive_count)  # the class of the views is found under no name
+
+    def identifiers(self, records: list[RawRecord]) -> list[Identifier] | None:
+        """See `Listed.identifiers`. Everything is read in one pass, in half the time."""
+        found: list[Identifier] = []
+        arn = records[0]["eventSourceARN"]
+        for record in records:
+            if record["eventSourceARN"] != arn or record["eventSource"] != "aws:sqs":
+                return None
+            found.append(record["messageId"])
+        return found
 
     @classmethod
     def create(cls, settings: Settings) -> Self:
@@ -136,6 +154,7 @@ class SQSSource(Listed):
 
     def calling(self, function: Callable[[SQSRecord], Any]) -> Callable[[RawRecord], Any]:
         """Return a function of a raw record that calls `function` with its view, in half the time of `view`."""
+        message = self._message = self._message or _message_of(self)
 
         def call(raw: RawRecord) -> Any:
             try:
@@ -144,9 +163,8 @@ class SQSSource(Listed):
                 body = None
             if type(body) is not str:
                 return function(self.view(raw))  # its property raises the right error
-            record = _Message()
+            record = message()
             record.raw = raw
-            record._source = self
             record.body = body
             return function(record)
 

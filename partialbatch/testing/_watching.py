@@ -53,3 +53,4 @@ def _wrap_prepare(pipeline: Any) -> None:
             return batch
 
         pipeline.prepare = prepare_and_call_back
+        pipeline.handle = pipeline.handle_anew  # prepares each batch, which `handle` does for the first one

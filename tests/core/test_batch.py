@@ -11,7 +11,7 @@ from partialbatch.retries import discard
 def prepared(event):
     """Return the state of a batch before its first record."""
     handler = batch_handler(lambda record: None, dead_letter=discard)
-    pipeline, function, plan = handler._target()
+    pipeline, function, plan, _ = handler._target()
     return pipeline.prepare(function, plan, event, None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -10,9 +11,10 @@ from batches import Clock, Plain, dynamodb, kafka, kinesis, sqs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partialbatch import RawRecord, Reject, RetryAfter, batch_handler
-from partialbatch._core import logs, pipeline
+from partialbatch import FullBatchFailure, RawRecord, Reject, RetryAfter, batch_handler
+from partialbatch._core import direct, logs, pipeline
 from partialbatch._core.planning import Planner
+from partialbatch.errors import EventError
 from partialbatch.types import Unprocessed
 
 more = settings(max_examples=5 * settings().max_examples)  # few of them end early, or have no time left
@@ -69,7 +71,11 @@ HARMS = {
     "no identifier": lambda raw: [raw.pop(name, None) for name in ("messageId", "kinesis", "dynamodb", "offset")],
     "no body": lambda raw: raw.update(body="no view"),
     "odd attributes": lambda raw: raw.update(attributes=7),
+    "no ARN": lambda raw: raw.pop("eventSourceARN", None),
+    "other ARN": lambda raw: raw.update(eventSourceARN="arn:aws:sqs:eu-west-1:123456789012:other"),
+    "other source": lambda raw: raw.update(eventSource="aws:other"),
 }
+HARMLESS = 4
 SOURCES = {
     "sqs": lambda keys: sqs(len(keys)),
     "fifo": lambda keys: sqs(len(keys), groups=keys),
@@ -87,11 +93,14 @@ SOURCES = {
 def batches(draw):
     keys = draw(st.lists(st.sampled_from("abc"), max_size=6))
     count = len(keys)
+    # Few batches have records from elsewhere, which are refused whole.
+    harms = st.sampled_from(list(HARMS)[: None if draw(st.integers(0, 4)) == 0 else HARMLESS])
     return {
         "source": draw(st.sampled_from(sorted(SOURCES))),
         "keys": keys,
         "outcomes": draw(st.lists(st.sampled_from(sorted(OUTCOMES)), min_size=count, max_size=count)),
-        "harms": draw(st.lists(st.sampled_from(sorted(HARMS)), min_size=count, max_size=count)),
+        "harms": draw(st.lists(harms, min_size=count, max_size=count)),
+        "is_first": draw(st.booleans()),
         "takes": draw(st.sampled_from(["view", "raw", "dict", "context"])),
         "policy": draw(st.sampled_from(["derive", "continue", "stop"])),
         "seconds": draw(st.none() | st.integers(0, 6)),
@@ -118,6 +127,7 @@ class Run:
         self.batch = batch
         self.calls = []
         self.lines = []
+        self.outcomes = ["none"]
         # A second goes by with each record.
         self.clock = (
             None if batch["seconds"] is None else Clock(batch["seconds"] + 0.25, lambda: float(len(self.calls)))
@@ -125,7 +135,7 @@ class Run:
 
     def work(self, shown):
         self.calls.append(shown)
-        return OUTCOMES[self.batch["outcomes"][len(self.calls) - 1]]()
+        return OUTCOMES[self.outcomes[len(self.calls) - 1]]()
 
     def handler(self):
         def view(record):
@@ -161,6 +171,12 @@ class Run:
 
     def outcome(self):
         handler, event = self.handler(), event_of(self.batch)
+        if not self.batch["is_first"]:
+            # The handler knows the source by now, and prepares less.
+            with suppress(FullBatchFailure):  # some bodies are no JSON objects
+                handler(SOURCES[self.batch["source"]]("a"), None)
+            self.calls.clear()
+        self.outcomes = self.batch["outcomes"]
         logs.logger.addFilter(self.emit)
         logs.logger.setLevel(self.batch["level"])
         logs._told.clear()
@@ -244,12 +260,12 @@ def test_both_paths_make_the_same_calls_responses_errors_and_log_lines(batch):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "run_directly", noted)
-        direct = Run(batch).outcome()
+        fast = Run(batch).outcome()
         was_direct = list(taken)
         patch.setattr(Planner, "can_run_directly", lambda *_: False)
         general = Run(batch).outcome()
     assert taken == was_direct
-    assert direct == general
+    assert fast == general
 
 
 SINKS = st.sampled_from([(), ("sink",), ("bulk sink",)])
@@ -291,3 +307,87 @@ def test_an_ordinary_batch_takes_the_direct_path(monkeypatch):
     monkeypatch.setattr(pipeline, "run_directly", lambda *_, **__: taken.append(1))
     batch_handler(lambda record: None, raise_on_full_failure=False)(sqs(2))
     assert taken
+
+
+@pytest.mark.parametrize("source", ["sqs", "fifo", "kinesis", "dynamodb"])
+def test_a_second_batch_of_a_queue_or_stream_is_not_prepared_anew(source, monkeypatch):
+    """The first batch shows the way for those that follow."""
+    prepared = []
+    prepare = pipeline.Pipeline.prepare
+    monkeypatch.setattr(
+        pipeline.Pipeline, "prepare", lambda *given, **named: prepared.append(1) or prepare(*given, **named)
+    )
+    seen = []
+    handler = batch_handler(lambda record: seen.append(record.identifier))
+    for _ in range(3):
+        handler(SOURCES[source]("ab"), None)
+    assert len(seen) == 6
+    assert len(prepared) == 1
+
+
+def test_a_record_that_is_removed_from_the_event_meanwhile_still_runs():
+    """Also in a batch whose queue is known by then."""
+    event, seen = sqs(1), []
+
+    def work(record):
+        seen.append(record.message_id)
+        del event["Records"][1:]
+
+    handler = batch_handler(work)
+    handler(event, None)
+    seen.clear()
+    event = sqs(3)
+    assert handler(event, None) == {"batchItemFailures": []}
+    assert seen == ["m0", "m1", "m2"]
+
+
+def test_a_handler_remembers_a_limited_number_of_queues():
+    """An event made by hand may name any; memory must not grow with them."""
+    handler = batch_handler(lambda record: None)
+    for number in range(3 * direct.MOST_ROUTES):
+        event = sqs(1)
+        event["Records"][0]["eventSourceARN"] = f"arn:aws:sqs:eu-west-1:123456789012:queue-{number}"
+        handler(event, None)
+    assert len(handler._target()[-1]) <= direct.MOST_ROUTES
+
+
+@pytest.mark.parametrize("source", ["sqs", "kinesis"])
+def test_a_batch_of_several_sources_is_refused_also_after_a_good_one(source):
+    """No record of it runs."""
+    seen = []
+    handler = batch_handler(seen.append)
+    handler(SOURCES[source]("ab"), None)
+    seen.clear()
+    event = SOURCES[source]("ab")
+    event["Records"][1]["eventSource"] = "aws:other"
+    with pytest.raises(EventError, match="several sources"):
+        handler(event, None)
+    assert not seen
+
+
+def test_a_window_of_a_known_stream_gets_its_state_back():
+    """The response to a window holds its state, whatever the batches before were."""
+    handler = batch_handler(lambda record: None)
+    handler(kinesis("a"), None)
+    event = kinesis("a", window={"start": "a", "end": "b"}, state={"n": 1})
+    assert handler(event, None) == {"batchItemFailures": [], "state": {"n": 1}}
+
+
+def test_records_without_an_arn_are_handled_each_time():
+    """An event made by hand may name no queue."""
+    seen = []
+    handler = batch_handler(lambda record: seen.append(record.body))
+    for _ in range(2):
+        event = sqs(1)
+        del event["Records"][0]["eventSourceARN"]
+        assert handler(event, None) == {"batchItemFailures": []}
+    assert seen == ["0", "0"]
+
+
+def test_each_clean_batch_has_a_line_at_info(caplog):
+    """The second batch of a queue is logged like the first one."""
+    handler = batch_handler(lambda record: None)
+    with caplog.at_level(logging.INFO, "partialbatch"):
+        handler(sqs(2), None)
+        handler(sqs(3), None)
+    assert [(entry.batch_size, entry.batch_succeeded) for entry in caplog.records] == [(2, 2), (3, 3)]

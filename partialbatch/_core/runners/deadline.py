@@ -24,17 +24,18 @@ def measure(context: Any, margin: float | None) -> tuple[Callable[[], float], fl
         A clock, its reading now, and its reading when the margin begins; None without a margin, or for a context
         that cannot tell the time left.
     """
-    read = getattr(context, "get_remaining_time_in_millis", None)
-    if margin is None or not callable(read):
+    if margin is None:
         return None
-    left = read()
-    if not isinstance(left, _NUMBER):
-        return None  # a mock answers with another mock
     if type(context).__module__ == "awslambdaric.lambda_context":
         # The runtime client subtracts the wall clock from a fixed time at each call. Doing the
         # same here takes 30 ns a record in place of 150.
+        left = context.get_remaining_time_in_millis()
         now = time()
         return time, now, now + left / 1000 - margin
+    read: Any = getattr(context, "get_remaining_time_in_millis", None)
+    left = read() if callable(read) else None
+    if not isinstance(left, _NUMBER):
+        return None  # a mock answers with another mock
     # This clock counts up to 0, when nothing is left.
     # Whole milliseconds, and rounding: a microsecond makes "exactly enough left" enough.
     return lambda: -read() / 1000, -left / 1000, 1e-6 - margin

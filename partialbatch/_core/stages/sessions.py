@@ -49,9 +49,7 @@ class Session:
             put: Callable[..., Any] = session.put
             for item in items:
                 returned = put(item, group=group)
-                if (
-                    returned is not None
-                ):  # a check takes longer than the rest of the loop
+                if returned is not None:  # a check takes longer than the rest of the loop
                     check_value(returned, "the sink's put()", _PLAIN)
 
     def flush(self) -> dict[int, BaseException]:
