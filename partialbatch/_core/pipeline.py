@@ -19,9 +19,9 @@ from partialbatch._core.outcome import batch_result, conclude, raise_if_ignored
 from partialbatch._core.planning import Planner
 from partialbatch._core.reasons import ENDING
 from partialbatch._core.runners.calling import Direct, InThread
-from partialbatch._core.runners.driving import drive
 from partialbatch._core.runners.rounds import run_plain
 from partialbatch._core.runners.sequential import can_run_in_order, run_in_order
+from partialbatch._core.runners.without_loop import drive
 from partialbatch._core.stages import build
 from partialbatch._inspection import holds
 from partialbatch.errors import INTERRUPTS, Reject, RetryAfter

@@ -7,10 +7,10 @@ from partialbatch.producers._options import CommonOptions, ReaderOptions
 from partialbatch.producers._session import Item
 from partialbatch.producers.cloudwatch import CloudWatchProducer
 from partialbatch.producers.dynamodb import DynamoDBProducer
+from partialbatch.producers.dynamodb_reader import DynamoDBReader
 from partialbatch.producers.eventbridge import EventBridgeProducer
 from partialbatch.producers.firehose import FirehoseProducer
 from partialbatch.producers.kinesis import KinesisProducer
-from partialbatch.producers.reader import DynamoDBReader
 from partialbatch.producers.sns import SNSProducer
 from partialbatch.producers.sqs import SQSProducer
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch._core.results import FAILED
 from partialbatch._core.runners.calling import Direct, InThread
-from partialbatch._core.runners.driving import drive
+from partialbatch._core.runners.without_loop import drive
 from partialbatch._inspection import is_a
 from partialbatch._unrun import PLAIN, check_value, is_awaitable
 from partialbatch.errors import INTERRUPTS

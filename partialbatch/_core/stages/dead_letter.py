@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from partialbatch._core import logs
 from partialbatch._core.copies import copied
 from partialbatch._core.runners.deadline import seconds_left
+from partialbatch._core.stages._sessions import Session
 from partialbatch._core.stages.base import Stage
-from partialbatch._core.stages.sessions import Session
 from partialbatch._discard import discard
 from partialbatch._inspection import is_a, kind_of, leaves, safe_str
 from partialbatch._unrun import check_value

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch._core import logs
 from partialbatch._core.outcome import reported
+from partialbatch._core.stages._ledger_names import reader, stream
 from partialbatch._core.stages.base import Stage
-from partialbatch._core.stages.reader_names import reader, stream
 from partialbatch._inspection import kind_of
 from partialbatch._unrun import check_value
 from partialbatch.errors import INTERRUPTS

@@ -8,8 +8,8 @@ from partialbatch._core import logs
 from partialbatch._core.outcome import reported
 from partialbatch._core.results import FAILED, SKIPPED
 from partialbatch._core.runners.deadline import seconds_left
+from partialbatch._core.stages._visibility import Visibility, plan_timeouts, random_wait
 from partialbatch._core.stages.base import Stage
-from partialbatch._core.stages.visibility import Visibility, plan_timeouts, random_wait
 from partialbatch._inspection import holds, is_a, kind_of
 from partialbatch.errors import RecordSkipped, Reject, RetryAfter
 

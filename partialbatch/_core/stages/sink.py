@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from partialbatch._core.runners.deadline import seconds_left
 from partialbatch._core.runners.settling import rescued
+from partialbatch._core.stages._sessions import Session
 from partialbatch._core.stages.base import Stage
-from partialbatch._core.stages.sessions import Session
 
 if TYPE_CHECKING:
     from collections.abc import Collection

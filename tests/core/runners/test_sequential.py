@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partialbatch import FullBatchFailure, batch_handler
-from partialbatch._core.runners.driving import drive
+from partialbatch._core.runners.without_loop import drive
 
 OUTCOMES = st.sampled_from(["fine", "value", "fails", "cancelled", "generator"])
 EVENTS = {

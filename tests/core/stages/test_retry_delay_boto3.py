@@ -8,7 +8,7 @@ import pytest
 from batches import kinesis, sqs
 
 from partialbatch import Backoff, batch_handler
-from partialbatch._core.stages import visibility
+from partialbatch._core.stages import _visibility
 from partialbatch.errors import ConfigurationError
 
 
@@ -34,8 +34,8 @@ def test_retries_are_delayed_by_what_was_delivered(groups, monkeypatch):
             or {}
         ),
     )
-    monkeypatch.setattr(visibility.Visibility, "_client", lambda *_: client)
-    monkeypatch.setattr(visibility, "_random", SimpleNamespace(random=lambda: 1.0))
+    monkeypatch.setattr(_visibility.Visibility, "_client", lambda *_: client)
+    monkeypatch.setattr(_visibility, "_random", SimpleNamespace(random=lambda: 1.0))
 
     def empties(record):
         record.raw.clear()
@@ -53,7 +53,7 @@ def test_a_batch_that_succeeds_changes_no_visibility(monkeypatch):
     """There is nothing to delay, and no call is made."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     calls = []
-    monkeypatch.setattr(visibility.Visibility, "change", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(_visibility.Visibility, "change", lambda *arguments: calls.append(arguments))
     handler = batch_handler(lambda record: None, retry_delay=Backoff(10, 900))
     assert handler(sqs(2)) == {"batchItemFailures": []}
     assert calls == []

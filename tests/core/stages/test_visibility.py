@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from partialbatch import Backoff, RetryAfter, batch_handler
 from partialbatch._core import logs
-from partialbatch._core.stages.visibility import LONGEST, Visibility, plan_timeouts, random_wait
+from partialbatch._core.stages._visibility import LONGEST, Visibility, plan_timeouts, random_wait
 from partialbatch.errors import ConfigurationError
 
 groups = st.lists(st.sampled_from([None, "a", "b", "c"]), min_size=1, max_size=12)

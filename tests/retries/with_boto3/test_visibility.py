@@ -10,7 +10,7 @@ import pytest
 from moto.backends import get_backend
 
 from partialbatch import Backoff, FullBatchFailure, RetryAfter, batch_handler
-from partialbatch._core.stages import visibility
+from partialbatch._core.stages import _visibility
 from partialbatch.testing import LambdaContext
 
 _names = itertools.count()
@@ -66,7 +66,7 @@ def queue(aws):
 @pytest.fixture
 def full_jitter(monkeypatch):
     """Make jitter give the ceiling, to see it."""
-    monkeypatch.setattr(visibility, "_random", SimpleNamespace(random=lambda: 1.0))
+    monkeypatch.setattr(_visibility, "_random", SimpleNamespace(random=lambda: 1.0))
 
 
 def failing(*bodies, error=ValueError):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 
-from partialbatch._core.stages import reader_names
-from partialbatch._core.stages.reader_names import reader
+from partialbatch._core.stages import _ledger_names
+from partialbatch._core.stages._ledger_names import reader
 
 
 class Owner:
@@ -59,4 +59,4 @@ def test_handlers_that_are_gone_leave_nothing_behind():
     del owners, owner
     kept = Owner()
     reader(repr, ledger, kept)
-    assert (id(ledger), "builtins:print") not in reader_names._owners
+    assert (id(ledger), "builtins:print") not in _ledger_names._owners
