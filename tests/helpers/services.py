@@ -12,6 +12,8 @@ from moto.kinesis.models import kinesis_backends
 
 from partialbatch.cli.demo.local_server import local_services
 
+_numbers = count(1)  # one for all folders: their fixtures share the services of a process
+
 
 class Services:
     """Makes queues, streams and tables. Each name is used once, so that tests can share one server."""
@@ -21,7 +23,7 @@ class Services:
         self.kinesis = client("kinesis")
         self.dynamodb = client("dynamodb")
         self.dynamodbstreams = client("dynamodbstreams")
-        self._numbers = count(1)
+        self._numbers = _numbers
 
     def queue(self, *, fifo=False, max_receive_count=None, visibility=30):
         """Return the URLs of a queue and of its dead-letter queue, if it has one."""
